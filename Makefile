@@ -1,0 +1,48 @@
+# Everything starts here; each target makes what it needs, so a fresh clone needs no other command.
+#   make demo    annotate a real video: demo.mp4 (VIDEO=path for your own)
+#   make test    run every test
+#   make lint types    style, import contracts, static types
+#   make weights rebuild the embedded model from its public source
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint types weights bench clean
+.DELETE_ON_ERROR:
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "heatprop needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo-installed: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[openvino,demo]'
+	touch $@
+
+$(VENV)/.dev-installed: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@ $(VENV)/.demo-installed
+
+demo: $(VENV)/.demo-installed
+	$(BIN)/python tools/demo.py $(if $(VIDEO),'$(VIDEO)')
+
+test: $(VENV)/.dev-installed
+	$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
+
+lint: $(VENV)/.dev-installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(VENV)/.dev-installed
+	$(BIN)/mypy
+
+weights: $(VENV)/.dev-installed
+	$(BIN)/python tools/convert_mb3_centernet.py
+
+bench: $(VENV)/.dev-installed
+	$(BIN)/python benchmarks/propagation.py
+	$(BIN)/python benchmarks/end_to_end.py
+
+clean:
+	rm -rf $(VENV) dist demo.mp4 demo.jsonl

@@ -1,0 +1,178 @@
+"""The three values that flow through heatprop: `Frame`, `HeadOutput` and `Detections`.
+
+They hold arrays, check shapes and convert element types on entry; they compute nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from heatprop.errors import InvalidArrayError
+
+FloatArray: TypeAlias = NDArray[np.float32]
+IntArray: TypeAlias = NDArray[np.int64]
+ImageArray: TypeAlias = NDArray[np.uint8]
+
+
+def _as_array(value: ArrayLike, dtype: type[np.generic], name: str) -> NDArray[Any]:
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind in "OUSMmVc":
+            raise TypeError(f"element type {array.dtype}")
+        return np.ascontiguousarray(array, dtype) if array.ndim else array.astype(dtype)
+    except (TypeError, ValueError) as error:
+        raise InvalidArrayError(
+            f"{name} is not a numeric array ({error}); pass a NumPy array of {dtype.__name__}"
+        ) from None
+
+
+def _check_shape(array: NDArray[Any], shape: Sequence[int | None], name: str, layout: str) -> None:
+    if array.ndim != len(shape) or any(
+        want is not None and have != want for have, want in zip(array.shape, shape, strict=True)
+    ):
+        wanted = "(" + ", ".join("any" if n is None else str(n) for n in shape) + ")"
+        raise InvalidArrayError(f"{name} has shape {array.shape}; it must be {layout}, here {wanted}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One picture of a video.
+
+    Attributes:
+        image: uint8 ``(H, W, 3)`` RGB, upright (a rotation flag of the source is already applied).
+        index: number of the frame in the source, counted from 0.
+        time: presentation time in seconds, as the source's time stamps say.
+
+    Raises:
+        InvalidArrayError: `image` is not uint8 ``(H, W, 3)``.
+    """
+
+    image: ImageArray
+    index: int
+    time: float
+
+    def __post_init__(self) -> None:
+        check_image(self.image)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeadOutput:
+    """What the network says about one frame, on the output grid of ``H x W`` cells.
+
+    Attributes:
+        heatmap: float32 ``(C, H, W)`` in [0, 1], after the sigmoid: how likely an object of the class has
+            its centre in the cell.
+        size: float32 in cells, ``(2, H, W)`` as (width, height), or ``(4, H, W)`` as distances from the cell
+            to the (left, top, right, bottom) sides.
+        offset: float32 ``(2, H, W)`` as (dx, dy) in cells, added to the cell to give the centre;
+            None means that the network has no such head: the centre is the cell.
+
+    Other float types are converted. Values are looked at where they are used, not here.
+
+    Raises:
+        InvalidArrayError: an array has another number of axes, or the grids differ.
+
+    Example:
+        >>> HeadOutput(np.zeros((80, 4, 6)), np.zeros((2, 4, 6))).grid
+        (4, 6)
+    """
+
+    heatmap: FloatArray
+    size: FloatArray
+    offset: FloatArray | None = None
+
+    def __post_init__(self) -> None:
+        heatmap = _as_array(self.heatmap, np.float32, "heatmap")
+        _check_shape(heatmap, (None, None, None), "heatmap", "(classes, height, width)")
+        if 0 in heatmap.shape:
+            raise InvalidArrayError(f"heatmap has shape {heatmap.shape}; no side may be 0")
+        size = _as_array(self.size, np.float32, "size")
+        components = 4 if size.ndim == 3 and size.shape[0] == 4 else 2
+        grid = heatmap.shape[1:]
+        _check_shape(size, (components, *grid), "size", "(2 or 4, height, width) on the heatmap's grid")
+        object.__setattr__(self, "heatmap", heatmap)
+        object.__setattr__(self, "size", size)
+        if self.offset is not None:
+            offset = _as_array(self.offset, np.float32, "offset")
+            _check_shape(offset, (2, *grid), "offset", "(2, height, width) on the heatmap's grid")
+            object.__setattr__(self, "offset", offset)
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Height and width of the output grid in cells."""
+        return self.heatmap.shape[1], self.heatmap.shape[2]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detections:
+    """The objects found in one frame, by falling score.
+
+    Attributes:
+        boxes: float32 ``(N, 4)`` as (x1, y1, x2, y2), in pixels of the frame or in cells of the output grid,
+            as the function that returns them says.
+        scores: float32 ``(N,)`` in [0, 1].
+        labels: int64 ``(N,)``, class numbers from 0.
+        lengths: int64 ``(N,)``, tracklet lengths: in how many frames up to this one, without a gap, the object
+            was seen. 1 for a new object and wherever nothing is propagated. Filled with 1 when left out.
+
+    Raises:
+        InvalidArrayError: the arrays do not have one row an object.
+
+    Example:
+        >>> two = Detections([[0, 0, 4, 4], [1, 1, 2, 3]], [0.9, 0.2], [0, 3])
+        >>> len(two), two.lengths.tolist()
+        (2, [1, 1])
+        >>> two.select(two.scores >= 0.5).labels.tolist()
+        [0]
+    """
+
+    boxes: FloatArray
+    scores: FloatArray
+    labels: IntArray
+    lengths: IntArray | None = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        scores = _as_array(self.scores, np.float32, "scores")
+        _check_shape(scores, (None,), "scores", "(objects,)")
+        count = scores.shape[0]
+        boxes = _as_array(self.boxes, np.float32, "boxes")
+        if boxes.size == 0 and count == 0:
+            boxes = boxes.reshape(0, 4)
+        _check_shape(boxes, (count, 4), "boxes", "(objects, 4)")
+        labels = _as_array(self.labels, np.int64, "labels")
+        _check_shape(labels, (count,), "labels", "(objects,)")
+        lengths = np.ones(count, np.int64) if self.lengths is None else self.lengths
+        lengths = _as_array(lengths, np.int64, "lengths")
+        _check_shape(lengths, (count,), "lengths", "(objects,)")
+        for name, array in (("boxes", boxes), ("scores", scores), ("labels", labels), ("lengths", lengths)):
+            object.__setattr__(self, name, array)
+
+    def __len__(self) -> int:
+        return int(self.scores.shape[0])
+
+    def select(self, index: NDArray[np.bool_] | NDArray[np.integer[Any]]) -> Detections:
+        """Return the objects that a mask or an index array ``(N,)`` names, in its order."""
+        return Detections(self.boxes[index], self.scores[index], self.labels[index], self.lengths[index])
+
+    @classmethod
+    def empty(cls) -> Detections:
+        """Return no objects."""
+        return cls(np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty(0, np.int64))
+
+
+def check_image(image: object) -> None:
+    """Check that `image` is a picture as heatprop takes it: uint8 ``(H, W, 3)``, RGB, no side 0.
+
+    Raises:
+        InvalidArrayError: it is not.
+    """
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
+        kind = image.dtype if isinstance(image, np.ndarray) else type(image).__name__
+        raise InvalidArrayError(f"image is {kind}; pass a NumPy array of uint8, RGB, (height, width, 3)")
+    if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise InvalidArrayError(f"image has shape {image.shape}; it must be (height, width, 3), RGB")
