@@ -1,0 +1,65 @@
+"""Output files that appear under their name only when they are whole."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from heatprop.errors import OutputError, OutputExistsError
+
+
+class OutputFile:
+    """A file written beside its final name and renamed when whole.
+
+    The place is claimed on construction, so that a wrong folder or an existing file is known before any work
+    is done. Write to `partial`, then call `commit`, or `discard` to leave nothing behind.
+
+    Args:
+        path: the final name.
+        overwrite: whether an existing file may be replaced; it stays untouched until `commit`.
+
+    Raises:
+        OutputExistsError: `path` exists and `overwrite` is False.
+        OutputError: the folder is missing or cannot be written, or `path` is a folder.
+    """
+
+    def __init__(self, path: str | Path, *, overwrite: bool = False) -> None:
+        self.path = Path(path)
+        self._overwrite = overwrite
+        self._refuse_existing()
+        if not self.path.parent.is_dir():
+            raise OutputError(f"{self.path}: there is no folder {self.path.parent}; create it first")
+        if self.path.is_dir():
+            raise OutputError(f"{self.path} is a folder; give the name of a file")
+        self.partial = self.path.with_name(f"{self.path.stem}.part{self.path.suffix}")
+        try:
+            self.partial.open("wb").close()
+        except OSError as error:
+            raise OutputError(
+                f"{self.path}: cannot write there ({error.strerror}); choose another folder"
+            ) from None
+
+    def _refuse_existing(self) -> None:
+        if self.path.is_file() and not self._overwrite:
+            raise OutputExistsError(f"{self.path} exists already; choose another name or add --overwrite")
+
+    def commit(self) -> None:
+        """Give the file its final name.
+
+        Raises:
+            OutputExistsError: somebody else made `path` meanwhile; the work stays in `partial`.
+            OutputError: the file cannot be renamed; the work stays in `partial`.
+        """
+        try:
+            self._refuse_existing()
+            os.replace(self.partial, self.path)
+        except OutputExistsError as error:
+            raise OutputExistsError(f"{error} (this run's work is in {self.partial})") from None
+        except OSError as error:
+            raise OutputError(
+                f"{self.path}: cannot rename ({error.strerror}); the work is in {self.partial}"
+            ) from None
+
+    def discard(self) -> None:
+        """Remove what was written; a file that had the final name before stays."""
+        self.partial.unlink(missing_ok=True)
