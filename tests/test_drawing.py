@@ -1,0 +1,156 @@
+"""Drawing changes a copy, near the boxes only, and whatever the boxes are."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heatprop.drawing import PALETTE, class_colour, draw, side_by_side
+from heatprop.errors import InvalidArrayError
+from heatprop.types import Detections
+
+CLASSES = ("person", "bicycle", "car")
+
+
+def grey(height: int = 272, width: int = 640) -> np.ndarray:
+    return np.full((height, width, 3), 128, np.uint8)
+
+
+def one(box: list[float], label: int = 0, length: int = 9) -> Detections:
+    return Detections([box], [0.87], [label], [length])
+
+
+def test_the_input_is_untouched_and_the_result_is_a_new_picture_of_the_same_shape() -> None:
+    image = grey()
+    image.flags.writeable = False
+    drawn = draw(image, one([100, 100, 200, 180]), CLASSES)
+    assert (image == 128).all()
+    assert drawn.shape == image.shape
+    assert drawn.dtype == np.uint8
+    assert not np.shares_memory(image, drawn)
+
+
+def test_no_objects_leave_the_picture_as_it_is() -> None:
+    np.testing.assert_array_equal(draw(grey(), Detections.empty(), CLASSES), grey())
+
+
+def test_only_the_box_and_its_tag_change() -> None:
+    changed = (draw(grey(), one([100, 100, 200, 180]), CLASSES) != 128).any(axis=2)
+    assert changed[140, 100]
+    assert changed[140, 200]
+    assert changed[180, 150]
+    assert not changed[120:175, 110:190].any()
+    far = changed.copy()
+    far[75:185, 95:205] = False
+    assert not far.any()
+
+
+def test_sides_have_the_colour_of_the_class() -> None:
+    for label in range(3):
+        drawn = draw(grey(), one([100, 100, 200, 180], label), CLASSES)
+        assert tuple(drawn[150, 100]) == class_colour(label)
+
+
+def test_colours_are_steady_distinct_and_never_run_out() -> None:
+    assert len(set(PALETTE)) == len(PALETTE)
+    assert class_colour(0) == class_colour(len(PALETTE))
+    assert class_colour(7999) in PALETTE
+
+
+@pytest.mark.parametrize("size", [(272, 640), (1080, 1920), (120, 160)])
+def test_lines_grow_with_the_picture(size: tuple[int, int]) -> None:
+    height, width = size
+    drawn = draw(grey(height, width), one([width * 0.3, height * 0.3, width * 0.7, height * 0.9]), CLASSES)
+    line = (drawn[round(height * 0.6), : width // 2] == class_colour(0)).all(axis=1).sum()
+    assert line == {120: 1, 272: 3, 1080: 5}[height]
+
+
+def test_new_objects_have_a_thin_line_when_asked() -> None:
+    def line(length: int, mark_new: bool) -> int:
+        drawn = draw(grey(), one([100, 100, 200, 180], length=length), CLASSES, mark_new=mark_new)
+        return int((drawn[150, :150] == class_colour(0)).all(axis=1).sum())
+
+    assert line(1, mark_new=True) < line(9, mark_new=True)
+    assert line(1, mark_new=False) == line(9, mark_new=False)
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        [-50, -60, 80, 90],
+        [600, 200, 900, 400],
+        [-1e9, -1e9, 1e9, 1e9],
+        [300, -40, 340, 10],
+        [639, 271, 639, 271],
+    ],
+)
+def test_boxes_partly_outside_are_cut_and_keep_their_tag_inside(box: list[float]) -> None:
+    drawn = draw(grey(), one(box), CLASSES)
+    assert (drawn == class_colour(0)).all(axis=2).sum() > 200
+
+
+def test_boxes_wholly_outside_are_not_drawn() -> None:
+    outside = Detections([[700, 10, 800, 20], [10, -90, 50, -20]], [0.9, 0.8], [0, 1])
+    np.testing.assert_array_equal(draw(grey(), outside, CLASSES), grey())
+
+
+def test_tags_of_one_place_do_not_hide_each_other() -> None:
+    box = [200, 100, 400, 200]
+    drawn = draw(grey(), Detections([box, box], [0.9, 0.8], [0, 1]), CLASSES)
+    for label in (0, 1):
+        assert (drawn == class_colour(label)).all(axis=2).sum() > 300
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (40, 1), (8, 8), (16, 30)])
+def test_tiny_pictures_are_drawn_on(size: tuple[int, int]) -> None:
+    drawn = draw(grey(*size), one([0, 0, size[1], size[0]]), CLASSES)
+    assert drawn.shape == (*size, 3)
+
+
+coordinates = st.floats(-2000, 2000, width=32)
+
+
+@given(
+    boxes=st.lists(st.tuples(coordinates, coordinates, coordinates, coordinates), max_size=12),
+    height=st.integers(1, 90),
+    width=st.integers(1, 90),
+)
+def test_any_finite_boxes_can_be_drawn(boxes: list[tuple[float, ...]], height: int, width: int) -> None:
+    count = len(boxes)
+    detections = Detections(boxes, np.linspace(1, 0, count), np.arange(count) % 3)
+    assert draw(grey(height, width), detections, CLASSES).shape == (height, width, 3)
+
+
+@pytest.mark.parametrize("label", [3, -1])
+def test_a_label_without_a_name_is_an_error(label: int) -> None:
+    with pytest.raises(InvalidArrayError, match=f"label {label} .*3 classes"):
+        draw(grey(), one([1, 1, 9, 9], label), CLASSES)
+
+
+def test_a_box_that_is_not_finite_is_an_error() -> None:
+    with pytest.raises(InvalidArrayError, match="finite"):
+        draw(grey(), one([1, 1, float("nan"), 9]), CLASSES)
+
+
+def test_what_is_no_picture_is_an_error() -> None:
+    with pytest.raises(InvalidArrayError, match="shape"):
+        draw(np.zeros((5, 5), np.uint8), Detections.empty(), CLASSES)
+
+
+def test_side_by_side_keeps_both_pictures_except_at_seam_and_captions() -> None:
+    left, right = np.full((272, 640, 3), 60, np.uint8), np.full((272, 500, 3), 200, np.uint8)
+    both = side_by_side(left, right, ("alone", "with"))
+    assert both.shape == (272, 1140, 3)
+    assert (both[:200, :630] == 60).all()
+    assert (both[:200, 650:] == 200).all()
+    assert (both[220:, :630] != 60).any()
+    assert (both[220:, 650:] != 200).any()
+
+
+def test_side_by_side_wants_one_height() -> None:
+    with pytest.raises(InvalidArrayError, match="heights 10 and 12"):
+        side_by_side(grey(10, 20), grey(12, 20))
+
+
+def test_side_by_side_of_tiny_pictures_leaves_captions_out() -> None:
+    assert side_by_side(grey(2, 2), grey(2, 2), ("network alone", "both")).shape == (2, 4, 3)
