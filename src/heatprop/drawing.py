@@ -167,11 +167,18 @@ def _check_detections(detections: Detections, class_count: int) -> None:
 
 
 def _draw_box(canvas: ImageArray, corners: Sequence[int], colour: Colour, line: int, edge: int) -> None:
+    """Draw four bands, `line` (odd) pixels wide, with a dark edge so that light colours show on white."""
+    # Filled bands: the width of a line that cv2 draws differs between its versions.
     x1, y1, x2, y2 = corners
-    if edge:
-        # A dark edge on either side keeps light colours readable on a bright picture.
-        cv2.rectangle(canvas, (x1, y1), (x2, y2), _INK, line + 2 * edge, cv2.LINE_8)
-    cv2.rectangle(canvas, (x1, y1), (x2, y2), colour, line, cv2.LINE_8)
+    for half, ink in ((line // 2 + edge, _INK), (line // 2, colour)) if edge else ((line // 2, colour),):
+        for left, top, right, bottom in (
+            (x1, y1, x2, y1),
+            (x1, y2, x2, y2),
+            (x1, y1, x1, y2),
+            (x2, y1, x2, y2),
+        ):
+            start, stop = (left - half, top - half), (right + half, bottom + half)
+            cv2.rectangle(canvas, start, stop, ink, cv2.FILLED)
 
 
 def _text_size(text: str, pen: _Pen) -> tuple[int, int]:
