@@ -1,0 +1,271 @@
+"""Detections written as JSON Lines come back; what is in the file is whole lines, whatever happens."""
+
+import json
+import math
+import resource
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heatprop.errors import InvalidArrayError, OutputError, OutputExistsError
+from heatprop.io.outputs import OutputFile
+from heatprop.io.results import ResultsError, ResultsHeader, ResultsWriter, read_results
+from heatprop.types import Detections
+
+CLASSES = ["person", "bicycle", "Straßenbahn"]
+HEADER = ResultsHeader("tiny", CLASSES, source={"name": "street.mp4", "width": 640})
+TWO = Detections([[1, 2, 3.126, 4], [5, 6, 7, 8]], [0.87654, 0.5], [0, 2], [4, 1])
+
+
+def strict_lines(path: Path) -> list[dict[str, object]]:
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is not strict JSON")
+
+    text = path.read_text()
+    assert text.endswith("\n")
+    return [json.loads(line, parse_constant=refuse) for line in text.splitlines()]
+
+
+coordinates = st.floats(-1e4, 1e4, width=32)
+
+
+@st.composite
+def detections(draw: st.DrawFn) -> Detections:
+    count = draw(st.integers(0, 5))
+
+    def rows(strategy: st.SearchStrategy[object]) -> list[object]:
+        return draw(st.lists(strategy, min_size=count, max_size=count))
+
+    return Detections(
+        rows(st.tuples(coordinates, coordinates, coordinates, coordinates)),
+        rows(st.floats(0, 1, width=32)),
+        rows(st.integers(0, 2)),
+        rows(st.integers(1, 10**6)),
+    )
+
+
+@given(frames=st.lists(st.tuples(st.floats(0, 1e6), detections()), max_size=4))
+def test_what_is_written_comes_back(
+    tmp_path_factory: pytest.TempPathFactory, frames: list[tuple[float, Detections]]
+) -> None:
+    path = tmp_path_factory.mktemp("results") / "found.jsonl"
+    with ResultsWriter(path, HEADER) as writer:
+        for index, (time, found) in enumerate(frames):
+            writer.write(index, time, found)
+    header, back = read_results(path)
+    assert header == HEADER
+    back = list(back)
+    assert [index for index, _, _ in back] == list(range(len(frames)))
+    for (_, time, found), (time_before, before) in zip(back, frames, strict=True):
+        assert math.isclose(time, time_before, abs_tol=1e-6)
+        np.testing.assert_allclose(found.boxes, before.boxes, atol=0.0051, rtol=1e-6)
+        np.testing.assert_allclose(found.scores, before.scores, atol=0.000051)
+        np.testing.assert_array_equal(found.labels, before.labels)
+        np.testing.assert_array_equal(found.lengths, before.lengths)
+
+
+def test_the_lines_hold_what_the_format_says(tmp_path: Path) -> None:
+    with ResultsWriter(tmp_path / "found.jsonl", HEADER) as writer:
+        writer.write(7, 0.28, TWO)
+    header, frame = strict_lines(tmp_path / "found.jsonl")
+    assert list(header) == [
+        "format", "version", "heatprop", "source", "model", "classes", "settings", "versions"
+    ]  # fmt: skip
+    assert header["format"] == "heatprop-detections"
+    assert header["version"] == 1
+    assert {"python", "numpy", "av"} <= set(header["versions"])
+    assert frame == {
+        "frame": 7,
+        "time": 0.28,
+        "boxes": [[1.0, 2.0, 3.13, 4.0], [5.0, 6.0, 7.0, 8.0]],
+        "scores": [0.8765, 0.5],
+        "labels": [0, 2],
+        "names": ["person", "Straßenbahn"],
+        "lengths": [4, 1],
+    }
+
+
+def test_infinity_and_dataclasses_in_the_settings_are_strict_json(tmp_path: Path) -> None:
+    @dataclass(frozen=True)
+    class Settings:
+        beta: float = math.inf
+        radius: int = 2
+
+    header = ResultsHeader(
+        "tiny", CLASSES, settings={"propagation": Settings(), "off": None, "n": np.int64(3)}
+    )
+    ResultsWriter(tmp_path / "found.jsonl", header).close()
+    (line,) = strict_lines(tmp_path / "found.jsonl")
+    assert line["settings"] == {"propagation": {"beta": "inf", "radius": 2}, "off": None, "n": 3}
+    assert float(line["settings"]["propagation"]["beta"]) == math.inf
+
+
+def test_the_file_has_its_name_only_after_close(tmp_path: Path) -> None:
+    path = tmp_path / "found.jsonl"
+    writer = ResultsWriter(path, HEADER)
+    writer.write(0, 0.0, TWO)
+    assert not path.exists()
+    writer.close()
+    writer.close()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["found.jsonl"]
+    with pytest.raises(OutputError, match="closed"):
+        writer.write(1, 0.1, TWO)
+
+
+def test_discard_leaves_nothing(tmp_path: Path) -> None:
+    writer = ResultsWriter(tmp_path / "found.jsonl", HEADER)
+    writer.discard()
+    writer.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupt_keeps_what_was_written(tmp_path: Path) -> None:
+    def interrupted() -> None:
+        with ResultsWriter(tmp_path / "found.jsonl", HEADER) as writer:
+            writer.write(0, 0.0, TWO)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert len(strict_lines(tmp_path / "found.jsonl")) == 2
+
+
+def test_a_claimed_output_is_used(tmp_path: Path) -> None:
+    claimed = OutputFile(tmp_path / "found.jsonl")
+    with ResultsWriter(claimed, HEADER) as writer:
+        writer.write(0, 0.0, TWO)
+    assert len(strict_lines(tmp_path / "found.jsonl")) == 2
+
+
+def test_an_existing_file_is_kept_unless_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "found.jsonl"
+    path.write_text("mine")
+    with pytest.raises(OutputExistsError):
+        ResultsWriter(path, HEADER)
+    assert path.read_text() == "mine"
+    ResultsWriter(path, HEADER, overwrite=True).close()
+    assert len(strict_lines(path)) == 1
+
+
+def test_standard_output_gets_each_line_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    writer = ResultsWriter("-", HEADER)
+    assert json.loads(capsys.readouterr().out)["model"] == "tiny"
+    writer.write(0, 0.0, TWO)
+    assert json.loads(capsys.readouterr().out)["frame"] == 0
+    writer.close()
+
+
+def test_a_killed_writer_leaves_whole_lines_beside_the_name(tmp_path: Path) -> None:
+    program = f"""
+import itertools
+from heatprop.io.results import ResultsHeader, ResultsWriter
+from heatprop.types import Detections
+writer = ResultsWriter({str(tmp_path / "found.jsonl")!r}, ResultsHeader("tiny", ["cat"]))
+for index in itertools.count():
+    writer.write(index, index / 25, Detections([[1, 2, 3, 4]] * 50, [0.5] * 50, [0] * 50))
+    if index == 20:
+        print("far enough", flush=True)
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["found.part.jsonl"]
+    lines = strict_lines(tmp_path / "found.part.jsonl")
+    assert [line["frame"] for line in lines[1:]] == list(range(len(lines) - 1))
+    assert len(lines) >= 22
+
+
+def test_a_full_disk_keeps_the_lines_before(tmp_path: Path) -> None:
+    writer = ResultsWriter(tmp_path / "found.jsonl", HEADER)
+    writer.write(0, 0.0, TWO)
+    size = (tmp_path / "found.part.jsonl").stat().st_size
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 10, limits[1]))
+        with pytest.raises(OutputError, match=r"found\.jsonl: cannot write"):
+            writer.write(1, 0.04, TWO)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    writer.close()
+    assert [line.get("frame") for line in strict_lines(tmp_path / "found.jsonl")] == [None, 0]
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        (Detections([[1, 2, 3, 4]], [0.5], [3]), "labels 3 to 3 .* 3 classes"),
+        (Detections([[1, 2, 3, math.inf]], [0.5], [0]), "not finite"),
+    ],
+)
+def test_detections_that_do_not_fit_are_refused(tmp_path: Path, found: Detections, message: str) -> None:
+    writer = ResultsWriter(tmp_path / "found.jsonl", HEADER)
+    with pytest.raises(InvalidArrayError, match=message):
+        writer.write(0, 0.0, found)
+    writer.close()
+    assert len(strict_lines(tmp_path / "found.jsonl")) == 1
+
+
+GOOD = (
+    '{"frame":0,"time":0.0,"boxes":[[1,2,3,4]],"scores":[0.5],"labels":[0],"names":["person"],"lengths":[1]}'
+)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("{", "damaged or cut short"),
+        ("[]\n", "damaged or cut short"),
+        ("\xff\n", "damaged or cut short"),
+        (GOOD, "damaged or cut short"),
+        (GOOD.replace('"time":0.0,', "") + "\n", "'time' is missing"),
+        (GOOD.replace('"time":0.0', '"time":"x"') + "\n", "not a number"),
+        (GOOD.replace("[1,2,3,4]", "[1,2,3]") + "\n", "boxes has shape"),
+        (GOOD.replace("[0.5]", "[0.5,0.4]") + "\n", "boxes has shape"),
+        (GOOD.replace("[[1,2,3,4]]", '"x"') + "\n", "boxes"),
+        (GOOD.replace('"labels":[0]', '"labels":[3]') + "\n", "3 classes"),
+    ],
+)
+def test_a_damaged_line_is_named(tmp_path: Path, line: str, message: str) -> None:
+    path = tmp_path / "found.jsonl"
+    with ResultsWriter(path, HEADER) as writer:
+        writer.write(0, 0.0, TWO)
+    with path.open("ab") as file:
+        file.write(line.encode("latin-1"))
+    _, frames = read_results(path)
+    assert next(frames)[0] == 0
+    with pytest.raises(ResultsError, match=rf"found\.jsonl, line 3: .*{message}") as caught:
+        next(frames)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("first", "message"),
+    [
+        ("", "line 1"),
+        ("text\n", "line 1"),
+        ("{}\n", "line 1: no header"),
+        ('{"format":"heatprop-detections","version":2}\n', "version 2 .* reads 1"),
+        ('{"format":"heatprop-detections","version":1,"model":"m"}\n', "'classes' is missing"),
+    ],
+)
+def test_a_damaged_header_is_named(tmp_path: Path, first: str, message: str) -> None:
+    path = tmp_path / "found.jsonl"
+    path.write_text(first)
+    with pytest.raises(ResultsError, match=message):
+        read_results(path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ResultsError, match=r"gone\.jsonl: cannot read"):
+        read_results(tmp_path / "gone.jsonl")
