@@ -1,5 +1,7 @@
 """Exceptions of heatprop: each message is one line that names the thing, its value and the remedy."""
 
+from numbers import Integral, Real
+
 
 class HeatpropError(Exception):
     """Base of everything heatprop raises on purpose; the command line prints its message and exits with 2."""
@@ -35,3 +37,23 @@ class OutputError(HeatpropError, OSError):
 
 class OutputExistsError(OutputError, FileExistsError):
     """An output exists already and was not to be overwritten."""
+
+
+def check_range(name: str, value: object, low: float, high: float) -> None:
+    """Check that a setting is a number in [low, high].
+
+    Raises:
+        InvalidConfigError: it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real) or not low <= float(value) <= high:
+        raise InvalidConfigError(f"{name} is {value!r}; it must be a number from {low:g} to {high:g}")
+
+
+def check_count(name: str, value: object, low: int) -> None:
+    """Check that a setting is a whole number of at least `low`.
+
+    Raises:
+        InvalidConfigError: it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < low:
+        raise InvalidConfigError(f"{name} is {value!r}; it must be a whole number of at least {low}")

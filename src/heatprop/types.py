@@ -134,7 +134,7 @@ class Detections:
     boxes: FloatArray
     scores: FloatArray
     labels: IntArray
-    lengths: IntArray | None = None  # type: ignore[assignment]
+    lengths: IntArray = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         scores = _as_array(self.scores, np.float32, "scores")

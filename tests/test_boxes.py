@@ -1,0 +1,37 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from heatprop.boxes import areas, iou, nms
+from reference import boxes as slow
+
+# Halves on a small range: overlaps, equal boxes, empty and crossed ones are all frequent.
+coordinates = st.integers(-4, 12).map(lambda n: n / 2)
+box_arrays = st.integers(0, 12).flatmap(lambda n: arrays(np.float32, (n, 4), elements=coordinates))
+
+
+@given(box_arrays, box_arrays)
+def test_iou_equals_one_pair_at_a_time(a, b):
+    table = iou(a, b)
+    assert table.shape == (len(a), len(b))
+    for i, box in enumerate(a.tolist()):
+        for j, other in enumerate(b.tolist()):
+            assert table[i, j] == slow.iou(box, other)
+
+
+@given(box_arrays)
+def test_iou_is_symmetric_and_1_with_itself_where_there_is_an_area(boxes):
+    np.testing.assert_array_equal(iou(boxes, boxes), iou(boxes, boxes).T)
+    np.testing.assert_array_equal(np.diag(iou(boxes, boxes)), areas(boxes) > 0)
+
+
+@given(box_arrays, st.sampled_from([0.0, 0.25, 0.3, 0.5, 1.0]), st.data())
+def test_nms_equals_one_pair_at_a_time(boxes, threshold, data):
+    labels = data.draw(arrays(np.int64, len(boxes), elements=st.integers(0, 1)))
+    assert nms(boxes, labels, threshold).tolist() == slow.nms(boxes, labels.tolist(), threshold)
+
+
+def test_a_box_that_was_suppressed_suppresses_nobody():
+    chain = np.array([[0, 0, 4, 4], [2, 0, 6, 4], [4, 0, 8, 4]], np.float32)
+    assert nms(chain, np.zeros(3, np.int64), 0.3).tolist() == [0, 2]

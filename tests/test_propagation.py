@@ -1,0 +1,264 @@
+"""Sparse propagation equals the dense reading of the paper, and behaves as section 5.3 says."""
+
+from dataclasses import replace
+from math import inf
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heatprop.decoding import decode
+from heatprop.errors import InvalidArrayError, InvalidConfigError
+from heatprop.propagation import Carried, HeatmapPropagator, PropagationConfig, balance, propagate
+from heatprop.types import HeadOutput
+from reference.propagation import DensePropagator
+
+
+def one_object(score, classes=1, grid=(9, 9), cell=(4, 4), elsewhere=0.0):
+    heatmap = np.full((classes, *grid), elsewhere, np.float32)
+    heatmap[0, cell[0], cell[1]] = score
+    return HeadOutput(heatmap, np.full((2, *grid), 3.0, np.float32))
+
+
+def scores_over(config, values):
+    propagator = HeatmapPropagator(config)
+    return [propagator.update(one_object(value)).scores[0] for value in values]
+
+
+# the same as the dense reference
+
+
+@st.composite
+def videos(draw):
+    """A few frames made to be awkward: few distinct values (ties, plateaus), empty frames, busy ones, borders."""
+    classes, height, width = draw(st.sampled_from([(1, 6, 8), (1, 1, 1), (2, 5, 7), (3, 9, 9), (80, 2, 3)]))
+    components = draw(st.sampled_from([2, 4]))
+    random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    kind = draw(st.sampled_from(["ties", "smooth", "sparse", "extreme", "same"]))
+    with_offset = draw(st.booleans())
+    frames = []
+    for _ in range(draw(st.integers(1, 5))):
+        shape = (classes, height, width)
+        heatmap = {
+            "ties": random.choice([0, 0.05, 0.25, 0.5, 0.5, 1], shape),
+            "smooth": random.random(shape) ** 2,
+            "sparse": random.random(shape) * (random.random(shape) < 0.05),
+            "extreme": random.choice([0, 1e-30, 1e-7, 0.9999999, 1], shape),
+            "same": np.full(shape, 0.3),
+        }[kind]
+        if draw(st.integers(0, 4)) == 0:
+            heatmap = np.zeros(shape)
+        size = random.uniform(0, 6, (components, height, width)).astype(np.float32)
+        offset = random.random((2, height, width)).astype(np.float32) if with_offset else None
+        frames.append((heatmap.astype(np.float32), size, offset))
+    return frames
+
+
+configs = st.builds(
+    PropagationConfig,
+    radius=st.integers(0, 5),
+    alpha=st.sampled_from([0.0, 0.5, 0.98, 1.0]) | st.floats(0, 1),
+    beta=st.sampled_from([0.0, 0.5, 2.0, 1000.0, inf]) | st.floats(0, 1e6),
+    score_threshold=st.sampled_from([0.0, 0.05, 0.3, 1.0]),
+    max_detections=st.sampled_from([1, 3, 100]),
+    nms_iou=st.sampled_from([0.0, 0.3, 1.0]),
+)
+
+
+@given(videos(), configs)
+def test_the_sparse_update_equals_the_dense_reading_of_the_paper(frames, config):
+    sparse, dense = HeatmapPropagator(config), DensePropagator(config)
+    for heatmap, size, offset in frames:
+        before = heatmap.copy()
+        found = sparse.update(HeadOutput(heatmap, size, offset))
+        wanted = dense.update(heatmap, size, offset)
+        np.testing.assert_array_equal(heatmap, before)
+        assert found.labels.tolist() == [d["label"] for d in wanted]
+        assert found.lengths.tolist() == [d["length"] for d in wanted]
+        np.testing.assert_allclose(found.scores, [d["score"] for d in wanted], rtol=0, atol=1e-5)
+        np.testing.assert_allclose(found.boxes, np.reshape([d["box"] for d in wanted], (-1, 4)), rtol=0, atol=1e-4)
+
+
+@given(videos(), configs)
+def test_the_balanced_heatmap_equals_the_dense_one_everywhere(frames, config):
+    sparse, dense = HeatmapPropagator(config), DensePropagator(config)
+    for heatmap, size, offset in frames:
+        carried = [d["cell"] for d in dense.detections]
+        objects = Carried(
+            np.array([np.ravel_multi_index(c, heatmap.shape) for c in carried], np.int64),
+            np.array([d["score"] for d in dense.detections], np.float32),
+            np.array([d["size"] for d in dense.detections], np.float32).reshape(-1, len(size)),
+            np.array([d["length"] for d in dense.detections], np.int64),
+        )
+        propagated = propagate(objects, heatmap.shape, config.radius)
+        dense.update(heatmap, size, offset)
+        sparse.update(HeadOutput(heatmap, size, offset))
+        balanced = balance(heatmap, propagated, config.alpha, config.beta)
+        np.testing.assert_allclose(balanced, dense.balanced, rtol=0, atol=1e-6)
+
+
+# the paper's own numbers, section 5.3
+
+TRACKED_THEN_LOST = [0.9] * 20 + [0.1, 0.1]
+FALSE_ALARM = [0.8] + [0.1] * 30
+
+
+def test_equation_6_alone_with_half_and_half_gives_05_and_03():
+    scores = scores_over(PropagationConfig(alpha=0.5, beta=inf), TRACKED_THEN_LOST)
+    assert scores[-2:] == pytest.approx([0.5, 0.3], abs=1e-6)
+
+
+def test_equation_5_alone_with_beta_2_gives_088_and_086():
+    scores = scores_over(PropagationConfig(alpha=1.0, beta=2.0), TRACKED_THEN_LOST)
+    assert scores[-2:] == pytest.approx([0.880487804878, 0.862336925695], abs=1e-6)
+
+
+def test_the_default_keeps_a_lost_object_at_086_and_083():
+    scores = scores_over(PropagationConfig(), TRACKED_THEN_LOST)
+    assert scores[-2:] == pytest.approx([0.864878048780, 0.832148383437], abs=1e-6)
+
+
+def test_the_default_lets_a_false_alarm_fall_to_04_in_3_frames():
+    scores = scores_over(PropagationConfig(), FALSE_ALARM)
+    assert scores[1:4] == pytest.approx([0.557333, 0.458549, 0.401181], abs=1e-6)
+    assert round(float(scores[3]), 1) == 0.4
+
+
+def test_equation_6_alone_with_alpha_097_needs_27_frames_for_the_same():
+    scores = scores_over(PropagationConfig(alpha=0.97, beta=inf), FALSE_ALARM)
+    assert scores[27] == pytest.approx(0.407564, abs=1e-6)
+    assert [round(float(score), 1) for score in scores[26:28]] == [0.4, 0.4]
+    assert scores[26] > scores[27] > 0.4 > scores[28]
+
+
+# properties
+
+
+@given(videos(), configs)
+def test_without_carried_objects_a_frame_is_decoded_as_the_network_says(frames, config):
+    config = replace(config, radius=1)  # the window of 3 x 3 that plain decoding uses
+    heatmap, size, offset = frames[0]
+    output = HeadOutput(heatmap, size, offset)
+    found = HeatmapPropagator(config).update(output)
+    alone = decode(
+        output,
+        score_threshold=config.score_threshold,
+        max_detections=config.max_detections,
+        nms_iou=config.nms_iou,
+    )
+    for name in ("boxes", "scores", "labels", "lengths"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(alone, name))
+
+
+@given(st.floats(0.06, 1), st.integers(2, 12))
+def test_a_still_scene_of_constant_scores_keeps_its_scores(score, frames):
+    scores = scores_over(PropagationConfig(), [score] * frames)
+    assert scores == [np.float32(score)] * frames
+
+
+@given(videos(), configs)
+def test_no_score_is_lifted_above_the_largest_the_network_gave_its_class(frames, config):
+    propagator = HeatmapPropagator(config)
+    best = np.zeros(len(frames[0][0]), np.float32)
+    for heatmap, size, offset in frames:
+        best = np.maximum(best, heatmap.max(axis=(1, 2)))
+        found = propagator.update(HeadOutput(heatmap, size, offset))
+        assert (found.scores <= best[found.labels]).all()
+
+
+@given(videos(), configs)
+def test_alpha_0_gives_the_networks_scores(frames, config):
+    propagator = HeatmapPropagator(replace(config, alpha=0.0, radius=1))
+    for heatmap, size, offset in frames:
+        found = propagator.update(HeadOutput(heatmap, size, offset))
+        if len(found):
+            assert found.scores[0] == heatmap.max()
+
+
+def test_tracklet_length_counts_frames_in_a_row_and_starts_anew_after_a_gap():
+    propagator = HeatmapPropagator(PropagationConfig(alpha=0.0))
+    lengths = [propagator.update(one_object(score)).lengths.tolist() for score in (0.9, 0.9, 0.9, 0.0, 0.9)]
+    assert lengths == [[1], [2], [3], [], [1]]
+
+
+def test_an_object_that_moves_within_the_radius_keeps_its_tracklet_and_one_that_jumps_starts_anew():
+    for step, wanted in ((2, 2), (3, 1)):
+        propagator = HeatmapPropagator(PropagationConfig())
+        propagator.update(one_object(0.9, cell=(4, 2)))
+        found = propagator.update(one_object(0.9, cell=(4, 2 + step)))
+        assert found.lengths.tolist()[0] == wanted
+
+
+def test_a_hidden_object_stays_one_detection_where_it_was():
+    propagator = HeatmapPropagator(PropagationConfig())
+    small = np.full((2, 9, 9), 1.0, np.float32)  # boxes so small that suppression cannot merge a plateau
+    propagator.update(HeadOutput(one_object(0.9).heatmap, small))
+    for _ in range(3):
+        found = propagator.update(HeadOutput(np.zeros((1, 9, 9), np.float32), small))
+        assert found.boxes.tolist() == [[3.5, 3.5, 4.5, 4.5]]
+
+
+def test_a_reset_forgets_the_video_before():
+    propagator = HeatmapPropagator(PropagationConfig())
+    propagator.update(one_object(0.9))
+    propagator.reset()
+    assert propagator.update(one_object(0.1)).scores == pytest.approx([0.1])
+    propagator.reset()
+    assert len(propagator.update(one_object(0.2, grid=(3, 5), cell=(1, 1)))) == 1
+
+
+# bad input
+
+
+def test_a_frame_of_another_shape_is_refused_and_the_state_stays():
+    propagator = HeatmapPropagator(PropagationConfig())
+    propagator.update(one_object(0.9))
+    with pytest.raises(InvalidArrayError, match=r"changed from .* call reset\(\)"):
+        propagator.update(one_object(0.9, grid=(8, 9)))
+    assert propagator.update(one_object(0.9)).lengths.tolist() == [2]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [(np.nan, "broken"), (np.inf, "sigmoid"), (-0.5, "sigmoid"), (7.0, "sigmoid")],
+)
+def test_a_heatmap_that_holds_no_probabilities_is_refused_with_the_cell(value, message):
+    propagator = HeatmapPropagator(PropagationConfig())
+    heatmap = np.zeros((2, 4, 5), np.float32)
+    heatmap[1, 2, 3] = value
+    with pytest.raises(InvalidArrayError, match=r"\(1, 2, 3\).*" + message) as caught:
+        propagator.update(HeadOutput(heatmap, np.ones((2, 4, 5))))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_size_that_is_not_finite_matters_only_where_it_is_used():
+    size = np.full((2, 9, 9), 3.0, np.float32)
+    size[:, 0, 0] = np.nan
+    output = HeadOutput(one_object(0.9).heatmap, size)
+    assert len(HeatmapPropagator().update(output)) == 1
+    size[:, 4, 4] = np.nan
+    with pytest.raises(InvalidArrayError, match="size is not finite at"):
+        HeatmapPropagator().update(HeadOutput(one_object(0.9).heatmap, size))
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"radius": -1},
+        {"radius": 1.5},
+        {"radius": True},
+        {"alpha": 1.1},
+        {"alpha": np.nan},
+        {"beta": -1.0},
+        {"beta": np.nan},
+        {"beta": "2"},
+        {"score_threshold": 2},
+        {"max_detections": 0},
+        {"nms_iou": -0.1},
+    ],
+)
+def test_a_setting_out_of_range_is_named_with_its_value_and_range(setting):
+    (name,) = setting
+    with pytest.raises(InvalidConfigError, match=f"^{name} is .* it must be"):
+        PropagationConfig(**setting)
