@@ -1,0 +1,87 @@
+"""The models that heatprop embeds, and any other model with a card, by name or by path."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from heatprop.errors import ModelError
+from heatprop.zoo.card import METADATA_KEY, ModelCard
+from heatprop.zoo.metadata import NotOnnxError, read_metadata
+
+__all__ = ["Model", "ModelCard", "load", "models"]
+
+_FOLDER = Path(__file__).parent
+_EMBEDDED = ("mb3-coco",)
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A network on disk together with what its card says.
+
+    Attributes:
+        card: what the network takes and gives.
+        path: the ONNX file.
+    """
+
+    card: ModelCard
+    path: Path
+
+
+def models() -> list[ModelCard]:
+    """Return the cards of the embedded models.
+
+    Raises:
+        ModelError: the installation is damaged.
+
+    Example:
+        >>> [card.name for card in models()]
+        ['mb3-coco']
+    """
+    return [load(name).card for name in _EMBEDDED]
+
+
+def load(name_or_path: str | os.PathLike[str]) -> Model:
+    """Find a model: the name of an embedded one, or the path of an ONNX file that carries a card.
+
+    Only the card is read here; a backend reads the weights. A file in the current folder that is called like
+    an embedded model is meant by ``./name``.
+
+    Raises:
+        ModelError: there is no such model, or the file is unreadable, no ONNX, or has no valid card.
+
+    Example:
+        >>> load("mb3-coco").card.classes[:3]
+        ('person', 'bicycle', 'car')
+    """
+    name = os.fspath(name_or_path)
+    if name in _EMBEDDED:
+        return _open(_FOLDER / f"{name}.onnx")
+    path = Path(name)
+    if path.is_dir():
+        raise ModelError(f"model {name}: this is a folder; give the .onnx file in it")
+    if not path.exists():
+        looks_like_path = path.suffix == ".onnx" or path.name != name
+        raise ModelError(
+            f"model {name}: there is no such {'file' if looks_like_path else 'model'}; embedded: "
+            f"{', '.join(_EMBEDDED)}; the path of an .onnx file with a card works too"
+        )
+    return _open(path)
+
+
+def _open(path: Path) -> Model:
+    try:
+        metadata = read_metadata(path)
+    except NotOnnxError as error:
+        raise ModelError(f"model {path} is not a whole ONNX file ({error}); fetch or export it again") from None
+    except OSError as error:
+        raise ModelError(f"model {path} cannot be read ({error.strerror}); check the file") from None
+    if METADATA_KEY not in metadata:
+        raise ModelError(
+            f"model {path} has no card, that is no metadata {METADATA_KEY!r}; export it with `heatprop export`"
+        )
+    try:
+        return Model(ModelCard.from_json(metadata[METADATA_KEY]), path)
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from None
