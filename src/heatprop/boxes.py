@@ -18,8 +18,8 @@ def areas(boxes: FloatArray) -> NDArray[np.float64]:
     [6.0, 0.0]
     """
     sides = boxes[:, 2:].astype(np.float64) - boxes[:, :2]
-    width, height = np.maximum(sides, 0.0).T
-    return width * height
+    area: NDArray[np.float64] = np.prod(np.maximum(sides, 0.0), axis=1)
+    return area
 
 
 def iou(boxes: FloatArray, others: FloatArray) -> NDArray[np.float64]:

@@ -1,0 +1,83 @@
+"""Work ahead of whoever consumes: read in one thread, compute in others, hand over in order."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
+from time import perf_counter
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_SECONDS_TO_STOP = 5.0
+
+
+def map_ahead(
+    items: Iterable[Item], function: Callable[[Item], Result], workers: int
+) -> Iterator[tuple[Item, Result, float]]:
+    """Apply `function` to each item, up to `workers` at once, while the consumer is busy with earlier ones.
+
+    At most ``workers + 2`` items are under way, so memory does not grow with their number. Closing the iterator
+    stops the reading; an item that is just being read is waited for at most some seconds.
+
+    Args:
+        items: read in a thread of its own, which also closes it if it is a generator.
+        function: called from `workers` threads at once.
+        workers: how many calls run at once.
+
+    Yields:
+        The item, what `function` made of it, and the seconds that reading it took; in the order of `items`.
+
+    Raises:
+        Exception: what `items` or `function` raised, after everything before it was yielded.
+
+    Example:
+        >>> [(item, result) for item, result, _ in map_ahead([3, 1, 2], str, workers=2)]
+        [(3, '3'), (1, '1'), (2, '2')]
+    """
+    slots = threading.Semaphore(workers + 2)
+    stopping = threading.Event()
+    # What is handed over: an item under way, the error that ended the reading, or None at the end.
+    handed: SimpleQueue[tuple[Item, Future[Result], float] | BaseException | None] = SimpleQueue()
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="heatprop-work")
+
+    def read() -> None:
+        iterator = iter(items)
+        try:
+            while True:
+                slots.acquire()
+                started = perf_counter()
+                try:
+                    item = next(iterator)
+                except StopIteration:
+                    break
+                if stopping.is_set():
+                    break
+                seconds = perf_counter() - started
+                handed.put((item, pool.submit(function, item), seconds))
+            handed.put(None)
+        except BaseException as error:
+            handed.put(error)
+        finally:
+            close = getattr(iterator, "close", None)
+            if close is not None:
+                close()
+
+    reader = threading.Thread(target=read, name="heatprop-read", daemon=True)
+    reader.start()
+    try:
+        while (entry := handed.get()) is not None:
+            if isinstance(entry, BaseException):
+                raise entry
+            item, future, seconds = entry
+            result = future.result()
+            slots.release()
+            yield item, result, seconds
+    finally:
+        stopping.set()
+        slots.release()
+        reader.join(_SECONDS_TO_STOP)
+        pool.shutdown(wait=True, cancel_futures=True)
