@@ -1,0 +1,140 @@
+"""What every inference backend offers, and the checks they share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from heatprop.errors import BackendError, InvalidArrayError, InvalidConfigError
+from heatprop.types import FloatArray, HeadOutput
+from heatprop.zoo import Model, ModelCard
+
+INPUT = "images"
+_MOST_CALLS_AT_ONCE = 8
+
+
+class Backend(Protocol):
+    """Runs one network. Every backend passes the same suite, ``tests/backends/test_conformance.py``."""
+
+    @property
+    def name(self) -> str:
+        """The name it is opened by, such as "onnx"."""
+
+    @property
+    def description(self) -> str:
+        """Runtime, version, device and precision in a few words, for people."""
+
+    @property
+    def concurrency(self) -> int:
+        """How many calls of `infer` from different threads at once pay; more only wait for each other."""
+
+    def infer(self, images: FloatArray) -> list[HeadOutput]:
+        """Run the network on a batch; may be called from any number of threads at once.
+
+        Args:
+            images: float32 ``(N, 3, H, W)``, prepared as the model's card says, for instance by
+                `heatprop.letterbox.letterbox`. H and W are multiples of the card's `input.multiple`; they may
+                change from call to call, though the first call with a new shape can take longer.
+
+        Returns:
+            One output an image, on the grid of ``H / stride`` x ``W / stride`` cells. No later call changes
+            the arrays.
+
+        Raises:
+            InvalidArrayError: `images` is something else.
+            BackendError: the runtime fails, or its outputs are not what the card says.
+        """
+
+
+def check_images(images: FloatArray, card: ModelCard) -> FloatArray:
+    """Return `images` in contiguous memory.
+
+    Raises:
+        InvalidArrayError: they are not float32 ``(N, 3, H, W)`` with sides that the network can take.
+    """
+    if not isinstance(images, np.ndarray) or images.dtype != np.float32:
+        kind = images.dtype if isinstance(images, np.ndarray) else type(images).__name__
+        raise InvalidArrayError(f"images is {kind}; pass a NumPy array of float32, (images, 3, height, width)")
+    if images.ndim != 4 or images.shape[1] != 3 or 0 in images.shape:
+        raise InvalidArrayError(f"images has shape {images.shape}; it must be (images, 3, height, width)")
+    if any(side % card.input.multiple for side in images.shape[2:]):
+        raise InvalidArrayError(
+            f"images has shape {images.shape}; height and width must be multiples of {card.input.multiple}: "
+            "prepare pictures with heatprop.letterbox"
+        )
+    return np.ascontiguousarray(images)
+
+
+def wanted_channels(card: ModelCard) -> dict[str, int]:
+    """Return the outputs that a network with this card has, each with its number of channels."""
+    channels = {"heatmap": len(card.classes), "size": card.size_channels}
+    return channels | ({"offset": 2} if card.has_offset else {})
+
+
+def check_heads(inputs: list[str], channels: Mapping[str, int | None], model: Model) -> None:
+    """Check what a file offers against its card; a number of channels may be unknown (None).
+
+    Raises:
+        BackendError: one line that names the input or output that differs.
+    """
+    if inputs != [INPUT]:
+        raise BackendError(f"model {model.path} has the inputs {inputs}; it must have one called {INPUT!r}")
+    for name, wanted in wanted_channels(model.card).items():
+        if name not in channels:
+            raise BackendError(f"model {model.path} has no output {name!r}, which its card promises")
+        if channels[name] not in (None, wanted):
+            raise BackendError(
+                f"model {model.path}: output {name!r} has {channels[name]} channels but its card says {wanted}"
+            )
+
+
+def split_heads(outputs: Mapping[str, np.ndarray[Any, Any]], images: FloatArray, model: Model) -> list[HeadOutput]:
+    """Return the batched outputs of `images` as one `HeadOutput` an image.
+
+    Raises:
+        BackendError: an output is not of the shape that the card and the images ask for.
+    """
+    batch, _, height, width = images.shape
+    grid = (height // model.card.stride, width // model.card.stride)
+    for name, wanted in wanted_channels(model.card).items():
+        if outputs[name].shape != (batch, wanted, *grid):
+            raise BackendError(
+                f"model {model.path}: output {name!r} has shape {outputs[name].shape}; by its card it must be "
+                f"{(batch, wanted, *grid)}"
+            )
+    offsets = outputs["offset"] if model.card.has_offset else [None] * batch
+    return [
+        HeadOutput(heatmap, size, offset)
+        for heatmap, size, offset in zip(outputs["heatmap"], outputs["size"], offsets, strict=True)
+    ]
+
+
+def share_processors(threads: int | None, concurrency: int | None) -> tuple[int, int]:
+    """Return threads in all and calls at once.
+
+    By default all processors that this process may use, one to a call: measured, that gives the most frames
+    a second (docs/decisions/003). Past 8 calls at once decoding the video is slower than the network, so
+    further processors make the calls faster instead.
+
+    Raises:
+        InvalidConfigError: a number is below 1.
+    """
+    for name, value in (("threads", threads), ("concurrency", concurrency)):
+        if value is not None and value < 1:
+            raise InvalidConfigError(f"{name} is {value}; it must be at least 1")
+    threads = threads or _usable_processors()
+    return threads, min(threads, concurrency or _MOST_CALLS_AT_ONCE)
+
+
+def _usable_processors() -> int:
+    if hasattr(os, "sched_getaffinity"):  # Linux: respects taskset and containers
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of a runtime's message, which may go on for pages."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,72 @@
+"""Inference with ONNX Runtime on the processor: installed with heatprop, so it always works."""
+
+from __future__ import annotations
+
+import onnxruntime
+
+from heatprop.backends.base import (
+    INPUT,
+    check_heads,
+    check_images,
+    first_line,
+    share_processors,
+    split_heads,
+    wanted_channels,
+)
+from heatprop.errors import BackendError
+from heatprop.types import FloatArray, HeadOutput
+from heatprop.zoo import Model
+
+_FATAL_ONLY = 4  # what fails is raised as an exception; printing it as well would reach the user twice
+
+
+class OnnxBackend:
+    """ONNX Runtime, CPU, float32. Each call runs in the thread that makes it.
+
+    Args:
+        model: what to run.
+        threads: processors to use in all; None means all that the process may use.
+        concurrency: calls at once to share them between; None means one processor a call, at most 8 calls.
+
+    Raises:
+        BackendError: ONNX Runtime refuses the file, or the file is not what its card says.
+        InvalidConfigError: a number is below 1.
+    """
+
+    name = "onnx"
+
+    def __init__(self, model: Model, *, threads: int | None = None, concurrency: int | None = None) -> None:
+        threads, self.concurrency = share_processors(threads, concurrency)
+        self.description = f"ONNX Runtime {onnxruntime.__version__}, CPU, f32"
+        self._model = model
+        self._outputs = list(wanted_channels(model.card))
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = _FATAL_ONLY
+        options.intra_op_num_threads = max(1, threads // self.concurrency)
+        options.inter_op_num_threads = 1
+        # Idle threads that spin take the processor from decoding and drawing.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(model.path), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # ONNX Runtime has a dozen unrelated exception types
+            raise BackendError(
+                f"ONNX Runtime {onnxruntime.__version__} refuses {model.path}: {first_line(error)}"
+            ) from None
+        channels = {
+            output.name: output.shape[1] if len(output.shape) == 4 and type(output.shape[1]) is int else None
+            for output in self._session.get_outputs()
+        }
+        check_heads([each.name for each in self._session.get_inputs()], channels, model)
+
+    def infer(self, images: FloatArray) -> list[HeadOutput]:
+        """Run the network on a batch; see `heatprop.backends.Backend.infer`."""
+        images = check_images(images, self._model.card)
+        try:
+            arrays = self._session.run(self._outputs, {INPUT: images})
+        except Exception as error:
+            raise BackendError(
+                f"ONNX Runtime failed on images {images.shape} with {self._model.path}: {first_line(error)}"
+            ) from None
+        return split_heads(dict(zip(self._outputs, arrays, strict=True)), images, self._model)

@@ -1,0 +1,111 @@
+"""Inference with OpenVINO on the processor: the fastest, in bfloat16 where the processor has it."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict, deque
+
+import numpy as np
+import openvino
+
+from heatprop.backends.base import (
+    INPUT,
+    check_heads,
+    check_images,
+    first_line,
+    share_processors,
+    split_heads,
+    wanted_channels,
+)
+from heatprop.errors import BackendError
+from heatprop.types import FloatArray, HeadOutput
+from heatprop.zoo import Model
+
+_SHAPES_KEPT = 8
+_DEVICE = "CPU"
+
+
+class OpenVinoBackend:
+    """OpenVINO on the processor, in the precision that it prefers there.
+
+    A network is compiled for each input shape (a fifth of a second) and kept: fixed shapes run a third faster
+    than dynamic ones (docs/decisions/003).
+
+    Args:
+        model: what to run.
+        threads: processors to use in all; None means all that the process may use.
+        concurrency: calls at once to share them between; None means one processor a call, at most 8 calls.
+
+    Raises:
+        BackendError: OpenVINO refuses the file, or the file is not what its card says.
+        InvalidConfigError: a number is below 1.
+    """
+
+    name = "openvino"
+
+    def __init__(self, model: Model, *, threads: int | None = None, concurrency: int | None = None) -> None:
+        threads, self.concurrency = share_processors(threads, concurrency)
+        self._settings = {"NUM_STREAMS": str(self.concurrency), "INFERENCE_NUM_THREADS": str(threads)}
+        self._model = model
+        self._version = openvino.get_version().split("-")[0]
+        self._lock = threading.Lock()
+        self._compiled: OrderedDict[tuple[int, ...], _CompiledNetwork] = OrderedDict()
+        try:
+            self._core = openvino.Core()
+            self._network = self._core.read_model(str(model.path))
+            precision = self._core.get_property(_DEVICE, "INFERENCE_PRECISION_HINT").to_string()
+        except Exception as error:  # OpenVINO raises bare RuntimeError and others
+            raise BackendError(f"OpenVINO {self._version} refuses {model.path}: {first_line(error)}") from None
+        self.description = f"OpenVINO {self._version}, {_DEVICE}, {precision}"
+        inputs = [port.get_any_name() for port in self._network.inputs]
+        check_heads(
+            inputs, {name: _channels(port) for port in self._network.outputs for name in port.names}, model
+        )
+
+    def infer(self, images: FloatArray) -> list[HeadOutput]:
+        """Run the network on a batch; see `heatprop.backends.Backend.infer`."""
+        images = check_images(images, self._model.card)
+        try:
+            outputs = self._compiled_for(images.shape).infer(images, list(wanted_channels(self._model.card)))
+        except RuntimeError as error:
+            raise BackendError(
+                f"OpenVINO failed on images {images.shape} with {self._model.path}: {first_line(error)}"
+            ) from None
+        return split_heads(outputs, images, self._model)
+
+    def _compiled_for(self, shape: tuple[int, ...]) -> _CompiledNetwork:
+        """Return the network compiled for an input shape; the shapes used last are kept."""
+        with self._lock:
+            if shape not in self._compiled:
+                self._network.reshape({INPUT: list(shape)})
+                self._compiled[shape] = _CompiledNetwork(
+                    self._core.compile_model(self._network, _DEVICE, self._settings)
+                )
+            self._compiled.move_to_end(shape)
+            if len(self._compiled) > _SHAPES_KEPT:
+                self._compiled.popitem(last=False)
+            return self._compiled[shape]
+
+
+class _CompiledNetwork:
+    """A network for one input shape, and the requests that wait for work: one serves one call at a time."""
+
+    def __init__(self, compiled: openvino.CompiledModel) -> None:
+        self._compiled = compiled
+        self._idle: deque[openvino.InferRequest] = deque()
+
+    def infer(self, images: FloatArray, outputs: list[str]) -> dict[str, FloatArray]:
+        try:
+            request = self._idle.pop()
+        except IndexError:
+            request = self._compiled.create_infer_request()
+        request.infer({INPUT: images}, share_inputs=True, share_outputs=True)
+        copies = {name: np.array(request.get_tensor(name).data, np.float32) for name in outputs}
+        self._idle.append(request)
+        return copies
+
+
+def _channels(port: openvino.Output) -> int | None:
+    shape = port.get_partial_shape()
+    known = shape.rank.is_static and len(shape) == 4 and shape[1].is_static
+    return shape[1].get_length() if known else None
