@@ -1,3 +1,26 @@
-"""Steady object detection in video: CenterNet with online heatmap propagation."""
+"""Steady object detection in video: CenterNet with online heatmap propagation.
+
+The names here are the public interface. Importing them loads NumPy and OpenCV and nothing heavier: runtimes
+for networks and for video are loaded when a model or a video is opened.
+"""
+
+from heatprop.decoding import decode
+from heatprop.detector import VideoDetector
+from heatprop.errors import HeatpropError
+from heatprop.io import open_video
+from heatprop.propagation import HeatmapPropagator, PropagationConfig
+from heatprop.types import Detections, Frame, HeadOutput
+
+__all__ = [
+    "Detections",
+    "Frame",
+    "HeadOutput",
+    "HeatmapPropagator",
+    "HeatpropError",
+    "PropagationConfig",
+    "VideoDetector",
+    "decode",
+    "open_video",
+]
 
 __version__ = "0.1.0"

@@ -12,27 +12,27 @@ from heatprop.types import FloatArray, IntArray
 
 
 def areas(boxes: FloatArray) -> NDArray[np.float64]:
-    """Return the area ``(N,)`` of each box; 0 for one whose sides are crossed.
+    """Return the area of each box ``(..., 4)``, as ``(...)``; 0 for one whose sides are crossed.
 
     >>> areas(np.array([[0, 0, 2, 3], [5, 5, 4, 9]], np.float32)).tolist()
     [6.0, 0.0]
     """
-    sides = boxes[:, 2:].astype(np.float64) - boxes[:, :2]
-    area: NDArray[np.float64] = np.prod(np.maximum(sides, 0.0), axis=1)
+    sides = np.maximum(boxes[..., 2:].astype(np.float64) - boxes[..., :2], 0.0)
+    area: NDArray[np.float64] = sides[..., 0] * sides[..., 1]
     return area
 
 
 def iou(boxes: FloatArray, others: FloatArray) -> NDArray[np.float64]:
-    """Return the intersection over union ``(N, M)`` of each box with each other; 0 where both are empty.
+    """Return the intersection over union of boxes ``(..., 4)`` with others, broadcast; 0 where both are empty.
 
-    >>> iou(np.array([[0, 0, 2, 2]], np.float32), np.array([[1, 0, 3, 2], [0, 0, 0, 0]], np.float32)).round(3)
+    >>> a, b = np.float32([[0, 0, 2, 2]]), np.float32([[1, 0, 3, 2], [0, 0, 0, 0]])
+    >>> iou(a[:, None], b[None]).round(3)
     array([[0.333, 0.   ]])
     """
-    a, b = boxes.astype(np.float64), others.astype(np.float64)
-    width = np.minimum(a[:, None, 2], b[None, :, 2]) - np.maximum(a[:, None, 0], b[None, :, 0])
-    height = np.minimum(a[:, None, 3], b[None, :, 3]) - np.maximum(a[:, None, 1], b[None, :, 1])
-    intersection = np.maximum(width, 0.0) * np.maximum(height, 0.0)
-    union = areas(boxes)[:, None] + areas(others)[None, :] - intersection
+    low = np.maximum(boxes[..., :2], others[..., :2]).astype(np.float64)
+    sides = np.maximum(np.minimum(boxes[..., 2:], others[..., 2:]) - low, 0.0)
+    intersection = sides[..., 0] * sides[..., 1]
+    union = areas(boxes) + areas(others) - intersection
     ratio: NDArray[np.float64] = np.divide(intersection, union, out=np.zeros_like(union), where=union > 0)
     return ratio
 
@@ -47,12 +47,11 @@ def nms(boxes: FloatArray, labels: IntArray, iou_threshold: float) -> IntArray:
     >>> nms(boxes, np.array([7, 7, 8]), 0.3).tolist()
     [0, 2]
     """
-    count = len(boxes)
-    if count < 2 or iou_threshold >= 1.0:
-        return np.arange(count)
-    clashes = np.triu(iou(boxes, boxes) > iou_threshold, k=1) & (labels[:, None] == labels[None, :])
-    kept = np.ones(count, np.bool_)
-    for winner in np.flatnonzero(clashes.any(axis=1)):
-        if kept[winner]:
-            kept &= ~clashes[winner]
+    kept = np.ones(len(boxes), np.bool_)
+    if iou_threshold < 1.0:
+        winners, losers = np.nonzero(np.triu(labels[:, None] == labels[None, :], k=1))
+        clash = iou(boxes[winners], boxes[losers]) > iou_threshold
+        for winner, loser in zip(winners[clash], losers[clash], strict=True):  # by falling rank of the winner
+            if kept[winner]:
+                kept[loser] = False
     return np.flatnonzero(kept)

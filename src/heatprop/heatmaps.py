@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from heatprop.errors import InvalidArrayError
 from heatprop.types import FloatArray, IntArray
 
+_PIECE = 1 << 16
 _BITS_OF_ONE = np.float32(1.0).view(np.uint32)
 
 
@@ -52,7 +53,9 @@ def local_maxima(heatmap: FloatArray, window: int, threshold: float) -> IntArray
     [1, 3, 4]
     """
     values = heatmap.reshape(-1)
-    cells = np.flatnonzero(values >= np.float32(threshold))
+    # In pieces, so that the mask stays in the processor's nearest cache.
+    pieces = range(0, values.size, _PIECE)
+    cells = np.concatenate([np.flatnonzero(values[i : i + _PIECE] >= np.float32(threshold)) + i for i in pieces])
     # The nearest neighbours first: they beat almost every cell that is no peak, so the rest of a large window is
     # read for few.
     for steps in _rings(window):
@@ -109,8 +112,10 @@ def _rings(window: int) -> Iterator[NDArray[np.int64]]:
     reach = window // 2
     steps = np.mgrid[-reach : reach + 1, -reach : reach + 1].reshape(2, -1)
     distance = np.abs(steps).sum(axis=0)
-    yield steps[:, distance == 1]
-    yield steps[:, distance > 1]
+    near = 1
+    while near <= 2 * reach:
+        yield steps[:, (distance >= near) & (distance < 2 * near)]
+        near *= 2
 
 
 def _neighbours(cells: IntArray, steps: NDArray[np.int64], shape: tuple[int, ...]) -> IntArray:

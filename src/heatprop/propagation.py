@@ -125,14 +125,21 @@ def propagate(carried: Carried, shape: tuple[int, int, int], radius: int) -> Pro
     return PropagationHeatmap(cells, sources[first], distances[first], carried)
 
 
-def balance(heatmap: FloatArray, propagated: PropagationHeatmap, alpha: float, beta: float) -> FloatArray:
+def balance(
+    heatmap: FloatArray,
+    propagated: PropagationHeatmap,
+    alpha: float,
+    beta: float,
+    out: FloatArray | None = None,
+) -> FloatArray:
     """Average the network's heatmap with what was carried, and return the balanced heatmap ``(C, H, W)``.
 
     Equations 5 and 6 in one step: both are weighted means of the network's value Y and the carried score h, so
     the result is ``Y + alpha * b / (1 + b) * (h - Y)`` with ``b = beta * length``. Where nothing is carried it
-    is Y, to the bit. `heatmap` is not changed.
+    is Y, to the bit. `heatmap` is not changed. The result is written to `out` where it is given.
     """
-    balanced = heatmap.copy()
+    balanced = np.empty_like(heatmap) if out is None else out
+    np.copyto(balanced, heatmap)
     carried, values = propagated.carried, balanced.reshape(-1)
     gains = alpha * (1.0 - 1.0 / (1.0 + beta * carried.lengths))
     network = values[propagated.cells].astype(np.float64)
@@ -196,6 +203,7 @@ class HeatmapPropagator:
         self.config = PropagationConfig() if config is None else config
         self._carried: Carried | None = None
         self._shape: tuple[int, ...] = ()
+        self._balanced = np.empty((0, 0, 0), np.float32)  # kept, since new pages cost more than the update
 
     def reset(self) -> None:
         """Forget everything: the next frame is the first of a video."""
@@ -224,7 +232,9 @@ class HeatmapPropagator:
             )
         carried = self._carried or _nothing(len(output.size))
         propagated = propagate(carried, heatmap.shape, config.radius)
-        balanced = balance(heatmap, propagated, config.alpha, config.beta)
+        if self._balanced.shape != heatmap.shape:
+            self._balanced = np.empty_like(heatmap)
+        balanced = balance(heatmap, propagated, config.alpha, config.beta, out=self._balanced)
         peaks = local_maxima(balanced, config.peak_window, config.score_threshold)
         peaks = one_per_plateau(peaks, balanced, config.peak_window, _preference(peaks, heatmap, propagated))
         peaks = strongest(peaks, balanced, config.max_detections)

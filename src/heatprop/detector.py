@@ -1,0 +1,201 @@
+"""A detector for video: a network, heatmap propagation, and a pipeline that keeps the processor busy."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import TypeAlias
+
+from heatprop import zoo
+from heatprop.backends import Backend, open_backend
+from heatprop.decoding import decode
+from heatprop.errors import check_range
+from heatprop.io import VideoSource, open_video
+from heatprop.letterbox import Letterbox, boxes_to_frame, fit_letterbox, letterbox
+from heatprop.pipeline import map_ahead
+from heatprop.propagation import HeatmapPropagator, PropagationConfig
+from heatprop.types import Detections, Frame, HeadOutput, ImageArray, check_image
+
+Source: TypeAlias = str | os.PathLike[str] | int | VideoSource
+
+
+@dataclass(slots=True)
+class StageTimings:
+    """Where the time of a detector went, in seconds summed over frames; stages overlap in a stream.
+
+    Attributes:
+        frames: how many frames were detected in.
+        decode: reading frames from the source.
+        letterbox: scaling frames to the network's input.
+        network: the backend.
+        propagate: propagation, peaks, suppression and boxes.
+    """
+
+    frames: int = 0
+    decode: float = 0.0
+    letterbox: float = 0.0
+    network: float = 0.0
+    propagate: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What the network said about a frame, and what it took."""
+
+    output: HeadOutput
+    fitted: Letterbox
+    letterbox_seconds: float
+    network_seconds: float
+
+
+class _VideoState:
+    """Propagation for one video; starts anew when the picture changes its shape."""
+
+    def __init__(self, propagation: PropagationConfig | None, score_threshold: float) -> None:
+        self._propagator = None if propagation is None else HeatmapPropagator(propagation)
+        self._score_threshold = score_threshold
+        self._fitted: Letterbox | None = None
+
+    def detect(self, looked: _Looked, stride: int) -> Detections:
+        if self._propagator is None:
+            found = decode(looked.output, score_threshold=self._score_threshold)
+        else:
+            if looked.fitted != self._fitted:
+                self._propagator.reset()
+            self._fitted = looked.fitted
+            found = self._propagator.update(looked.output)
+        shown = found.select(found.scores >= self._score_threshold)
+        boxes = boxes_to_frame(shown.boxes, looked.fitted, stride)
+        return Detections(boxes, shown.scores, shown.labels, shown.lengths)
+
+
+class VideoDetector:
+    """Finds objects in video, frame after frame, with boxes that hold still.
+
+    Args:
+        model: name of an embedded model (see `heatprop.zoo.models`) or path of a model file with a card.
+        propagation: settings of heatmap propagation; None means the network alone.
+        backend: what runs the network: "auto" takes the fastest that is installed.
+        score_threshold: detections below it are not returned; in [0, 1]. Propagation carries on whatever
+            reaches its own, lower, `PropagationConfig.score_threshold`; the larger of the two holds here.
+
+    Raises:
+        ModelError: the model is unknown or damaged.
+        BackendError: the backend is unknown or not installed.
+        InvalidConfigError: a setting lies outside its range.
+
+    Example:
+        >>> detector = VideoDetector("mb3-coco")
+        >>> detector.card.classes[:3]
+        ('person', 'bicycle', 'car')
+        >>> len(detector.update(np.zeros((120, 160, 3), np.uint8)))
+        0
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] = "mb3-coco",
+        *,
+        propagation: PropagationConfig | None = PropagationConfig(),
+        backend: str = "auto",
+        score_threshold: float = 0.3,
+    ) -> None:
+        check_range("score_threshold", score_threshold, 0, 1)
+        loaded = zoo.load(model)
+        self.card = loaded.card
+        self.propagation = propagation
+        self.score_threshold = score_threshold
+        self.backend: Backend = open_backend(backend, loaded)
+        self.timings = StageTimings()
+        self._state = _VideoState(propagation, score_threshold)
+
+    def reset(self) -> None:
+        """Forget the frames given to `update`: the next one is the first of another video."""
+        self._state = _VideoState(self.propagation, self.score_threshold)
+
+    def update(self, image: ImageArray) -> Detections:
+        """Detect in the next frame of a video of your own.
+
+        Args:
+            image: uint8 ``(H, W, 3)`` RGB. A frame of another size starts anew, like `reset`.
+
+        Returns:
+            Boxes in pixels of `image`, clipped to it, by falling score.
+
+        Raises:
+            InvalidArrayError: `image` is no such array.
+        """
+        check_image(image)
+        return self._detect(self._state, self._look(image))
+
+    def stream(self, source: Source) -> Iterator[tuple[Frame, Detections]]:
+        """Detect in a whole video, camera or folder; decoding, network and propagation overlap.
+
+        Every call starts a video of its own, so streams can run side by side. Memory does not grow with the
+        video's length. Leaving the loop early stops the pipeline and closes what it opened.
+
+        Args:
+            source: what `heatprop.open_video` takes, or an open `VideoSource`.
+
+        Yields:
+            The frame, and boxes in its pixels by falling score.
+
+        Raises:
+            SourceError: the source cannot be opened, or fails.
+        """
+        state = _VideoState(self.propagation, self.score_threshold)
+        with closing(self._looks(source)) as looks:
+            for frame, looked in looks:
+                yield frame, self._detect(state, looked)
+
+    def stream_compare(self, source: Source) -> Iterator[tuple[Frame, Detections, Detections]]:
+        """Do what `stream` does, and yield besides what the network alone says: frame, alone, propagated.
+
+        The network runs once a frame. Without propagation both are the same.
+        """
+        alone, propagated = (_VideoState(config, self.score_threshold) for config in (None, self.propagation))
+        with closing(self._looks(source)) as looks:
+            for frame, looked in looks:
+                unaided = alone.detect(looked, self.card.stride)
+                yield frame, unaided, self._detect(propagated, looked)
+
+    def _look(self, image: ImageArray) -> _Looked:
+        """Run the network on one picture; called from several threads at once."""
+        started = perf_counter()
+        fitted = fit_letterbox(image.shape[1], image.shape[0], self.card.input)
+        network_input = letterbox(image, fitted, self.card.input)[None]
+        scaled = perf_counter()
+        (output,) = self.backend.infer(network_input)
+        return _Looked(output, fitted, scaled - started, perf_counter() - scaled)
+
+    def _detect(self, state: _VideoState, looked: _Looked) -> Detections:
+        started = perf_counter()
+        detections = state.detect(looked, self.card.stride)
+        timings = self.timings
+        timings.frames += 1
+        timings.letterbox += looked.letterbox_seconds
+        timings.network += looked.network_seconds
+        timings.propagate += perf_counter() - started
+        return detections
+
+    def _looks(self, source: Source) -> Iterator[tuple[Frame, _Looked]]:
+        """Yield frames in order with what the network says of them, working ahead by a few."""
+        with _opened(source) as video:
+            ahead = map_ahead(video, lambda frame: self._look(frame.image), self.backend.concurrency)
+            with closing(ahead):
+                for frame, looked, seconds in ahead:
+                    self.timings.decode += seconds
+                    yield frame, looked
+
+
+def _opened(source: Source) -> AbstractContextManager[VideoSource]:
+    """Open a source by its address; one that the caller opened stays the caller's to close."""
+    if isinstance(source, str | int):
+        return open_video(source)
+    if isinstance(source, os.PathLike):
+        return open_video(Path(source))
+    return nullcontext(source)
