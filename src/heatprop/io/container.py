@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -105,12 +106,19 @@ class PictureReader:
                 return picture
             self.skipped += 1
 
+    def stamp(self, picture: av.VideoFrame) -> float | None:
+        """Return the time stamp in seconds of a picture of this container, None when it has none."""
+        # A picture that was waiting in the decoder at the end does not know its time base; the stream does.
+        if picture.pts is None or not self.stream.time_base:
+            return None
+        return float(picture.pts * self.stream.time_base)
+
     def _decode(self) -> None:
         packet = self._next_packet()
         if packet is None:
             self._at_end = True
         try:
-            self._ready.extend(self.stream.codec_context.decode(packet))
+            self._ready.extend(self.stream.decode(packet))
         except EOFError:
             self._at_end = True
         except (av.FFmpegError, ValueError):
@@ -179,8 +187,10 @@ class ContainerSource(OpenSource):
 
     def _describe(self, first: av.VideoFrame) -> None:
         stream, container, name = self._reader.stream, self._reader.container, str(self._address)
-        duration = _seconds(stream.duration, stream.time_base) or _seconds(
-            container.duration, Fraction(1, 1_000_000)
+        duration = (
+            _seconds(stream.duration, stream.time_base)
+            or _clock_seconds(stream.metadata.get("DURATION", ""))
+            or _seconds(container.duration, Fraction(1, av.time_base))
         )
         is_live = self._is_remote and (not name.lower().startswith("http") or duration is None)
         rate = stream.average_rate or stream.guessed_rate or None
@@ -197,7 +207,7 @@ class ContainerSource(OpenSource):
             duration=None if is_live else duration,
             is_live=is_live,
             has_audio=bool(container.streams.audio),
-            start_time=_stamp(first) or 0.0,
+            start_time=self._reader.stamp(first) or 0.0,
         )
         self._restart()
 
@@ -223,7 +233,8 @@ class ContainerSource(OpenSource):
                 self.skipped = reader.skipped
                 if picture is None:
                     return
-                frame = Frame(self._rgb.read(picture), self._index, self._timeline.place(_stamp(picture)))
+                time = self._timeline.place(reader.stamp(picture))
+                frame = Frame(self._rgb.read(picture), self._index, time)
                 self._index += 1
             yield frame
 
@@ -239,7 +250,7 @@ def _seconds(ticks: int | None, time_base: Fraction | None) -> float | None:
     return float(ticks * time_base) if ticks and ticks > 0 and time_base else None
 
 
-def _stamp(picture: av.VideoFrame) -> float | None:
-    if picture.pts is None or not picture.time_base:
-        return None
-    return float(picture.pts * picture.time_base)
+def _clock_seconds(text: str) -> float | None:
+    """Return the seconds of a Matroska stream's length, such as ``00:00:05.280000000``."""
+    match = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", text)
+    return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3]) or None if match else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import av
 import cv2
 import numpy as np
@@ -10,6 +12,8 @@ from av.video.reformatter import Colorspace, VideoReformatter
 from heatprop.types import ImageArray
 
 _UNSPECIFIED_MATRIX = (2, 3)
+# Before PyAV 17 conversion had one thread and no such argument.
+SINGLE_THREAD: dict[str, Any] = {"threads": 1} if int(av.__version__.split(".")[0]) >= 17 else {}
 _TURNS = {1: cv2.ROTATE_90_COUNTERCLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_CLOCKWISE}
 
 
@@ -33,7 +37,7 @@ class RgbReader:
         if matrix in _UNSPECIFIED_MATRIX:
             matrix = guess_matrix(picture.width, picture.height)
         rgb = self._reformatter.reformat(
-            picture, format="rgb24", src_colorspace=matrix, src_color_range=picture.color_range, threads=1
+            picture, format="rgb24", src_colorspace=matrix, src_color_range=picture.color_range, **SINGLE_THREAD
         )
         image = np.ascontiguousarray(rgb.to_ndarray(), np.uint8)
         turn = _TURNS.get(round(picture.rotation / 90) % 4)

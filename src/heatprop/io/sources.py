@@ -121,6 +121,11 @@ class OpenSource(ABC):
         self.close()
 
 
+def is_address(name: str | Path) -> bool:
+    """Return whether `name` goes over the network, such as ``https://...`` or ``rtsp://...``."""
+    return isinstance(name, str) and bool(_ADDRESS.match(name)) and not name.lower().startswith("file://")
+
+
 def open_video(source: str | Path | int) -> VideoSource:
     """Open a video, whatever it is, and look at its first picture.
 
@@ -147,13 +152,13 @@ def open_video(source: str | Path | int) -> VideoSource:
 
         number = camera[1] if camera else name
         return CameraSource(int(number) if number else name)
-    path = Path(source)
-    if isinstance(source, str) and _ADDRESS.match(name):
-        if not name.lower().startswith("file://"):
-            from heatprop.io.container import ContainerSource  # noqa: PLC0415
+    if is_address(source):
+        from heatprop.io.container import ContainerSource  # noqa: PLC0415
 
-            return ContainerSource(name, is_remote=True)
-        path = Path(urllib.request.url2pathname(urllib.parse.urlparse(name).path))
+        return ContainerSource(name, is_remote=True)
+    if name.lower().startswith("file://"):
+        name = urllib.request.url2pathname(urllib.parse.urlparse(name).path)
+    path = Path(name)
     from heatprop.io.images import IMAGE_SUFFIXES, ImageSource, is_pattern  # noqa: PLC0415
 
     if path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES or is_pattern(path):

@@ -1,0 +1,219 @@
+"""Where annotated frames go: a video file that appears when it is whole."""
+
+from __future__ import annotations
+
+import math
+import queue
+import threading
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import cv2
+import numpy as np
+
+from heatprop.errors import InvalidArrayError, OutputError
+from heatprop.io.outputs import OutputFile
+from heatprop.io.sources import SourceInfo
+from heatprop.types import ImageArray, check_image
+
+SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
+_DEFAULT_RATE = Fraction(25)
+_WAITING = 4
+
+
+def fit_image(image: ImageArray, width: int, height: int) -> ImageArray:
+    """Return a copy of `image`, scaled to fit ``width x height`` with black bars, its odd sides made even.
+
+    Args:
+        image: uint8 ``(H, W, 3)``.
+        width: wanted width in pixels; an odd one gets its last column repeated.
+        height: wanted height in pixels; an odd one gets its last row repeated.
+
+    Example:
+        >>> fit_image(np.zeros((20, 10, 3), np.uint8), 15, 9).shape
+        (10, 16, 3)
+    """
+    if image.shape[:2] != (height, width):
+        scale = min(width / image.shape[1], height / image.shape[0])
+        size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
+        scaled = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+        left, top = (width - size[0]) // 2, (height - size[1]) // 2
+        bars = (top, height - size[1] - top, left, width - size[0] - left)
+        image = np.asarray(cv2.copyMakeBorder(scaled, *bars, cv2.BORDER_CONSTANT), np.uint8)
+    if height % 2 or width % 2:
+        sides = (0, height % 2, 0, width % 2)
+        return np.asarray(cv2.copyMakeBorder(image, *sides, cv2.BORDER_REPLICATE), np.uint8)
+    return image.copy()
+
+
+class VideoSink:
+    """A video file to write frames to: H.264 with the times given, and the source's sound.
+
+    Encoding runs in a thread of its own, a few frames behind. The file gets its name in `close`, which leaving
+    the context does even after an error or Ctrl-C: what was finished is kept and plays. Frames of another size
+    are scaled into the first size with black bars; odd sides are made even by repeating the edge.
+
+    Args:
+        path: the file; ``.mp4``, ``.m4v``, ``.mov`` or ``.mkv`` (there, times are whole milliseconds).
+        info: of the source: size, frame rate (25 when unknown), and where the sound is.
+        overwrite: whether an existing file may be replaced.
+        width: width in pixels; None for the source's.
+        height: height in pixels; None for the source's.
+        audio_from: file or address whose sound to keep; None for the source's own, when it has sound and can be
+            read twice. Without sound: ``dataclasses.replace(info, has_audio=False)``.
+        crf: quality of x264, 0 (lossless) to 51; lower is better and larger.
+        preset: effort of x264, by its names.
+
+    Attributes:
+        audio_note: what was lost of the sound and why, once known; None when nothing was.
+
+    Raises:
+        OutputExistsError: the file exists and `overwrite` is False.
+        OutputError: the suffix is unknown or the place cannot be written.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        info: SourceInfo,
+        *,
+        overwrite: bool = False,
+        width: int | None = None,
+        height: int | None = None,
+        audio_from: str | Path | None = None,
+        crf: int = 23,
+        preset: str = "superfast",
+    ) -> None:
+        path = Path(path)
+        if path.suffix.lower() not in SUFFIXES:
+            raise OutputError(f"{path}: no video format has the suffix {path.suffix!r}; use {', '.join(SUFFIXES)}")
+        self.audio_note: str | None = None
+        self._info = info
+        self._width = width or info.width
+        self._height = height or info.height
+        self._crf, self._preset = crf, preset
+        self._sound, self._sound_start = audio_from, None
+        if info.has_audio and not info.is_live and str(audio_from or info.name) == info.name:
+            self._sound, self._sound_start = info.name, info.start_time
+        self._output = OutputFile(path, overwrite=overwrite)
+        self._queue: queue.Queue[tuple[ImageArray, float] | None] = queue.Queue(_WAITING)
+        self._thread: threading.Thread | None = None
+        self._error: Exception | None = None
+        self._is_given_up = False
+        self._is_open = True
+
+    def write(self, image: ImageArray, time: float) -> None:
+        """Add a picture; it is copied, so that the caller may go on drawing on it.
+
+        Args:
+            image: uint8 RGB ``(H, W, 3)``.
+            time: presentation time in seconds from the start of the video, rising from call to call.
+
+        Raises:
+            InvalidArrayError: the image or the time is not one.
+            OutputError: the sink is closed, or an earlier picture could not be written.
+        """
+        if not self._is_open:
+            raise OutputError(f"{self._output.path} is closed; open another sink to write more")
+        check_image(image)
+        if not (math.isfinite(time) and time >= 0):
+            raise InvalidArrayError(f"time is {time}; it must be seconds from 0")
+        self._raise_error()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._encode, name="heatprop-encoder", daemon=True)
+            self._thread.start()
+        self._queue.put((fit_image(image, self._width, self._height), float(time)))
+
+    def _encode(self) -> None:
+        """Work of the thread: take pictures until the None that `close` or `discard` sends, whatever happens."""
+        items = iter(self._queue.get, None)
+        try:
+            self._encode_all(items)
+        except Exception as error:
+            self._error = error
+            for _ in items:
+                pass
+
+    def _encode_all(self, items: Iterator[tuple[ImageArray, float] | None]) -> None:
+        # PyAV takes 50 ms to import, which who only reads results need not wait for.
+        from heatprop.io.encoding import VideoWriter  # noqa: PLC0415
+
+        writer = VideoWriter(
+            self._output.partial,
+            self._width + self._width % 2,
+            self._height + self._height % 2,
+            self._info.frame_rate or _DEFAULT_RATE,
+            crf=self._crf,
+            preset=self._preset,
+            sound=self._sound,
+            sound_start=self._sound_start,
+        )
+        self.audio_note = writer.sound_note
+        count = 0
+        try:
+            for item in items:
+                if item is not None and not self._is_given_up:
+                    writer.write(*item)
+                    count += 1
+            if not self._is_given_up:
+                writer.finish(whole=count >= (self._info.frame_count or math.inf))
+        finally:
+            writer.close()
+            self.audio_note = writer.sound_note
+
+    def _raise_error(self) -> None:
+        if self._error is not None:
+            error, reason = self._error, getattr(self._error, "strerror", None) or str(self._error)
+            self.discard()
+            raise OutputError(
+                f"{self._output.path}: cannot write the video ({reason}); is there space left?"
+            ) from error
+
+    def _stop(self) -> None:
+        if self._thread is not None:
+            self._queue.put(None)
+            self._thread.join()
+            self._thread = None
+
+    def close(self) -> None:
+        """Finish the file and give it its name; with nothing written, leave nothing. Again: do nothing.
+
+        Raises:
+            OutputError: the file could not be written or named.
+        """
+        if not self._is_open:
+            return
+        was_used = self._thread is not None
+        try:
+            self._stop()
+            self._raise_error()
+        except BaseException:
+            self.discard()
+            raise
+        self._is_open = False
+        if was_used:
+            self._output.commit()
+        else:
+            self._output.discard()
+
+    def discard(self) -> None:
+        """Stop and leave nothing; a file that had the name before stays."""
+        if self._is_open:
+            self._is_open = False
+            self._is_given_up = True
+            self._stop()
+            self._output.discard()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
