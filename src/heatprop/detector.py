@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +89,7 @@ class VideoDetector:
         InvalidConfigError: a setting lies outside its range.
 
     Example:
+        >>> import numpy as np
         >>> detector = VideoDetector("mb3-coco")
         >>> detector.card.classes[:3]
         ('person', 'bicycle', 'car')
@@ -132,7 +133,7 @@ class VideoDetector:
         check_image(image)
         return self._detect(self._state, self._look(image))
 
-    def stream(self, source: Source) -> Iterator[tuple[Frame, Detections]]:
+    def stream(self, source: Source) -> Generator[tuple[Frame, Detections], None, None]:
         """Detect in a whole video, camera or folder; decoding, network and propagation overlap.
 
         Every call starts a video of its own, so streams can run side by side. Memory does not grow with the
@@ -152,7 +153,7 @@ class VideoDetector:
             for frame, looked in looks:
                 yield frame, self._detect(state, looked)
 
-    def stream_compare(self, source: Source) -> Iterator[tuple[Frame, Detections, Detections]]:
+    def stream_compare(self, source: Source) -> Generator[tuple[Frame, Detections, Detections], None, None]:
         """Do what `stream` does, and yield besides what the network alone says: frame, alone, propagated.
 
         The network runs once a frame. Without propagation both are the same.
@@ -182,7 +183,7 @@ class VideoDetector:
         timings.propagate += perf_counter() - started
         return detections
 
-    def _looks(self, source: Source) -> Iterator[tuple[Frame, _Looked]]:
+    def _looks(self, source: Source) -> Generator[tuple[Frame, _Looked], None, None]:
         """Yield frames in order with what the network says of them, working ahead by a few."""
         with _opened(source) as video:
             ahead = map_ahead(video, lambda frame: self._look(frame.image), self.backend.concurrency)

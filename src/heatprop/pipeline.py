@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from time import perf_counter
@@ -17,7 +17,7 @@ _SECONDS_TO_STOP = 5.0
 
 def map_ahead(
     items: Iterable[Item], function: Callable[[Item], Result], workers: int
-) -> Iterator[tuple[Item, Result, float]]:
+) -> Generator[tuple[Item, Result, float], None, None]:
     """Apply `function` to each item, up to `workers` at once, while the consumer is busy with earlier ones.
 
     At most ``workers + 2`` items are under way, so memory does not grow with their number. Closing the iterator

@@ -1,0 +1,147 @@
+"""The detector on a real clip: a stream equals a loop, and what it says sits on what one sees."""
+
+import subprocess
+import sys
+import threading
+from itertools import islice
+
+import numpy as np
+import pytest
+
+import heatprop
+from heatprop import HeatmapPropagator, PropagationConfig, VideoDetector, decode, open_video
+from heatprop.errors import InvalidArrayError, InvalidConfigError, ModelError, SourceNotFoundError
+from heatprop.letterbox import boxes_to_frame, fit_letterbox, letterbox
+
+
+@pytest.fixture(scope="module")
+def frames(demo_clip):
+    with open_video(demo_clip) as video:
+        return list(islice(video, 12))
+
+
+@pytest.fixture(scope="module")
+def detector():
+    return VideoDetector(backend="onnx")
+
+
+def same(a, b):
+    for name in ("boxes", "scores", "labels", "lengths"):
+        np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+
+
+def test_a_stream_gives_what_frame_by_frame_gives(detector, demo_clip, frames):
+    detector.reset()
+    stream = list(islice(detector.stream(demo_clip), len(frames)))
+    for (frame, streamed), wanted in zip(stream, frames, strict=True):
+        assert frame.index == wanted.index
+        np.testing.assert_array_equal(frame.image, wanted.image)
+        same(streamed, detector.update(wanted.image))
+
+
+def test_it_is_the_parts_put_together(detector, frames):
+    propagator = HeatmapPropagator(PropagationConfig())
+    detector.reset()
+    for frame in frames[:4]:
+        fitted = fit_letterbox(frame.image.shape[1], frame.image.shape[0], detector.card.input)
+        (output,) = detector.backend.infer(letterbox(frame.image, fitted, detector.card.input)[None])
+        wanted = propagator.update(output)
+        wanted = wanted.select(wanted.scores >= detector.score_threshold)
+        found = detector.update(frame.image)
+        same(
+            found,
+            type(found)(boxes_to_frame(wanted.boxes, fitted, 4), wanted.scores, wanted.labels, wanted.lengths),
+        )
+
+
+def test_comparing_gives_the_network_alone_beside_the_stream(detector, demo_clip, frames):
+    compared = list(islice(detector.stream_compare(demo_clip), len(frames)))
+    streamed = list(islice(detector.stream(demo_clip), len(frames)))
+    alone = VideoDetector(backend="onnx", propagation=None)
+    for (_, unaided, propagated), (frame, wanted) in zip(compared, streamed, strict=True):
+        same(propagated, wanted)
+        same(unaided, alone.update(frame.image))
+        assert unaided.lengths.tolist() == [1] * len(unaided)
+
+
+def test_a_man_between_two_cars_is_found_and_followed(detector, demo_clip):
+    """The shot begins at frame 30 of the clip; a man stands in the middle, a car passes on each side."""
+    seen = dict(islice(((frame.index, found) for frame, found in detector.stream(demo_clip)), 37))
+    names = [detector.card.classes[label] for label in seen[36].labels]
+    assert sorted(names) == ["car", "car", "person"]
+    man = seen[36].boxes[names.index("person")]
+    assert man[0] < 320 < man[2]
+    assert seen[36].lengths.max() == 7
+    assert (seen[36].boxes >= 0).all()
+    assert (seen[36].boxes <= [640, 272, 640, 272]).all()
+    assert (np.diff(seen[36].scores) <= 0).all()
+
+
+def test_tracks_break_less_often_than_with_the_network_alone(detector, demo_clip):
+    counts = np.array([(len(alone), len(steady)) for _, alone, steady in detector.stream_compare(demo_clip)])
+    changes = np.abs(np.diff(counts, axis=0)).mean(axis=0)
+    assert changes[1] < changes[0]
+
+
+def test_a_frame_of_another_size_starts_a_new_video(detector, frames):
+    detector.reset()
+    detector.update(frames[0].image)
+    assert set(detector.update(np.ascontiguousarray(frames[0].image[:, :400])).lengths.tolist()) <= {1}
+
+
+def test_leaving_a_stream_early_leaves_no_thread(detector, demo_clip):
+    for _ in detector.stream(demo_clip):
+        break
+    assert [thread for thread in threading.enumerate() if thread.name.startswith("heatprop")] == []
+
+
+def test_a_source_that_the_caller_opened_stays_open(detector, demo_clip):
+    with open_video(demo_clip) as video:
+        first = [frame.index for frame, _ in islice(detector.stream(video), 3)]
+        again = [frame.index for frame, _ in islice(detector.stream(video), 3)]
+    assert first == again == [0, 1, 2]
+
+
+def test_scores_below_the_networks_threshold_can_be_asked_for(frames):
+    everything = VideoDetector(backend="onnx", propagation=None, score_threshold=0.0).update(frames[0].image)
+    assert everything.scores.min() < 0.05
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [(np.zeros((4, 4), np.uint8), r"\(4, 4\)"), (np.zeros((4, 4, 3)), "float64"), (None, "NoneType")],
+)
+def test_what_is_no_picture_is_refused(detector, image, message):
+    with pytest.raises(InvalidArrayError, match=message):
+        detector.update(image)
+
+
+def test_bad_requests_are_refused_before_work(detector, tmp_path):
+    with pytest.raises(ModelError, match="no such model"):
+        VideoDetector("yolo")
+    with pytest.raises(InvalidConfigError, match="score_threshold"):
+        VideoDetector(score_threshold=2)
+    with pytest.raises(SourceNotFoundError, match="missing"):
+        next(detector.stream(tmp_path / "missing.mp4"))
+
+
+def test_the_public_names_are_there_and_no_more():
+    assert sorted(heatprop.__all__) == [
+        "Detections",
+        "Frame",
+        "HeadOutput",
+        "HeatmapPropagator",
+        "HeatpropError",
+        "PropagationConfig",
+        "VideoDetector",
+        "decode",
+        "open_video",
+    ]
+    assert heatprop.decode is decode
+
+
+def test_importing_the_package_loads_no_runtime_and_no_torch():
+    heavy = ("torch", "onnxruntime", "openvino", "av", "tyro", "rich", "urllib.request")
+    code = f"import sys, heatprop; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
