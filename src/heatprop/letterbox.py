@@ -162,8 +162,9 @@ def _resize_into(image: ImageArray, picture: ImageArray) -> None:
     """Fill `picture` with the scaled `image`.
 
     Linear sampling reads 2 x 2 pixels whatever the scale, so beyond a halving it would skip pixels, and small
-    objects would shimmer from frame to frame. Hence halve first: as smooth as OpenCV's area mean, four times
-    as fast on 1920 x 1080. Each step maps edge to edge, so the geometry is that of a single step.
+    objects would shimmer from frame to frame. Hence halve first: nearly as smooth as OpenCV's area mean, and
+    0.5 ms instead of 3.5 ms for 1920 x 1080. A side that is odd is halved only nearly. Each step maps edge to
+    edge, so the geometry is that of a single step.
     """
     height, width = picture.shape[:2]
     while image.shape[0] > 2 * height or image.shape[1] > 2 * width:

@@ -133,8 +133,3 @@ def _usable_processors() -> int:
     if hasattr(os, "sched_getaffinity"):  # Linux: respects taskset and containers
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of a runtime's message, which may go on for pages."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -8,7 +8,6 @@ from heatprop.backends.base import (
     INPUT,
     check_heads,
     check_images,
-    first_line,
     share_processors,
     split_heads,
     wanted_channels,
@@ -52,7 +51,7 @@ class OnnxBackend:
             )
         except Exception as error:  # ONNX Runtime has a dozen unrelated exception types
             raise BackendError(
-                f"ONNX Runtime {onnxruntime.__version__} refuses {model.path}: {first_line(error)}"
+                f"ONNX Runtime {onnxruntime.__version__} refuses {model.path}: {_first_line(error)}"
             ) from None
         channels = {
             output.name: output.shape[1] if len(output.shape) == 4 and type(output.shape[1]) is int else None
@@ -67,6 +66,11 @@ class OnnxBackend:
             arrays = self._session.run(self._outputs, {INPUT: images})
         except Exception as error:
             raise BackendError(
-                f"ONNX Runtime failed on images {images.shape} with {self._model.path}: {first_line(error)}"
+                f"ONNX Runtime failed on images {images.shape} with {self._model.path}: {_first_line(error)}"
             ) from None
         return split_heads(dict(zip(self._outputs, arrays, strict=True)), images, self._model)
+
+
+def _first_line(error: Exception) -> str:
+    """Return the first line of ONNX Runtime's message: the reason, before the advice to developers."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

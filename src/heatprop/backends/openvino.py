@@ -7,12 +7,12 @@ from collections import OrderedDict, deque
 
 import numpy as np
 import openvino
+from openvino.frontend import FrontEndManager
 
 from heatprop.backends.base import (
     INPUT,
     check_heads,
     check_images,
-    first_line,
     share_processors,
     split_heads,
     wanted_channels,
@@ -52,10 +52,12 @@ class OpenVinoBackend:
         self._compiled: OrderedDict[tuple[int, ...], _CompiledNetwork] = OrderedDict()
         try:
             self._core = openvino.Core()
-            self._network = self._core.read_model(str(model.path))
+            # Asked for the format, since Core.read_model tries them all and prints what each says.
+            frontend = FrontEndManager().load_by_framework("onnx")
+            self._network = frontend.convert(frontend.load(str(model.path)))
             precision = self._core.get_property(_DEVICE, "INFERENCE_PRECISION_HINT").to_string()
-        except Exception as error:  # OpenVINO raises bare RuntimeError and others
-            raise BackendError(f"OpenVINO {self._version} refuses {model.path}: {first_line(error)}") from None
+        except Exception as error:  # OpenVINO has many unrelated exception types
+            raise BackendError(f"OpenVINO {self._version} refuses {model.path}: {_last_line(error)}") from None
         self.description = f"OpenVINO {self._version}, {_DEVICE}, {precision}"
         inputs = [port.get_any_name() for port in self._network.inputs]
         check_heads(
@@ -67,9 +69,9 @@ class OpenVinoBackend:
         images = check_images(images, self._model.card)
         try:
             outputs = self._compiled_for(images.shape).infer(images, list(wanted_channels(self._model.card)))
-        except RuntimeError as error:
+        except Exception as error:
             raise BackendError(
-                f"OpenVINO failed on images {images.shape} with {self._model.path}: {first_line(error)}"
+                f"OpenVINO failed on images {images.shape} with {self._model.path}: {_last_line(error)}"
             ) from None
         return split_heads(outputs, images, self._model)
 
@@ -109,3 +111,8 @@ def _channels(port: openvino.Output) -> int | None:
     shape = port.get_partial_shape()
     known = shape.rank.is_static and len(shape) == 4 and shape[1].is_static
     return shape[1].get_length() if known else None
+
+
+def _last_line(error: Exception) -> str:
+    """Return the last line of OpenVINO's message: the reason, after the places in its source."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1].lstrip("- ")

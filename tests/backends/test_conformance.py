@@ -1,0 +1,268 @@
+"""One suite for every backend that is installed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from heatprop import zoo
+from heatprop.backends import Backend, available, open_backend
+from heatprop.errors import BackendError, InvalidArrayError, InvalidConfigError
+from heatprop.letterbox import fit_letterbox, letterbox
+from heatprop.types import FloatArray, HeadOutput, ImageArray
+
+MODEL = zoo.load("mb3-coco")
+
+# Largest difference from ONNX Runtime in float32 on a real picture, where the network sees something: of the
+# heatmap, and of the size in cells on the average. bfloat16 keeps 8 bits of each number, float16 11.
+TOLERANCE = {"f32": (2e-3, 0.02), "f16": (2e-2, 0.1), "bf16": (0.1, 0.6)}
+
+
+@pytest.fixture(scope="module", params=available())
+def backend(request: pytest.FixtureRequest) -> Backend:
+    return open_backend(request.param, MODEL)
+
+
+@pytest.fixture(scope="session")
+def street(street_image: ImageArray) -> FloatArray:
+    fitted = fit_letterbox(640, 272, MODEL.card.input)
+    return letterbox(street_image, fitted, MODEL.card.input)[None]
+
+
+def noise(count: int, height: int, width: int, seed: int = 0) -> FloatArray:
+    values = np.random.default_rng(seed).uniform(0, 255, (count, 3, height, width))
+    return values.astype(np.float32)
+
+
+def assert_same(first: HeadOutput, second: HeadOutput) -> None:
+    np.testing.assert_array_equal(first.heatmap, second.heatmap)
+    np.testing.assert_array_equal(first.size, second.size)
+
+
+def test_it_says_what_it_is(backend: Backend) -> None:
+    assert backend.name in available()
+    assert "CPU" in backend.description
+    assert "\n" not in backend.description
+    assert backend.concurrency >= 1
+
+
+@pytest.mark.parametrize("height_width", [(32, 32), (64, 512), (512, 64), (224, 512), (96, 160)])
+@pytest.mark.parametrize("count", [1, 2])
+def test_shapes_types_and_ranges(backend: Backend, height_width: tuple[int, int], count: int) -> None:
+    height, width = height_width
+    outputs = backend.infer(noise(count, height, width))
+    assert len(outputs) == count
+    for output in outputs:
+        assert output.heatmap.shape == (80, height // 4, width // 4)
+        assert output.size.shape == (4, height // 4, width // 4)
+        assert output.offset is None
+        assert output.heatmap.dtype == output.size.dtype == np.float32
+        assert output.heatmap.min() >= 0
+        assert output.heatmap.max() <= 1
+        assert np.isfinite(output.size).all()
+
+
+def test_the_same_picture_gives_the_same_numbers(backend: Backend, street: FloatArray) -> None:
+    assert_same(backend.infer(street)[0], backend.infer(street.copy())[0])
+
+
+def test_the_input_is_left_alone_and_may_be_read_only(backend: Backend, street: FloatArray) -> None:
+    locked = street.copy()
+    locked.flags.writeable = False
+    output = backend.infer(locked)[0]
+    np.testing.assert_array_equal(locked, street)
+    assert_same(output, backend.infer(street)[0])
+
+
+def test_an_input_in_pieces_of_memory_is_read_right(backend: Backend, street: FloatArray) -> None:
+    pixels_first = np.ascontiguousarray(street.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+    assert not pixels_first.flags.c_contiguous
+    assert_same(backend.infer(pixels_first)[0], backend.infer(street)[0])
+
+
+def test_later_calls_do_not_change_earlier_results(backend: Backend, street: FloatArray) -> None:
+    first = backend.infer(street)[0]
+    heatmap, size = first.heatmap.copy(), first.size.copy()
+    backend.infer(np.zeros_like(street))
+    backend.infer(noise(1, 64, 64))
+    np.testing.assert_array_equal(first.heatmap, heatmap)
+    np.testing.assert_array_equal(first.size, size)
+
+
+def test_a_batch_equals_its_pictures_one_by_one(backend: Backend, street: FloatArray) -> None:
+    mirrored = np.ascontiguousarray(street[..., ::-1])
+    batch = backend.infer(np.concatenate([street, mirrored, street]))
+    tolerance = TOLERANCE[precision(backend)]
+    for together, alone in zip(batch, [street, mirrored, street], strict=True):
+        assert_close(together, backend.infer(alone)[0], tolerance)
+
+
+def test_calls_from_many_threads_equal_calls_in_a_row(backend: Backend, street: FloatArray) -> None:
+    pictures = [np.ascontiguousarray(np.roll(street, 16 * step, axis=3)) for step in range(6)]
+    pictures += [noise(1, 64, 96, seed) for seed in range(3)]
+    in_a_row = [backend.infer(picture)[0] for picture in pictures]
+    with ThreadPoolExecutor(backend.concurrency + 2) as pool:
+        at_once = list(pool.map(lambda picture: backend.infer(picture)[0], pictures * 3))
+    for together, alone in zip(at_once, in_a_row * 3, strict=True):
+        assert_same(together, alone)
+
+
+def test_many_sizes_in_turn_keep_their_results(backend: Backend) -> None:
+    first = backend.infer(noise(1, 32, 32))[0]
+    for step in range(1, 12):
+        assert backend.infer(noise(1, 32, 32 * step))[0].grid == (8, 8 * step)
+    assert_same(backend.infer(noise(1, 32, 32))[0], first)
+
+
+def test_it_agrees_with_onnx_runtime_on_a_real_picture(backend: Backend, street: FloatArray) -> None:
+    truth = open_backend("onnx", MODEL).infer(street)[0]
+    assert_close(backend.infer(street)[0], truth, TOLERANCE[precision(backend)])
+
+
+def test_the_man_and_the_cars_are_seen(backend: Backend, street: FloatArray) -> None:
+    heatmap = backend.infer(street)[0].heatmap
+    height, width = heatmap.shape[1:]
+    classes = MODEL.card.classes
+    strongest = {
+        classes[index]: np.unravel_index(heatmap[index].argmax(), (height, width))
+        for index in np.argsort(heatmap.max(axis=(1, 2)))[-2:]
+    }
+    assert set(strongest) == {"person", "car"}
+    assert width * 0.3 < strongest["person"][1] < width * 0.6, "the man is in the middle"
+    assert not width * 0.3 < strongest["car"][1] < width * 0.6, "the cars are at the sides"
+
+
+@pytest.mark.parametrize(
+    ("images", "part"),
+    [
+        (np.zeros((1, 3, 64, 64)), "float64"),
+        ([[0.0]], "list"),
+        (np.zeros((3, 64, 64), np.float32), "(3, 64, 64)"),
+        (np.zeros((1, 64, 64, 3), np.float32), "(1, 64, 64, 3)"),
+        (np.zeros((0, 3, 64, 64), np.float32), "(0, 3, 64, 64)"),
+        (np.zeros((1, 3, 64, 0), np.float32), "(1, 3, 64, 0)"),
+        (np.zeros((1, 3, 64, 65), np.float32), "multiples of 32"),
+    ],
+)
+def test_wrong_inputs_are_refused(backend: Backend, images: FloatArray, part: str) -> None:
+    with pytest.raises(InvalidArrayError) as caught:
+        backend.infer(images)
+    assert part in str(caught.value)
+
+
+@pytest.mark.parametrize("name", available())
+@pytest.mark.parametrize(("threads", "concurrency"), [(1, None), (2, 1), (2, 2), (1, 4), (9, None)])
+def test_threads_do_not_change_what_comes_out(
+    name: str, threads: int, concurrency: int | None, street: FloatArray
+) -> None:
+    chosen = open_backend(name, MODEL, threads=threads, concurrency=concurrency)
+    assert chosen.concurrency == min(threads, concurrency or 8)
+    usual = open_backend(name, MODEL)
+    assert_close(chosen.infer(street)[0], usual.infer(street)[0], TOLERANCE[precision(usual)])
+
+
+@pytest.mark.parametrize("name", available())
+def test_a_file_that_breaks_its_cards_word_is_refused(name: str, tmp_path: Path) -> None:
+    card = MODEL.card
+    for wrong, part in [
+        (replace(card, classes=card.classes[:79]), "'heatmap' has 80 channels"),
+        (replace(card, box_form="size"), "'size' has 4 channels"),
+        (replace(card, has_offset=True), "no output 'offset'"),
+    ]:
+        with pytest.raises(BackendError) as caught:
+            open_backend(name, zoo.Model(wrong, MODEL.path))
+        assert part in str(caught.value)
+    coarse = zoo.Model(replace(card, stride=8), MODEL.path)
+    with pytest.raises(BackendError, match="by its card"):
+        open_backend(name, coarse).infer(noise(1, 64, 64))
+    renamed = onnx.load(MODEL.path)
+    renamed.graph.input[0].name = "pixels"
+    for node in renamed.graph.node:
+        node.input[:] = ["pixels" if each == "images" else each for each in node.input]
+    onnx.save(renamed, tmp_path / "renamed.onnx")
+    with pytest.raises(BackendError, match="'pixels'"):
+        open_backend(name, zoo.Model(card, tmp_path / "renamed.onnx"))
+
+
+@pytest.mark.parametrize("name", available())
+def test_a_damaged_file_is_refused_in_one_line(
+    name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    content = bytearray(MODEL.path.read_bytes())
+    content[:64] = bytes(64)
+    (tmp_path / "damaged.onnx").write_bytes(content)
+    with pytest.raises(BackendError) as caught:
+        open_backend(name, zoo.Model(MODEL.card, tmp_path / "damaged.onnx"))
+    assert "damaged.onnx" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_auto_takes_the_fastest_installed() -> None:
+    assert open_backend("auto", MODEL).name == available()[0]
+    assert available() == [name for name in ("openvino", "onnx") if name in available()]
+
+
+@pytest.mark.parametrize(("name", "part"), [("tensorflow", "unknown"), ("torch", "not built"), ("", "unknown")])
+def test_an_unknown_backend_is_refused(name: str, part: str) -> None:
+    with pytest.raises(BackendError, match=part) as caught:
+        open_backend(name, MODEL)
+    assert "onnx" in str(caught.value)
+
+
+def test_impossible_numbers_of_threads_are_refused() -> None:
+    with pytest.raises(InvalidConfigError, match="threads is 0"):
+        open_backend("onnx", MODEL, threads=0)
+    with pytest.raises(InvalidConfigError, match="concurrency is -1"):
+        open_backend("onnx", MODEL, concurrency=-1)
+
+
+def test_a_backend_that_is_not_installed_is_refused_with_the_remedy() -> None:
+    # In another interpreter, whose import system does not find OpenVINO.
+    code = (
+        "import importlib.util, sys; found = importlib.util.find_spec\n"
+        "importlib.util.find_spec = lambda name, *rest: None if name == 'openvino' else found(name, *rest)\n"
+        "from heatprop import zoo; from heatprop.backends import available, open_backend\n"
+        "model = zoo.load('mb3-coco')\n"
+        "print(available(), open_backend('auto', model).name)\n"
+        "try: open_backend('openvino', model)\n"
+        "except Exception as error: print(type(error).__name__, error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[0] == "['onnx'] onnx"
+    assert "BackendError" in done.stdout
+    assert "pip install --upgrade 'heatprop[openvino]'" in done.stdout
+
+
+@pytest.mark.parametrize("name", available())
+def test_nothing_is_printed_and_nothing_is_imported_before_its_time(name: str) -> None:
+    code = (
+        "import sys\n"
+        "import heatprop.backends; from heatprop import zoo\n"
+        "assert zoo.models() and heatprop.backends.available()\n"
+        "heavy = [each for each in ('onnxruntime', 'openvino', 'onnx', 'torch') if each in sys.modules]\n"
+        "assert not heavy, heavy\n"
+        "import numpy\n"
+        f"backend = heatprop.backends.open_backend({name!r}, zoo.load('mb3-coco'))\n"
+        "backend.infer(numpy.zeros((1, 3, 64, 64), numpy.float32))\n"
+    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def precision(backend: Backend) -> str:
+    return backend.description.rsplit(" ", 1)[1]
+
+
+def assert_close(output: HeadOutput, truth: HeadOutput, tolerance: tuple[float, float]) -> None:
+    assert np.abs(output.heatmap - truth.heatmap).max() <= tolerance[0]
+    seen = truth.heatmap.max(axis=0) >= 0.05
+    assert seen.any()
+    assert np.abs(output.size - truth.size)[:, seen].mean() <= tolerance[1]

@@ -1,0 +1,57 @@
+"""The letterbox as one would explain it, point by point and in exact fractions."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import ceil
+
+import numpy as np
+
+from heatprop.letterbox import InputFormat
+
+
+def geometry(frame_width: int, frame_height: int, input_format: InputFormat) -> dict[str, int]:
+    """Sizes of the scaled picture, the padding and the input."""
+    ratio = Fraction(input_format.longest_side, max(frame_width, frame_height))
+    sides = {"width": frame_width, "height": frame_height}
+    pictures = {name: max(1, round(float(side * ratio))) for name, side in sides.items()}
+    multiple = input_format.multiple
+    inputs = {name: ceil(Fraction(side, multiple)) * multiple for name, side in pictures.items()}
+    return {
+        "picture_width": pictures["width"],
+        "picture_height": pictures["height"],
+        "input_width": inputs["width"],
+        "input_height": inputs["height"],
+        "pad_left": (inputs["width"] - pictures["width"]) // 2,
+        "pad_top": (inputs["height"] - pictures["height"]) // 2,
+    }
+
+
+def box_to_frame(
+    box: tuple[float, float, float, float], frame: tuple[int, int], input_format: InputFormat, stride: int
+) -> tuple[float, ...]:
+    """One box from cells to pixels of the frame, clipped."""
+    width, height = frame
+    laid = geometry(width, height, input_format)
+    corners = []
+    for x, y in (box[:2], box[2:]):
+        picture_x = Fraction(x) * stride - laid["pad_left"]
+        picture_y = Fraction(y) * stride - laid["pad_top"]
+        frame_x = picture_x * width / laid["picture_width"]
+        frame_y = picture_y * height / laid["picture_height"]
+        corners += [min(max(frame_x, 0), width), min(max(frame_y, 0), height)]
+    return tuple(float(value) for value in corners)
+
+
+def normalise(canvas: np.ndarray, input_format: InputFormat) -> np.ndarray:
+    """Channel order and normalisation, pixel by pixel: ``(H, W, 3)`` RGB to ``(3, H, W)``."""
+    height, width, _ = canvas.shape
+    planes = np.zeros((3, height, width))
+    for y in range(height):
+        for x in range(width):
+            red, green, blue = (float(value) for value in canvas[y, x])
+            colours = (red, green, blue) if input_format.channel_order == "RGB" else (blue, green, red)
+            for channel, colour in enumerate(colours):
+                scaled = colour * input_format.scale
+                planes[channel, y, x] = (scaled - input_format.mean[channel]) / input_format.std[channel]
+    return planes

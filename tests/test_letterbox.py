@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from heatprop.errors import InvalidArrayError, InvalidConfigError
+from heatprop.letterbox import (
+    InputFormat,
+    Letterbox,
+    boxes_to_cells,
+    boxes_to_frame,
+    fit_letterbox,
+    letterbox,
+)
+from reference import letterbox as reference
+
+STRIDE = 4
+PUBLISHED = InputFormat(
+    multiple=512, channel_order="BGR", scale=1 / 255, mean=(0.41, 0.45, 0.47), std=(0.29, 0.27, 0.28)
+)
+
+sides = st.integers(1, 5000)
+formats = st.builds(
+    lambda times, multiple: InputFormat(longest_side=times * multiple, multiple=multiple),
+    st.integers(1, 24),
+    st.sampled_from([1, 4, 32, 128]),
+)
+
+
+@given(sides, sides, formats)
+def test_geometry_equals_the_explanation(width: int, height: int, input_format: InputFormat) -> None:
+    fitted = fit_letterbox(width, height, input_format)
+    for name, value in reference.geometry(width, height, input_format).items():
+        assert getattr(fitted, name) == value, name
+
+
+@given(sides, sides, formats)
+def test_the_longest_side_fits_and_no_side_is_lost(width: int, height: int, input_format: InputFormat) -> None:
+    fitted = fit_letterbox(width, height, input_format)
+    assert max(fitted.picture_width, fitted.picture_height) == input_format.longest_side
+    assert min(fitted.picture_width, fitted.picture_height) >= 1
+    for picture, padded in (
+        (fitted.picture_width, fitted.input_width),
+        (fitted.picture_height, fitted.input_height),
+    ):
+        assert padded % input_format.multiple == 0
+        assert picture <= padded < picture + input_format.multiple
+
+
+@given(sides, sides, formats, st.lists(st.tuples(*[st.floats(0, 1)] * 4), max_size=8))
+def test_boxes_within_the_frame_come_back(
+    width: int, height: int, input_format: InputFormat, shares: list[tuple[float, ...]]
+) -> None:
+    fitted = fit_letterbox(width, height, input_format)
+    boxes = np.array(shares, np.float32).reshape(-1, 4) * np.float32([width, height, width, height])
+    back = boxes_to_frame(boxes_to_cells(boxes, fitted, STRIDE), fitted, STRIDE)
+    assert back.dtype == np.float32
+    # float32 cells hold 7 digits; a picture of a few pixels of a large frame magnifies their rounding
+    tolerance = 1e-3 * max(1.0, 1 / fitted.scale_x, 1 / fitted.scale_y)
+    np.testing.assert_allclose(back, boxes, rtol=0, atol=tolerance)
+
+
+@given(sides, sides, st.tuples(*[st.floats(-50, 200, width=32)] * 4))
+def test_boxes_to_frame_equals_the_explanation(
+    width: int, height: int, box: tuple[float, float, float, float]
+) -> None:
+    fitted = fit_letterbox(width, height, InputFormat())
+    expected = reference.box_to_frame(box, (width, height), InputFormat(), STRIDE)
+    np.testing.assert_allclose(boxes_to_frame(np.float32([box]), fitted, STRIDE)[0], expected, rtol=1e-6)
+
+
+def test_no_boxes_stay_no_boxes() -> None:
+    fitted = fit_letterbox(640, 272, InputFormat())
+    assert boxes_to_frame(np.empty((0, 4), np.float32), fitted, STRIDE).shape == (0, 4)
+    assert boxes_to_cells(np.empty((0, 4), np.float32), fitted, STRIDE).shape == (0, 4)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 5000), (5000, 1), (1, 1), (2, 3000), (513, 511), (4096, 2160)])
+def test_extreme_pictures_become_valid_inputs(width: int, height: int) -> None:
+    fitted = fit_letterbox(width, height, InputFormat())
+    planes = letterbox(np.full((height, width, 3), 255, np.uint8), fitted, InputFormat())
+    assert planes.shape == (3, fitted.input_height, fitted.input_width)
+    assert planes.sum() == 3 * 255 * fitted.picture_width * fitted.picture_height
+
+
+@given(
+    arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40), st.just(3))),
+    st.sampled_from([InputFormat(32, 16), InputFormat(32, 32, channel_order="BGR"), PUBLISHED]),
+)
+def test_pixels_equal_the_explanation(image: np.ndarray, input_format: InputFormat) -> None:
+    input_format = InputFormat(
+        32,
+        32,
+        channel_order=input_format.channel_order,
+        scale=input_format.scale,
+        mean=input_format.mean,
+        std=input_format.std,
+    )
+    fitted = fit_letterbox(image.shape[1], image.shape[0], input_format)
+    canvas = np.zeros((fitted.input_height, fitted.input_width, 3), np.uint8)
+    bottom, right = fitted.pad_top + fitted.picture_height, fitted.pad_left + fitted.picture_width
+    scaled = cv2.resize(image, (fitted.picture_width, fitted.picture_height), interpolation=cv2.INTER_LINEAR)
+    canvas[fitted.pad_top : bottom, fitted.pad_left : right] = scaled
+    planes = letterbox(image, fitted, input_format)
+    assert planes.dtype == np.float32
+    assert planes.flags.c_contiguous
+    np.testing.assert_allclose(planes, reference.normalise(canvas, input_format), rtol=1e-5, atol=1e-5)
+
+
+def test_a_picture_of_the_right_size_is_not_resampled() -> None:
+    image = np.random.default_rng(1).integers(0, 256, (224, 512, 3), np.uint8)
+    planes = letterbox(image, fit_letterbox(512, 224, InputFormat()), InputFormat())
+    np.testing.assert_array_equal(planes, image.transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize("width", [2048, 1920, 1280, 1000])
+def test_shrinking_reads_every_pixel(width: int) -> None:
+    stripes = np.zeros((width, width, 3), np.uint8)
+    stripes[:, ::2] = 255  # linear sampling alone would keep one kind of stripe or the other, in broad bands
+    fitted = fit_letterbox(width, width, InputFormat(256))
+    planes = letterbox(stripes, fitted, InputFormat(256))
+    assert np.abs(planes - 127.5).max() < 30
+
+
+def test_a_landmark_lands_where_the_geometry_says() -> None:
+    image = np.zeros((1080, 1920, 3), np.uint8)
+    image[300:340, 1500:1560] = 255
+    fitted = fit_letterbox(1920, 1080, InputFormat())
+    rows, columns = np.nonzero(letterbox(image, fitted, InputFormat())[0] > 127)
+    found = np.float32([[columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]]) / STRIDE
+    np.testing.assert_allclose(
+        boxes_to_frame(found, fitted, STRIDE)[0], [1500, 300, 1560, 340], atol=0.5 / fitted.scale_x
+    )
+
+
+def test_the_input_picture_stays_as_it_is() -> None:
+    image = np.random.default_rng(2).integers(0, 256, (90, 160, 3), np.uint8)
+    before = image.copy()
+    letterbox(image, fit_letterbox(160, 90, PUBLISHED), PUBLISHED)
+    np.testing.assert_array_equal(image, before)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"longest_side": 500}, "longest_side is 500"),
+        ({"longest_side": 0}, "longest_side is 0"),
+        ({"multiple": 0}, "multiple is 0"),
+        ({"channel_order": "GRB"}, "'GRB'"),
+        ({"scale": 0.0}, "scale is 0.0"),
+        ({"scale": float("nan")}, "scale is nan"),
+        ({"mean": (0.0, 1.0)}, "mean is"),
+        ({"std": (1.0, 0.0, 1.0)}, "std is"),
+    ],
+)
+def test_an_impossible_format_is_refused(arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(InvalidConfigError, match=message):
+        InputFormat(**arguments)  # type: ignore[arg-type]
+
+
+def test_what_is_no_picture_or_box_is_refused() -> None:
+    fitted: Letterbox = fit_letterbox(640, 272, InputFormat())
+    with pytest.raises(InvalidArrayError, match="fitted to 640x272"):
+        letterbox(np.zeros((640, 272, 3), np.uint8), fitted, InputFormat())
+    with pytest.raises(InvalidArrayError, match="float64"):
+        letterbox(np.zeros((272, 640, 3)), fitted, InputFormat())  # type: ignore[arg-type]
+    with pytest.raises(InvalidArrayError, match="0x5"):
+        fit_letterbox(0, 5, InputFormat())
+    with pytest.raises(InvalidArrayError, match="boxes_cells"):
+        boxes_to_frame(np.zeros((3, 5), np.float32), fitted, STRIDE)
