@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from heatprop.errors import SourceError, SourceNotFoundError
+from heatprop.io.silence import opencv_silence
 from heatprop.io.sources import OpenSource, SourceInfo
 from heatprop.types import Frame, ImageArray
 
@@ -31,12 +32,8 @@ def open_camera(device: int | str) -> cv2.VideoCapture:
         path = Path(f"/dev/video{device}" if isinstance(device, int) else device)
         if not path.exists():
             raise SourceNotFoundError(f"{name}: no such camera ({path} is missing); plug it in or try another")
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    try:
+    with opencv_silence():
         capture = cv2.VideoCapture(device)
-    finally:
-        cv2.utils.logging.setLogLevel(level)
     if not capture.isOpened():
         raise SourceError(f"{name}: the camera does not open; is it in use, or are you allowed to use it?")
     # Old pictures are worth nothing to who watches live.
@@ -83,11 +80,9 @@ class CameraSource(OpenSource):
 
     def _read(self) -> ImageArray:
         for _ in range(_MOST_FAILURES_IN_A_ROW):
-            try:
-                done, image = self._capture.read()
-            except cv2.error:
-                done, image = False, None
-            if done and image is not None and image.size:
+            with opencv_silence():
+                is_read, image = self._capture.read()
+            if is_read and image is not None and image.size:
                 return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
             self.skipped += 1
         raise SourceError(f"{self._name} gives no pictures; is it unplugged or in use?")

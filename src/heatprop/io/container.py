@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
@@ -26,8 +27,15 @@ _SMALL_PICTURE = 1280 * 720
 _NOT_VIDEO = {"tty", "image2", "bin", "xbin", "adf", "idf"}
 
 
-def open_container(address: str | Path, *, is_remote: bool) -> av.container.InputContainer:
-    """Open a file or an address with libav, with time limits on an address.
+def open_container(
+    address: str | Path, *, is_remote: bool, timeout: float = _TIMEOUT
+) -> av.container.InputContainer:
+    """Open a file or an address with libav.
+
+    Args:
+        address: the file or the address.
+        is_remote: whether it goes over the network.
+        timeout: seconds to wait for an address to answer, and for each piece of data from it.
 
     Raises:
         SourceNotFoundError: there is nothing there.
@@ -38,6 +46,7 @@ def open_container(address: str | Path, *, is_remote: bool) -> av.container.Inpu
         raise SourceError(f"{name}: permission denied; ask for the right to read it")
     if not is_remote and Path(address).is_file() and Path(address).stat().st_size == 0:
         raise SourceError(f"{name} is empty (0 bytes); copy or record it again")
+    start = time.monotonic()
     try:
         return av.open(
             # Without the scheme libav takes a colon in a file's name for one.
@@ -45,21 +54,25 @@ def open_container(address: str | Path, *, is_remote: bool) -> av.container.Inpu
             mode="r",
             metadata_errors="replace",
             options={"rtsp_flags": "prefer_tcp"} if name.lower().startswith("rtsp") else {},
-            timeout=_TIMEOUT if is_remote else None,
+            timeout=timeout if is_remote else None,
         )
     except (FileNotFoundError, av.HTTPNotFoundError):
         raise SourceNotFoundError(f"{name}: nothing found there; check the address") from None
-    except av.InvalidDataError:
-        raise SourceError(f"{name} is not a video, or its start is damaged; try to play it") from None
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise _explain(name, error, is_remote=is_remote) from None
+        # Some protocols call an answer that never came invalid.
+        is_late = is_remote and time.monotonic() - start >= timeout
+        if isinstance(error, av.InvalidDataError) and not is_late:
+            raise SourceError(f"{name} is not a video, or its start is damaged; try to play it") from None
+        if is_late:
+            error = TimeoutError()
+        raise _explain(name, error, timeout if is_remote else None) from None
 
 
-def _explain(name: str, error: Exception, *, is_remote: bool) -> SourceError:
+def _explain(name: str, error: Exception, timeout: float | None) -> SourceError:
     reason = getattr(error, "strerror", None) or str(error)
-    if isinstance(error, av.error.ExitError):
-        reason = f"no data for {_TIMEOUT:.0f} s"
-    remedy = "check the address and the network" if is_remote else "check the file"
+    if timeout is not None and isinstance(error, av.error.ExitError | TimeoutError):
+        reason = f"no data for {timeout:g} s"
+    remedy = "check the file" if timeout is None else "check the address and the network"
     return SourceError(f"{name}: cannot read it ({reason}); {remedy}")
 
 
@@ -70,8 +83,9 @@ class PictureReader:
         SourceError: the container holds no video stream that can be decoded.
     """
 
-    def __init__(self, container: av.container.InputContainer, name: str) -> None:
+    def __init__(self, container: av.container.InputContainer, name: str, timeout: float) -> None:
         self.skipped = 0
+        self._timeout = timeout
         self._name = name
         self.container = container
         videos = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
@@ -129,7 +143,7 @@ class PictureReader:
             try:
                 packet = next(self._packets, None)
             except (av.error.ExitError, TimeoutError) as error:
-                raise _explain(self._name, error, is_remote=True) from None
+                raise _explain(self._name, error, self._timeout) from None
             except (av.FFmpegError, ValueError):
                 self.skipped += 1
                 self._packets = self.container.demux(self.stream)
@@ -150,17 +164,19 @@ class ContainerSource(OpenSource):
 
     Args:
         address: path of a file, or an address when `is_remote`.
-        is_remote: whether `address` goes over the network: then opening and reading have time limits.
+        is_remote: whether `address` goes over the network: then opening and reading have a time limit.
+        timeout: that limit in seconds.
 
     Raises:
         SourceNotFoundError: there is nothing there.
         SourceError: it cannot be read, or holds no picture.
     """
 
-    def __init__(self, address: str | Path, *, is_remote: bool = False) -> None:
+    def __init__(self, address: str | Path, *, is_remote: bool = False, timeout: float = _TIMEOUT) -> None:
         super().__init__()
         self._address = address
         self._is_remote = is_remote
+        self._timeout = timeout
         self._lock = threading.Lock()
         self._rgb = RgbReader()
         self._is_fresh = True
@@ -178,9 +194,9 @@ class ContainerSource(OpenSource):
             raise
 
     def _open(self) -> PictureReader:
-        container = open_container(self._address, is_remote=self._is_remote)
+        container = open_container(self._address, is_remote=self._is_remote, timeout=self._timeout)
         try:
-            return PictureReader(container, str(self._address))
+            return PictureReader(container, str(self._address), self._timeout)
         except BaseException:
             container.close()
             raise
@@ -233,8 +249,8 @@ class ContainerSource(OpenSource):
                 self.skipped = reader.skipped
                 if picture is None:
                     return
-                time = self._timeline.place(reader.stamp(picture))
-                frame = Frame(self._rgb.read(picture), self._index, time)
+                seconds = self._timeline.place(reader.stamp(picture))
+                frame = Frame(self._rgb.read(picture), self._index, seconds)
                 self._index += 1
             yield frame
 

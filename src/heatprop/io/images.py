@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from heatprop.errors import SourceError, SourceNotFoundError
+from heatprop.io.silence import opencv_silence
 from heatprop.io.sources import OpenSource, SourceInfo
 from heatprop.types import Frame, ImageArray
 
@@ -77,7 +78,8 @@ def read_image(path: Path) -> ImageArray | None:
     except OSError as error:
         raise SourceError(f"{path}: cannot read it ({error.strerror}); check the file") from None
     try:
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+        with opencv_silence():
+            image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     except cv2.error:
         return None
     return None if image is None else np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
