@@ -1,0 +1,45 @@
+"""Draw the README's picture: three frames of the demo clip, the network alone above, with propagation below.
+
+python tools/draw_readme_picture.py [docs/images/steady.jpg]
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+from demo import find_demo_clip
+
+from heatprop import VideoDetector
+from heatprop.drawing import draw, side_by_side
+
+FRAMES = (117, 118, 119)
+GAP = 6
+
+
+def main(target: Path) -> None:
+    """Write the picture to `target`."""
+    detector = VideoDetector()
+    above, below = [], []
+    for frame, alone, propagated in detector.stream_compare(find_demo_clip()):
+        if frame.index in FRAMES:
+            above.append(draw(frame.image, alone, detector.card.classes))
+            below.append(draw(frame.image, propagated, detector.card.classes))
+        if frame.index == FRAMES[-1]:
+            break
+    rows = []
+    for pictures, title in ((above, "network alone"), (below, "with heatmap propagation")):
+        captions = [f"{title}, frame {FRAMES[0]}", *(f"{index}" for index in FRAMES[1:])]
+        gap = np.full((pictures[0].shape[0], GAP, 3), 255, np.uint8)
+        framed = [
+            side_by_side(picture, gap, (caption, "")) for picture, caption in zip(pictures, captions, strict=True)
+        ]
+        rows.append(np.hstack(framed)[:, :-GAP])
+    sheet = np.vstack([rows[0], np.full((GAP, rows[0].shape[1], 3), 255, np.uint8), rows[1]])
+    cv2.imwrite(str(target), sheet[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "docs/images/steady.jpg"))
