@@ -89,6 +89,15 @@ def test_a_frame_of_another_size_starts_a_new_video(detector, frames):
     assert set(detector.update(np.ascontiguousarray(frames[0].image[:, :400])).lengths.tolist()) <= {1}
 
 
+def test_nothing_is_carried_over_a_cut_unless_asked_for(demo_clip):
+    """The clip cuts from a man on a bicycle to an empty street at frame 137."""
+    for forget, carried in ((True, False), (False, True)):
+        detector = VideoDetector(backend="onnx", forget_at_cuts=forget)
+        frames = dict(islice(((frame.index, found) for frame, found in detector.stream(demo_clip)), 139))
+        assert frames[136].lengths.max() > 20
+        assert (frames[138].lengths.max() > 20) == carried
+
+
 def test_leaving_a_stream_early_leaves_no_thread(detector, demo_clip):
     for _ in detector.stream(demo_clip):
         break

@@ -10,6 +10,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
 from heatprop import zoo
 from heatprop.backends import Backend, open_backend
 from heatprop.decoding import decode
@@ -18,6 +21,7 @@ from heatprop.io import VideoSource, open_video
 from heatprop.letterbox import Letterbox, boxes_to_frame, fit_letterbox, letterbox
 from heatprop.pipeline import map_ahead
 from heatprop.propagation import HeatmapPropagator, PropagationConfig
+from heatprop.shots import is_cut, thumbnail
 from heatprop.types import Detections, Frame, HeadOutput, ImageArray, check_image
 
 Source: TypeAlias = str | os.PathLike[str] | int | VideoSource
@@ -48,29 +52,39 @@ class _Looked:
 
     output: HeadOutput
     fitted: Letterbox
+    thumbnail: NDArray[np.float32]
     letterbox_seconds: float
     network_seconds: float
 
 
 class _VideoState:
-    """Propagation for one video; starts anew when the picture changes its shape."""
+    """Propagation for one video; forgets at a cut, and when the picture changes its shape."""
 
-    def __init__(self, propagation: PropagationConfig | None, score_threshold: float) -> None:
+    def __init__(
+        self, propagation: PropagationConfig | None, score_threshold: float, forget_at_cuts: bool
+    ) -> None:
+        self._forget_at_cuts = forget_at_cuts
         self._propagator = None if propagation is None else HeatmapPropagator(propagation)
         self._score_threshold = score_threshold
-        self._fitted: Letterbox | None = None
+        self._last: _Looked | None = None
 
     def detect(self, looked: _Looked, stride: int) -> Detections:
         if self._propagator is None:
             found = decode(looked.output, score_threshold=self._score_threshold)
         else:
-            if looked.fitted != self._fitted:
+            if self._is_another_picture(looked):
                 self._propagator.reset()
-            self._fitted = looked.fitted
+            self._last = looked
             found = self._propagator.update(looked.output)
         shown = found.select(found.scores >= self._score_threshold)
         boxes = boxes_to_frame(shown.boxes, looked.fitted, stride)
         return Detections(boxes, shown.scores, shown.labels, shown.lengths)
+
+    def _is_another_picture(self, looked: _Looked) -> bool:
+        last = self._last
+        return last is not None and (
+            looked.fitted != last.fitted or (self._forget_at_cuts and is_cut(last.thumbnail, looked.thumbnail))
+        )
 
 
 class VideoDetector:
@@ -82,6 +96,8 @@ class VideoDetector:
         backend: what runs the network: "auto" takes the fastest that is installed.
         score_threshold: detections below it are not returned; in [0, 1]. Propagation carries on whatever
             reaches its own, lower, `PropagationConfig.score_threshold`; the larger of the two holds here.
+        forget_at_cuts: whether propagation starts anew where one shot ends and another begins. The paper, whose
+            videos have no cuts, does not.
 
     Raises:
         ModelError: the model is unknown or damaged.
@@ -104,25 +120,28 @@ class VideoDetector:
         propagation: PropagationConfig | None = PropagationConfig(),
         backend: str = "auto",
         score_threshold: float = 0.3,
+        forget_at_cuts: bool = True,
     ) -> None:
         check_range("score_threshold", score_threshold, 0, 1)
         loaded = zoo.load(model)
         self.card = loaded.card
         self.propagation = propagation
         self.score_threshold = score_threshold
+        self.forget_at_cuts = forget_at_cuts
         self.backend: Backend = open_backend(backend, loaded)
         self.timings = StageTimings()
-        self._state = _VideoState(propagation, score_threshold)
+        self._state = self._new_state(propagation)
 
     def reset(self) -> None:
         """Forget the frames given to `update`: the next one is the first of another video."""
-        self._state = _VideoState(self.propagation, self.score_threshold)
+        self._state = self._new_state(self.propagation)
 
     def update(self, image: ImageArray) -> Detections:
         """Detect in the next frame of a video of your own.
 
         Args:
-            image: uint8 ``(H, W, 3)`` RGB. A frame of another size starts anew, like `reset`.
+            image: uint8 ``(H, W, 3)`` RGB. A frame of another size, or after a cut,
+                starts anew, like `reset`.
 
         Returns:
             Boxes in pixels of `image`, clipped to it, by falling score.
@@ -148,7 +167,7 @@ class VideoDetector:
         Raises:
             SourceError: the source cannot be opened, or fails.
         """
-        state = _VideoState(self.propagation, self.score_threshold)
+        state = self._new_state(self.propagation)
         with closing(self._looks(source)) as looks:
             for frame, looked in looks:
                 yield frame, self._detect(state, looked)
@@ -158,20 +177,24 @@ class VideoDetector:
 
         The network runs once a frame. Without propagation both are the same.
         """
-        alone, propagated = (_VideoState(config, self.score_threshold) for config in (None, self.propagation))
+        alone, propagated = (self._new_state(config) for config in (None, self.propagation))
         with closing(self._looks(source)) as looks:
             for frame, looked in looks:
                 unaided = alone.detect(looked, self.card.stride)
                 yield frame, unaided, self._detect(propagated, looked)
+
+    def _new_state(self, propagation: PropagationConfig | None) -> _VideoState:
+        return _VideoState(propagation, self.score_threshold, self.forget_at_cuts)
 
     def _look(self, image: ImageArray) -> _Looked:
         """Run the network on one picture; called from several threads at once."""
         started = perf_counter()
         fitted = fit_letterbox(image.shape[1], image.shape[0], self.card.input)
         network_input = letterbox(image, fitted, self.card.input)[None]
+        small = thumbnail(image)
         scaled = perf_counter()
         (output,) = self.backend.infer(network_input)
-        return _Looked(output, fitted, scaled - started, perf_counter() - scaled)
+        return _Looked(output, fitted, small, scaled - started, perf_counter() - scaled)
 
     def _detect(self, state: _VideoState, looked: _Looked) -> Detections:
         started = perf_counter()
