@@ -18,7 +18,8 @@ from heatprop.io.sound import Sound
 from heatprop.types import ImageArray
 
 _ENCODERS = ("libx264", "libopenh264", "h264_videotoolbox", "h264_mf", "mpeg4")
-_FINEST_TICKS = 90_000
+_WANTED_TICKS = 90_000
+_MOST_TICKS_MPEG4 = 65_535
 _SMALL_PICTURE = 1280 * 720
 # Primaries and transfer that go with a matrix, by their numbers in H.264.
 _TAGS = MappingProxyType({Colorspace.ITU709: (1, 1), Colorspace.ITU601: (6, 6)})
@@ -36,17 +37,20 @@ def choose_encoder(available: Collection[str]) -> str:
     raise OutputError(f"PyAV here has none of the encoders {', '.join(_ENCODERS)}; install its binary wheel")
 
 
-def choose_time_base(frame_rate: Fraction) -> Fraction:
-    """Return a clock tick in which frames of this rate fall on whole ticks, at most 1/90000 s.
+def choose_time_base(frame_rate: Fraction, most_ticks: int = 1_000_000) -> Fraction:
+    """Return a clock tick in which frames of this rate fall on whole ticks, about 1/90000 s.
+
+    Args:
+        frame_rate: nominal frames a second.
+        most_ticks: most ticks a second that the encoder takes.
 
     Example:
         >>> choose_time_base(Fraction(24000, 1001))
         Fraction(1, 96000)
     """
     ticks = frame_rate.numerator
-    if ticks > 1_000_000:
-        return Fraction(1, _FINEST_TICKS)
-    return Fraction(1, ticks * math.ceil(_FINEST_TICKS / ticks))
+    times = min(math.ceil(_WANTED_TICKS / ticks), most_ticks // ticks)
+    return Fraction(1, ticks * times if times else min(_WANTED_TICKS, most_ticks))
 
 
 class VideoWriter:
@@ -84,9 +88,10 @@ class VideoWriter:
         self._path = path
         self._size = (width, height)
         self._rate = frame_rate
-        self._time_base = choose_time_base(frame_rate)
-        self._step = max(1, round(1 / (frame_rate * self._time_base)))
         self._encoder = encoder or choose_encoder(av.codecs_available)
+        most_ticks = {"most_ticks": _MOST_TICKS_MPEG4} if self._encoder == "mpeg4" else {}
+        self._time_base = choose_time_base(frame_rate, **most_ticks)
+        self._step = max(1, round(1 / (frame_rate * self._time_base)))
         self._options = {"crf": str(crf), "preset": preset} if self._encoder == "libx264" else {}
         self._matrix = guess_matrix(width, height)
         self._reformatter = VideoReformatter()

@@ -54,7 +54,7 @@ class Sound:
 
     def can_copy(self, suffix: str) -> bool:
         """Return whether a file with this suffix takes the sound as it is."""
-        return self._stream.codec_context.name in _COPIED.get(suffix, frozenset())
+        return self._stream.codec_context.codec.canonical_name in _COPIED.get(suffix, frozenset())
 
     def attach(self, target: av.container.OutputContainer, *, copy: bool) -> None:
         """Add a stream for the sound to a new file, before its header is written."""
