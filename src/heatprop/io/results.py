@@ -18,6 +18,7 @@ import platform
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass
+from fractions import Fraction
 from importlib import metadata
 from io import FileIO
 from pathlib import Path
@@ -73,9 +74,7 @@ class ResultsHeader:
 
     def to_json(self) -> dict[str, Any]:
         """Return the header as the JSON object that stands in the file."""
-        fields = {
-            name: getattr(self, name) for name in ("heatprop", "source", "model", "classes", "settings")
-        }
+        fields = {name: getattr(self, name) for name in ("heatprop", "source", "model", "classes", "settings")}
         strict = _strict({"format": FORMAT, "version": VERSION, **fields, "versions": self.versions})
         return cast(dict[str, Any], strict)
 
@@ -103,9 +102,7 @@ class ResultsWriter:
         {"frame":0,"time":0.0,"boxes":[[1.0,2.0,3.0,4.0]],"scores":[0.5],"labels":[0],"names":["cat"],...}
     """
 
-    def __init__(
-        self, target: str | Path | OutputFile, header: ResultsHeader, *, overwrite: bool = False
-    ) -> None:
+    def __init__(self, target: str | Path | OutputFile, header: ResultsHeader, *, overwrite: bool = False) -> None:
         self._classes = tuple(header.classes)
         self._output: OutputFile | None = None
         self._file: FileIO | None = None
@@ -234,9 +231,7 @@ def _parse_header(line: bytes, path: Path) -> ResultsHeader:
     }
     for name, kind in kinds.items():
         if not isinstance(value.get(name), kind):
-            raise ResultsError(
-                f"{path}, line 1: the header's {name!r} is missing or damaged; make the file again"
-            )
+            raise ResultsError(f"{path}, line 1: the header's {name!r} is missing or damaged; make the file again")
     return ResultsHeader(**{name: value[name] for name in kinds})
 
 
@@ -254,9 +249,7 @@ def _read_frames(path: Path, class_count: int) -> Iterator[tuple[int, float, Det
                 if len(found) and not 0 <= found.labels.min() <= found.labels.max() < class_count:
                     raise ResultsError(f"a label lies outside the header's {class_count} classes")
             except KeyError as error:
-                raise ResultsError(
-                    f"{path}, line {number}: {error} is missing; make the file again"
-                ) from None
+                raise ResultsError(f"{path}, line {number}: {error} is missing; make the file again") from None
             except HeatpropError as error:
                 raise ResultsError(f"{path}, line {number}: {error}; make the file again") from None
             yield index, float(time), found
@@ -268,9 +261,7 @@ def _parse_line(line: bytes, path: Path, number: int) -> dict[str, Any]:
     except ValueError:
         value = None
     if not isinstance(value, dict) or not line.endswith(b"\n"):
-        raise ResultsError(
-            f"{path}, line {number}: damaged or cut short, no JSON object; make the file again"
-        )
+        raise ResultsError(f"{path}, line {number}: damaged or cut short, no JSON object; make the file again")
     return value
 
 
@@ -282,8 +273,8 @@ def _strict(value: Any) -> Any:
         return {str(key): _strict(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_strict(item) for item in value]
-    if isinstance(value, np.generic):
-        return _strict(value.item())
+    if isinstance(value, np.generic | Fraction):
+        return _strict(value.item() if isinstance(value, np.generic) else float(value))
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)

@@ -1,0 +1,51 @@
+"""The command `heatprop`: one file a command; this one parses, dispatches, and turns errors into exit codes."""
+
+from __future__ import annotations
+
+import sys
+from importlib import metadata
+from typing import Annotated, TypeAlias
+
+import tyro
+
+from heatprop.cli.detect import Detect
+from heatprop.cli.messages import close_standard_output, error
+from heatprop.cli.models import Models
+from heatprop.errors import HeatpropError
+
+Command: TypeAlias = (
+    Annotated[Detect, tyro.conf.subcommand("detect")] | Annotated[Models, tyro.conf.subcommand("models")]
+)
+
+_DESCRIPTION = """Steady object detection in video, in real time on an ordinary processor.
+
+Every command explains itself: heatprop detect --help. The version: heatprop --version.
+
+Exit codes: 0 done, 1 failed while working, 2 bad request, 130 or 143 stopped by Ctrl-C or SIGTERM.
+(What was finished is kept and valid, whatever the code.)"""
+_MARKERS = (tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes, tyro.conf.FlagCreatePairsOff)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line `argv` (without the program's name; None means `sys.argv`) and return its exit code.
+
+    0: done. 1: failed while working; what was finished is kept and valid. 2: a bad request; nothing is written.
+    128 + N: stopped by signal N (130 for Ctrl-C); what was finished is kept and valid.
+    """
+    arguments = sys.argv[1:] if argv is None else argv
+    if arguments[:1] == ["--version"]:
+        sys.stdout.write(f"heatprop {metadata.version('heatprop')}\n")
+        return 0
+    try:
+        command: Detect | Models = tyro.cli(
+            Command, prog="heatprop", description=_DESCRIPTION, args=arguments, config=_MARKERS
+        )
+        return command.run()
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 2
+    except HeatpropError as problem:
+        error(problem)
+        return 2
+    except BrokenPipeError:
+        close_standard_output()
+        return 0

@@ -1,0 +1,185 @@
+"""`heatprop detect`: objects in a video, as a video, as JSON Lines, or both."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated
+
+import tyro
+
+from heatprop.backends import BackendName
+from heatprop.cli.interrupts import Interrupted, Interrupts
+from heatprop.cli.messages import close_standard_output, error, say
+from heatprop.cli.outputs import DetectOutputs, default_video_name
+from heatprop.cli.progress import FrameProgress
+from heatprop.cli.summary import Summary
+from heatprop.detector import VideoDetector
+from heatprop.errors import HeatpropError, InvalidConfigError, SourceError, check_count
+from heatprop.io import VideoSource, open_video
+from heatprop.io.results import ResultsHeader
+from heatprop.propagation import PropagationConfig
+from heatprop.types import Detections, Frame
+
+_DETECTOR = {name: option.default for name, option in inspect.signature(VideoDetector).parameters.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Detect:
+    """Find objects in a video and keep their boxes steady.
+    $ heatprop detect street.mp4
+    $ heatprop detect street.mp4 -o out.mp4 --json out.jsonl
+    $ heatprop detect street.mp4 -o both.mp4 --compare
+    $ heatprop detect camera:0 --json - | head
+
+    Ctrl-C stops and keeps what was finished.
+    """
+
+    source: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="SOURCE")]
+    """Video file, http or rtsp address, camera (camera:0), folder of images, or pattern ('shots/*.jpg')."""
+    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="OUT.mp4", help_behavior_hint="")] = None
+    """Annotated video; with neither this nor --json: NAME.heatprop.mp4 in the current folder."""
+    json: Annotated[str | None, tyro.conf.arg(metavar="OUT.jsonl", help_behavior_hint="")] = None
+    """Detections as JSON Lines; - for standard output."""
+    compare: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
+    """In the video, show the network alone (left) beside propagation (right)."""
+    overwrite: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
+    """Replace outputs that exist."""
+    max_frames: Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")] = None
+    """Stop after N frames."""
+    quiet: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
+    """No progress bar and no summary; errors are still said."""
+    model: Annotated[str, tyro.conf.arg(metavar="NAME|PATH")] = _DETECTOR["model"]
+    """Embedded model (see heatprop models), or path of one with a card."""
+    backend: BackendName = _DETECTOR["backend"]
+    """What runs the network; auto takes the fastest installed."""
+    score_threshold: Annotated[float, tyro.conf.arg(metavar="SCORE")] = _DETECTOR["score_threshold"]
+    """Show objects of at least this score, 0 to 1."""
+    no_propagation: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
+    """The network alone, each frame for itself."""
+    radius: Annotated[int, tyro.conf.arg(metavar="CELLS")] = PropagationConfig.radius
+    """Propagation: how far an object may move in a frame, in cells of the output grid."""
+    alpha: Annotated[float, tyro.conf.arg(metavar="SHARE")] = PropagationConfig.alpha
+    """Propagation: share of the past in the balance, 0 to 1."""
+    beta: Annotated[float, tyro.conf.arg(metavar="POWER")] = PropagationConfig.beta
+    """Propagation: how strongly the length of a track counts; may be inf."""
+
+    def run(self) -> int:
+        """Do it and return the exit code.
+
+        Raises:
+            HeatpropError: the request is bad; nothing was written.
+        """
+        if self.max_frames is not None:
+            check_count("--max-frames", self.max_frames, 1)
+        if self.compare and self.json is not None and self.output is None:
+            raise InvalidConfigError("--compare shows two pictures side by side; add -o OUT.mp4 for the video")
+        if self.compare and self.no_propagation:
+            raise InvalidConfigError("--compare needs propagation for the right side; drop --no-propagation")
+        try:
+            with Interrupts() as interrupts, open_video(self.source) as video:
+                return self._detect(video, interrupts)
+        except Interrupted as interrupted:
+            if not self.quiet:
+                say("heatprop: interrupted before the first frame was finished; nothing is written")
+            return interrupted.exit_code
+
+    def _propagation(self) -> PropagationConfig | None:
+        if self.no_propagation:
+            return None
+        return PropagationConfig(radius=self.radius, alpha=self.alpha, beta=self.beta)
+
+    def _header(self, video: VideoSource, detector: VideoDetector) -> ResultsHeader:
+        settings = {
+            "propagation": detector.propagation,
+            "score_threshold": detector.score_threshold,
+            "backend": detector.backend.description,
+        }
+        return ResultsHeader(detector.card.name, detector.card.classes, asdict(video.info), settings)
+
+    def _detect(self, video: VideoSource, interrupts: Interrupts) -> int:
+        propagation = self._propagation()
+        path = self.output
+        if path is None and self.json is None:
+            path = Path(default_video_name(self.source))
+        with DetectOutputs(video.info, path, self.json, compare=self.compare, overwrite=self.overwrite) as outputs:
+            detector = VideoDetector(
+                self.model,
+                propagation=propagation,
+                backend=self.backend,
+                score_threshold=self.score_threshold,
+            )
+            outputs.begin(self._header(video, detector), mark_new=propagation is not None)
+            started = perf_counter()
+            exit_code, problem = self._work(video, detector, outputs, interrupts)
+            if not outputs.frames and exit_code == 0 and not outputs.reader_gone:
+                raise SourceError(f"{self.source}: no picture in it can be read; is the file damaged?")
+            # Nothing came of it: no empty video.
+            written, problems = outputs.keep() if outputs.frames else ([], [])
+            seconds = perf_counter() - started
+        timings = detector.timings
+        stages = {
+            "decode": timings.decode,
+            "network": timings.letterbox + timings.network,
+            "propagate": timings.propagate,
+        }
+        if path is not None:
+            stages |= {"draw": outputs.drawing_seconds, "encode": outputs.encoding_seconds}
+        summary = Summary(
+            self.source, outputs.frames, video.skipped, outputs.objects, seconds, detector.backend.description,
+            stages, written, outputs.sound_note,
+        )  # fmt: skip
+        if not self.quiet and not outputs.reader_gone:
+            for line in summary.lines():
+                say(line)
+        for trouble in [*([] if problem is None else [problem]), *problems]:
+            error(trouble)
+        if exit_code > 128 and not self.quiet:
+            say("heatprop: interrupted; what was finished is kept")
+        return exit_code or (1 if problems else 0)
+
+    def _work(
+        self,
+        video: VideoSource,
+        detector: VideoDetector,
+        outputs: DetectOutputs,
+        interrupts: Interrupts,
+    ) -> tuple[int, Exception | None]:
+        """Go through the frames; return the exit code and what went wrong."""
+        total = video.info.frame_count
+        if self.max_frames is not None:
+            total = min(total or self.max_frames, self.max_frames)
+        try:
+            with (
+                FrameProgress(self.source, total, quiet=self.quiet) as progress,
+                closing(self._frames(detector, video)) as frames,
+            ):
+                for frame, found, alone in frames:
+                    with interrupts.held():
+                        outputs.write(frame, found, alone)
+                        progress.advance()
+                    if outputs.frames == self.max_frames:
+                        break
+        except Interrupted as interrupted:
+            return interrupted.exit_code, None
+        except BrokenPipeError:
+            # Whoever reads standard output has read enough: `heatprop detect ... --json - | head`.
+            outputs.reader_gone = True
+            close_standard_output()
+        except (HeatpropError, OSError) as problem:
+            return 1, problem
+        return 0, None
+
+    def _frames(
+        self, detector: VideoDetector, video: VideoSource
+    ) -> Generator[tuple[Frame, Detections, Detections | None], None, None]:
+        if self.compare:
+            for frame, alone, found in detector.stream_compare(video):
+                yield frame, found, alone
+        else:
+            for frame, found in detector.stream(video):
+                yield frame, found, None

@@ -1,0 +1,74 @@
+"""Ctrl-C and SIGTERM: the first stops soon and cleanly, the second at once."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupted(KeyboardInterrupt):
+    """The user, or the system, asked to stop.
+
+    Attributes:
+        exit_code: 128 plus the signal's number, as shells have it: 130 for Ctrl-C, 143 for SIGTERM.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"signal {number}")
+        self.exit_code = 128 + number
+
+
+class Interrupts:
+    """While entered, turns the first SIGINT or SIGTERM into `Interrupted`, and lets a second one kill.
+
+    Inside `held` the exception waits until the block is done, so that an output is never cut in the middle of
+    a frame. Does nothing outside the main thread, and leaves a signal alone that was ignored before (`nohup`).
+
+    Example:
+        >>> with Interrupts() as interrupts, interrupts.held():
+        ...     pass
+    """
+
+    def __init__(self) -> None:
+        self._before: dict[int, Any] = {}
+        self._held = False
+        self._pending: Interrupted | None = None
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let the block finish before `Interrupted` is raised."""
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+        if self._pending is not None:
+            pending, self._pending = self._pending, None
+            raise pending
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for number in _SIGNALS:
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._receive)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _receive(self, number: int, _: FrameType | None) -> None:
+        for known in self._before:
+            signal.signal(known, signal.SIG_DFL)
+        interrupted = Interrupted(number)
+        if not self._held:
+            raise interrupted
+        self._pending = interrupted

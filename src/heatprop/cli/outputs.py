@@ -1,0 +1,169 @@
+"""The outputs of `heatprop detect`: claimed before work begins, written frame by frame, kept or discarded."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlparse
+
+from heatprop.drawing import draw, side_by_side
+from heatprop.errors import HeatpropError, OutputError
+from heatprop.io import SourceInfo, VideoSink
+from heatprop.io.outputs import OutputFile
+from heatprop.io.results import STANDARD_OUTPUT, ResultsHeader, ResultsWriter
+from heatprop.types import Detections, Frame
+
+_CAPTIONS = ("network alone", "with heatmap propagation")
+
+
+def default_video_name(source: str) -> str:
+    """Return the name of the annotated video of a source, where none is asked for.
+
+    Example:
+        >>> [default_video_name(source) for source in ("films/street.mp4", "camera:0", "shots/*.jpg")]
+        ['street.heatprop.mp4', 'camera-0.heatprop.mp4', 'shots.heatprop.mp4']
+        >>> default_video_name("rtsp://10.0.0.7:554/"), default_video_name("https://example.org/a/b.webm?x=1")
+        ('10.0.0.7.heatprop.mp4', 'b.heatprop.mp4')
+    """
+    if "://" in source:
+        address = urlparse(source)
+        stem = Path(address.path).stem or address.hostname or "stream"
+    elif source.startswith("/dev/") or re.fullmatch(r"camera:\d+", source):
+        stem = Path(source).name
+    else:
+        path = Path(source)
+        if any(mark in path.name for mark in "*?["):
+            path = path.parent
+        stem = path.resolve().name if path.is_dir() else path.stem
+    name = re.sub(r"[^\w.-]+", "-", stem).strip("-") or "video"
+    return f"{name}.heatprop.mp4"
+
+
+class DetectOutputs:
+    """An annotated video, a file of detections, or both; a context manager that discards what was not kept.
+
+    Args:
+        info: the source.
+        video: path of the annotated video; None for none.
+        results: path of the JSON Lines, or ``"-"`` for standard output; None for none.
+        compare: whether the video shows two pictures side by side.
+        overwrite: whether existing files may be replaced.
+
+    Attributes:
+        frames: how many frames were written.
+        objects: how many detections, in all of them.
+        drawing_seconds: spent on drawing.
+        encoding_seconds: spent on handing frames to the encoder (a thread of its own) and waiting for it.
+        sound_note: what was lost of the source's sound; None when nothing was.
+        reader_gone: whether the reader of standard output has left.
+
+    Raises:
+        OutputError: an output exists, is the source itself, or cannot be written; none is left behind.
+    """
+
+    def __init__(
+        self, info: SourceInfo, video: Path | None, results: str | None, *, compare: bool, overwrite: bool
+    ) -> None:
+        self.frames = self.objects = 0
+        self.drawing_seconds = self.encoding_seconds = 0.0
+        self.sound_note: str | None = None
+        self.reader_gone = False
+        self._compare = compare
+        self._mark_new = False
+        self._classes: Sequence[str] = ()
+        self._sink: VideoSink | None = None
+        self._video = video
+        self._claimed: OutputFile | None = None
+        self._to_standard_output = results == STANDARD_OUTPUT
+        self._writer: ResultsWriter | None = None
+        results_path = None if results is None or self._to_standard_output else Path(results)
+        _refuse_clashes(info.name, [path for path in (video, results_path) if path is not None])
+        if results_path is not None:
+            self._claimed = OutputFile(results_path, overwrite=overwrite)
+        try:
+            if video is not None:
+                self._sink = VideoSink(
+                    video,
+                    info,
+                    overwrite=overwrite,
+                    width=info.width * 2 if compare else None,
+                )
+        except BaseException:
+            self.discard()
+            raise
+
+    def begin(self, header: ResultsHeader, *, mark_new: bool) -> None:
+        """Take over the classes and write the header of the results; `mark_new` is that of `draw`."""
+        self._classes = header.classes
+        self._mark_new = mark_new
+        if self._to_standard_output:
+            self._writer = ResultsWriter(STANDARD_OUTPUT, header)
+        elif self._claimed is not None:
+            self._writer = ResultsWriter(self._claimed, header)
+
+    def write(self, frame: Frame, found: Detections, alone: Detections | None) -> None:
+        """Write one frame to all outputs; `alone` is what the network says alone, for `compare`.
+
+        Raises:
+            BrokenPipeError: standard output was closed.
+            OutputError: an output failed; what was written before is whole.
+        """
+        if self._writer is not None:
+            self._writer.write(frame.index, frame.time, found)
+        if self._sink is not None:
+            started = perf_counter()
+            picture = draw(frame.image, found, self._classes, mark_new=self._mark_new)
+            if alone is not None and self._compare:
+                picture = side_by_side(draw(frame.image, alone, self._classes), picture, _CAPTIONS)
+            drawn = perf_counter()
+            self._sink.write(picture, frame.time)
+            self.drawing_seconds += drawn - started
+            self.encoding_seconds += perf_counter() - drawn
+        self.frames += 1
+        self.objects += len(found)
+
+    def keep(self) -> tuple[list[Path], list[HeatpropError]]:
+        """Finish all outputs and give them their names; return the files, and what went wrong with others."""
+        written: list[Path] = []
+        problems: list[HeatpropError] = []
+        sink, writer, claimed = self._sink, self._writer, self._claimed
+        self._sink = self._writer = self._claimed = None
+        for output, path in ((sink, self._video), (writer, claimed and claimed.path)):
+            if output is None:
+                continue
+            try:
+                output.close()
+            except HeatpropError as problem:
+                problems.append(problem)
+            else:
+                written += [path] if path else []
+        self.sound_note = sink.audio_note if sink is not None else None
+        return written, problems
+
+    def discard(self) -> None:
+        """Leave no file behind, except what was kept."""
+        for output in (self._sink, self._writer, self._claimed):
+            if output is not None:
+                output.discard()
+        self._sink = self._writer = self._claimed = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.discard()
+
+
+def _refuse_clashes(source: str, paths: Sequence[Path]) -> None:
+    for path in paths:
+        if os.path.exists(source) and path.exists() and path.samefile(source):
+            raise OutputError(f"{path} is the source itself; choose another name for the output")
+    if len(paths) == 2 and paths[0].absolute() == paths[1].absolute():
+        raise OutputError(f"{paths[0]} is asked for twice, by -o and --json; choose two names")
