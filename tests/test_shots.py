@@ -14,13 +14,8 @@ from heatprop.shots import is_cut, thumbnail
 def test_the_demo_clips_five_cuts_are_found_and_nothing_else(demo_clip):
     with open_video(demo_clip) as video:
         small = [thumbnail(frame.image) for frame in video]
-    assert [i for i, (before, after) in enumerate(pairwise(small), 1) if is_cut(before, after)] == [
-        30,
-        76,
-        137,
-        187,
-        242,
-    ]
+    cuts = [i for i, (before, after) in enumerate(pairwise(small), 1) if is_cut(before, after)]
+    assert cuts == [30, 76, 137, 187, 242]
 
 
 @given(st.floats(0.05, 1.0))
