@@ -247,6 +247,13 @@ def test_sound_that_cannot_be_read_is_noted_and_the_pictures_written(tmp_path: P
         assert len(list(video)) == COUNT
 
 
+def test_the_sound_of_a_live_source_is_not_kept_and_noted(tmp_path: Path) -> None:
+    with VideoSink(tmp_path / "out.mp4", replace(INFO, is_live=True, has_audio=True)) as sink:
+        sink.write(paint(0), 0.0)
+    assert sink.audio_note is not None
+    assert "live" in sink.audio_note
+
+
 def test_damaged_sound_is_noted_and_the_pictures_written(tmp_path: Path) -> None:
     source = build_video(tmp_path / "clip.mkv", 50, audio="flac")
     data = bytearray(source.read_bytes())

@@ -21,14 +21,14 @@ from heatprop.io.timeline import Timeline
 from heatprop.types import Frame
 
 DEFAULT_FRAME_RATE = Fraction(25)
-_TIMEOUT = 10.0
+TIMEOUT = 10.0
 _MOST_ERRORS_IN_A_ROW = 64
 _SMALL_PICTURE = 1280 * 720
 _NOT_VIDEO = {"tty", "image2", "bin", "xbin", "adf", "idf"}
 
 
 def open_container(
-    address: str | Path, *, is_remote: bool, timeout: float = _TIMEOUT
+    address: str | Path, *, is_remote: bool, timeout: float = TIMEOUT
 ) -> av.container.InputContainer:
     """Open a file or an address with libav.
 
@@ -65,10 +65,11 @@ def open_container(
             raise SourceError(f"{name} is not a video, or its start is damaged; try to play it") from None
         if is_late:
             error = TimeoutError()
-        raise _explain(name, error, timeout if is_remote else None) from None
+        raise explain_failure(name, error, timeout if is_remote else None) from None
 
 
-def _explain(name: str, error: Exception, timeout: float | None) -> SourceError:
+def explain_failure(name: str, error: Exception, timeout: float | None) -> SourceError:
+    """Return the error of one line for what libav said; `timeout` is None where there is no network."""
     reason = getattr(error, "strerror", None) or str(error)
     if timeout is not None and isinstance(error, av.error.ExitError | TimeoutError):
         reason = f"no data for {timeout:g} s"
@@ -79,11 +80,16 @@ def _explain(name: str, error: Exception, timeout: float | None) -> SourceError:
 class PictureReader:
     """The pictures of one open container, in order; what is damaged is counted, not raised.
 
+    Args:
+        container: the container, which the reader then owns.
+        name: what the user gave, for messages.
+        timeout: seconds after which an address fails; None for a file.
+
     Raises:
         SourceError: the container holds no video stream that can be decoded.
     """
 
-    def __init__(self, container: av.container.InputContainer, name: str, timeout: float) -> None:
+    def __init__(self, container: av.container.InputContainer, name: str, timeout: float | None) -> None:
         self.skipped = 0
         self._timeout = timeout
         self._name = name
@@ -142,9 +148,9 @@ class PictureReader:
         for _ in range(_MOST_ERRORS_IN_A_ROW):
             try:
                 packet = next(self._packets, None)
-            except (av.error.ExitError, TimeoutError) as error:
-                raise _explain(self._name, error, self._timeout) from None
-            except (av.FFmpegError, ValueError):
+            except (av.FFmpegError, ValueError) as error:
+                if self._timeout is not None and isinstance(error, av.error.ExitError | OSError):
+                    raise explain_failure(self._name, error, self._timeout) from None
                 self.skipped += 1
                 self._packets = self.container.demux(self.stream)
             else:
@@ -172,7 +178,7 @@ class ContainerSource(OpenSource):
         SourceError: it cannot be read, or holds no picture.
     """
 
-    def __init__(self, address: str | Path, *, is_remote: bool = False, timeout: float = _TIMEOUT) -> None:
+    def __init__(self, address: str | Path, *, is_remote: bool = False, timeout: float = TIMEOUT) -> None:
         super().__init__()
         self._address = address
         self._is_remote = is_remote
@@ -196,7 +202,7 @@ class ContainerSource(OpenSource):
     def _open(self) -> PictureReader:
         container = open_container(self._address, is_remote=self._is_remote, timeout=self._timeout)
         try:
-            return PictureReader(container, str(self._address), self._timeout)
+            return PictureReader(container, str(self._address), self._timeout if self._is_remote else None)
         except BaseException:
             container.close()
             raise

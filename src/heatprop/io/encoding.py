@@ -197,8 +197,9 @@ class VideoWriter:
         try:
             for packet in self._sound.packets(until):
                 self._container.mux(packet)
-        except (av.FFmpegError, ValueError) as error:
-            if isinstance(error, OSError):
+        except (av.FFmpegError, SourceError, ValueError) as error:
+            # Any other OSError comes from the file that is written.
+            if isinstance(error, OSError) and not isinstance(error, SourceError):
                 raise
             self.sound_note = f"sound ends early: {error}"
             self._drop_sound()

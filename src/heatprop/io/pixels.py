@@ -7,7 +7,7 @@ from typing import Any
 import av
 import cv2
 import numpy as np
-from av.video.reformatter import Colorspace, VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from heatprop.types import ImageArray
 
@@ -36,8 +36,17 @@ class RgbReader:
         matrix = int(picture.colorspace)
         if matrix in _UNSPECIFIED_MATRIX:
             matrix = guess_matrix(picture.width, picture.height)
+        # The formats named yuvj are full by themselves, whatever the tag says.
+        is_full = picture.color_range == ColorRange.JPEG or picture.format.name.startswith("yuvj")
         rgb = self._reformatter.reformat(
-            picture, format="rgb24", src_colorspace=matrix, src_color_range=picture.color_range, **SINGLE_THREAD
+            picture,
+            format="rgb24",
+            src_colorspace=matrix,
+            # RGB has no matrix, but before PyAV 17 the source's only counted where the two differed.
+            dst_colorspace=Colorspace.ITU601 if matrix == Colorspace.ITU709 else Colorspace.ITU709,
+            src_color_range=ColorRange.JPEG if is_full else ColorRange.MPEG,
+            dst_color_range=ColorRange.JPEG,
+            **SINGLE_THREAD,
         )
         image = np.ascontiguousarray(rgb.to_ndarray(), np.uint8)
         turn = _TURNS.get(round(picture.rotation / 90) % 4)

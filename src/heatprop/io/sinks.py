@@ -98,6 +98,8 @@ class VideoSink:
         self._sound, self._sound_start = audio_from, None
         if info.has_audio and not info.is_live and str(audio_from or info.name) == info.name:
             self._sound, self._sound_start = info.name, info.start_time
+        elif info.has_audio and audio_from is None:
+            self.audio_note = "written without sound: a live source cannot be read twice"
         self._output = OutputFile(path, overwrite=overwrite)
         self._queue: queue.Queue[tuple[ImageArray, float] | None] = queue.Queue(_WAITING)
         self._thread: threading.Thread | None = None
@@ -151,7 +153,7 @@ class VideoSink:
             sound=self._sound,
             sound_start=self._sound_start,
         )
-        self.audio_note = writer.sound_note
+        self.audio_note = writer.sound_note or self.audio_note
         count = 0
         try:
             for item in items:
@@ -162,7 +164,7 @@ class VideoSink:
                 writer.finish(whole=count >= (self._info.frame_count or math.inf))
         finally:
             writer.close()
-            self.audio_note = writer.sound_note
+            self.audio_note = writer.sound_note or self.audio_note
 
     def _raise_error(self) -> None:
         if self._error is not None:

@@ -9,7 +9,7 @@ import av
 from av.audio.stream import AudioStream
 
 from heatprop.errors import SourceError
-from heatprop.io.container import open_container
+from heatprop.io.container import TIMEOUT, explain_failure, open_container
 from heatprop.io.sources import is_address
 
 _MP4_CODECS = frozenset({"aac", "ac3", "alac", "eac3", "mp3", "opus"})
@@ -38,6 +38,8 @@ class Sound:
 
     def __init__(self, source: str | Path, start: float | None) -> None:
         self.damaged = 0
+        self._name = str(source)
+        self._timeout = TIMEOUT if is_address(source) else None
         self._container = open_container(source, is_remote=is_address(source))
         stream = self._container.streams.best("audio")
         if not isinstance(stream, AudioStream) or stream.codec_context is None or not stream.time_base:
@@ -89,7 +91,9 @@ class Sound:
         while errors < _MOST_ERRORS_IN_A_ROW:
             try:
                 packet = next(packets, None)
-            except (av.FFmpegError, ValueError):
+            except (av.FFmpegError, ValueError) as error:
+                if isinstance(error, av.error.ExitError | OSError):
+                    raise explain_failure(self._name, error, self._timeout) from None
                 self.damaged += 1
                 errors += 1
                 packets = self._container.demux(self._stream)
