@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -21,7 +22,7 @@ from heatprop.cli.summary import Summary
 from heatprop.detector import VideoDetector
 from heatprop.errors import HeatpropError, InvalidConfigError, SourceError, check_count
 from heatprop.io import VideoSource, open_video
-from heatprop.io.results import ResultsHeader
+from heatprop.io.results import STANDARD_OUTPUT, ResultsHeader
 from heatprop.propagation import PropagationConfig
 from heatprop.types import Detections, Frame
 
@@ -85,7 +86,7 @@ class Detect:
                 return self._detect(video, interrupts)
         except Interrupted as interrupted:
             if not self.quiet:
-                say("heatprop: interrupted before the first frame was finished; nothing is written")
+                say("heatprop: interrupted; nothing is written")
             return interrupted.exit_code
 
     def _propagation(self) -> PropagationConfig | None:
@@ -118,29 +119,53 @@ class Detect:
             exit_code, problem = self._work(video, detector, outputs, interrupts)
             if not outputs.frames and exit_code == 0 and not outputs.reader_gone:
                 raise SourceError(f"{self.source}: no picture in it can be read; is the file damaged?")
-            # Nothing came of it: no empty video.
-            written, problems = outputs.keep() if outputs.frames else ([], [])
+            written: list[Path] = []
+            problems = [] if problem is None else [problem]
+            try:
+                with interrupts.held():
+                    if outputs.frames:
+                        outputs.keep(written, problems)
+            except Interrupted as interrupted:
+                exit_code = interrupted.exit_code
             seconds = perf_counter() - started
+        if not self.quiet and not outputs.reader_gone:
+            for line in self._summary(video, detector, outputs, seconds, written).lines():
+                say(line)
+        for trouble in problems:
+            error(trouble)
+        if exit_code > 128 and not self.quiet:
+            say(
+                f"heatprop: interrupted; {'what was finished is kept' if outputs.frames else 'nothing is written'}"
+            )
+        return exit_code or (1 if problems else 0)
+
+    def _summary(
+        self,
+        video: VideoSource,
+        detector: VideoDetector,
+        outputs: DetectOutputs,
+        seconds: float,
+        written: list[Path],
+    ) -> Summary:
         timings = detector.timings
         stages = {
             "decode": timings.decode,
             "network": timings.letterbox + timings.network,
             "propagate": timings.propagate,
         }
-        if path is not None:
+        if outputs.drawing_seconds:
             stages |= {"draw": outputs.drawing_seconds, "encode": outputs.encoding_seconds}
-        summary = Summary(
-            self.source, outputs.frames, video.skipped, outputs.objects, seconds, detector.backend.description,
-            stages, written, outputs.sound_note,
-        )  # fmt: skip
-        if not self.quiet and not outputs.reader_gone:
-            for line in summary.lines():
-                say(line)
-        for trouble in [*([] if problem is None else [problem]), *problems]:
-            error(trouble)
-        if exit_code > 128 and not self.quiet:
-            say("heatprop: interrupted; what was finished is kept")
-        return exit_code or (1 if problems else 0)
+        return Summary(
+            name=self.source,
+            frames=outputs.frames,
+            skipped=video.skipped,
+            objects=outputs.objects,
+            seconds=seconds,
+            backend=detector.backend.description,
+            stages=stages,
+            outputs=written,
+            sound=outputs.sound_note,
+        )
 
     def _work(
         self,
@@ -153,9 +178,10 @@ class Detect:
         total = video.info.frame_count
         if self.max_frames is not None:
             total = min(total or self.max_frames, self.max_frames)
+        quiet = self.quiet or (self.json == STANDARD_OUTPUT and sys.stdout.isatty())
         try:
             with (
-                FrameProgress(self.source, total, quiet=self.quiet) as progress,
+                FrameProgress(self.source, total, quiet=quiet) as progress,
                 closing(self._frames(detector, video)) as frames,
             ):
                 for frame, found, alone in frames:

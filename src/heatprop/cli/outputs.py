@@ -127,10 +127,8 @@ class DetectOutputs:
         self.frames += 1
         self.objects += len(found)
 
-    def keep(self) -> tuple[list[Path], list[HeatpropError]]:
-        """Finish all outputs and give them their names; return the files, and what went wrong with others."""
-        written: list[Path] = []
-        problems: list[HeatpropError] = []
+    def keep(self, written: list[Path], problems: list[Exception]) -> None:
+        """Finish all outputs and name them; add the files to `written`, and what failed to `problems`."""
         sink, writer, claimed = self._sink, self._writer, self._claimed
         self._sink = self._writer = self._claimed = None
         for output, path in ((sink, self._video), (writer, claimed and claimed.path)):
@@ -143,7 +141,6 @@ class DetectOutputs:
             else:
                 written += [path] if path else []
         self.sound_note = sink.audio_note if sink is not None else None
-        return written, problems
 
     def discard(self) -> None:
         """Leave no file behind, except what was kept."""

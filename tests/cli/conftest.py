@@ -1,0 +1,87 @@
+"""A short video, and two ways to run the command: in this process, and as a user does."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import pytest
+
+from heatprop.cli import main
+
+FRAMES = 16
+WIDTH, HEIGHT = 320, 136
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a run of the command left: exit code, standard output, standard error."""
+
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Finished]
+
+
+@pytest.fixture(scope="session")
+def short_clip(demo_clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return 16 frames of the real clip at half its size."""
+    path = tmp_path_factory.mktemp("clip") / "street.mp4"
+    with av.open(str(demo_clip)) as source, av.open(str(path), "w") as target:
+        stream = target.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        for index, frame in enumerate(source.decode(video=0)):
+            if index == FRAMES:
+                break
+            small = cv2.resize(frame.to_ndarray(format="rgb24"), (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+            picture = av.VideoFrame.from_ndarray(small, format="rgb24")
+            picture.pts, picture.time_base = index, Fraction(1, 25)
+            target.mux(stream.encode(picture))
+        target.mux(stream.encode())
+    return path
+
+
+@pytest.fixture
+def run(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[..., Finished]:
+    """Return a function that runs the command in this process, in an empty folder."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+
+    def run(*arguments: str | Path) -> Finished:
+        capfd.readouterr()
+        code = main([str(argument) for argument in arguments])
+        out, err = capfd.readouterr()
+        return Finished(code, out, err)
+
+    return run
+
+
+def command(*arguments: str | Path) -> list[str]:
+    """Return the command line that runs heatprop in a process of its own, warnings being errors."""
+    return [sys.executable, "-W", "error", "-m", "heatprop", *map(str, arguments)]
+
+
+def run_process(*arguments: str | Path, folder: Path) -> Finished:
+    """Run the command as a user does."""
+    done = subprocess.run(
+        command(*arguments), cwd=folder, capture_output=True, text=True, timeout=240, check=False
+    )
+    return Finished(done.returncode, done.stdout, done.stderr)
+
+
+def video_shape(path: Path) -> tuple[int, int, int]:
+    """Return (frames that decode, width, height) of a video."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        return sum(1 for _ in container.decode(stream)), stream.width, stream.height

@@ -1,0 +1,106 @@
+"""A bad request: exit code 2, one line that names the thing, and not a file changed."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cli.conftest import Finished, Run, run_process
+
+
+def contents(folder: Path) -> dict[str, bytes | None]:
+    return {str(path): path.read_bytes() if path.is_file() else None for path in sorted(folder.rglob("*"))}
+
+
+def make_clutter(folder: Path) -> None:
+    """Fill the folder with everything that is no good."""
+    (folder / "text.mp4").write_text("this is no video\n" * 50)
+    (folder / "zero.mp4").touch()
+    (folder / "empty").mkdir()
+    (folder / "papers").mkdir()
+    (folder / "papers" / "readme.txt").write_text("no picture")
+    (folder / "old.mp4").write_bytes(b"precious")
+    (folder / "old.jsonl").write_text("precious")
+    (folder / "street.heatprop.mp4").write_bytes(b"precious")
+    (folder / "model.onnx").write_bytes(b"no model")
+    (folder / "folder.mp4").mkdir()
+
+
+Case = tuple[list[str], str]
+# CLIP stands for the real video.
+CASES: dict[str, Case] = {
+    "no such file": (["gone.mp4"], r"gone.mp4: no such file"),
+    "text named mp4": (["text.mp4"], r"text.mp4"),
+    "zero bytes": (["zero.mp4"], r"zero.mp4"),
+    "an empty folder": (["empty"], r"empty"),
+    "a folder without images": (["papers"], r"papers"),
+    "a pattern that fits nothing": (["papers/*.jpg"], r"papers/\*.jpg"),
+    "no such camera": (["camera:99"], r"camera:99"),
+    "no such device": (["/dev/video99"], r"/dev/video99"),
+    "nobody at the address": (["http://127.0.0.1:9/street.mp4"], r"127.0.0.1:9"),
+    "unknown model": (["CLIP", "-o", "out.mp4", "--json", "out.jsonl", "--model", "yolo"], r"yolo.*mb3-coco"),
+    "a damaged model": (["CLIP", "-o", "out.mp4", "--model", "model.onnx"], r"model.onnx"),
+    "no folder for the video": (["CLIP", "-o", "nowhere/out.mp4"], r"nowhere"),
+    "no folder for the results": (["CLIP", "-o", "out.mp4", "--json", "nowhere/out.jsonl"], r"nowhere"),
+    "a folder that takes no files": (["CLIP", "--json", "/proc/out.jsonl"], r"/proc/out.jsonl"),
+    "a file as folder": (["CLIP", "-o", "old.mp4/out.mp4"], r"old.mp4"),
+    "a folder as output": (["CLIP", "-o", "folder.mp4"], r"folder.mp4"),
+    "existing video": (["CLIP", "-o", "old.mp4"], r"old.mp4 exists.*--overwrite"),
+    "existing results": (["CLIP", "-o", "out.mp4", "--json", "old.jsonl"], r"old.jsonl exists.*--overwrite"),
+    "existing default name": (["CLIP"], r"street.heatprop.mp4 exists.*--overwrite"),
+    "the source as video": (["CLIP", "-o", "CLIP", "--overwrite"], r"is the source itself"),
+    "the source as results": (["CLIP", "--json", "CLIP", "--overwrite"], r"is the source itself"),
+    "one name twice": (["CLIP", "-o", "a.mp4", "--json", "a.mp4"], r"a.mp4 is asked for twice"),
+    "no video format": (["CLIP", "-o", "out.txt"], r"out.txt"),
+    "alpha out of range": (["CLIP", "-o", "out.mp4", "--alpha", "1.5"], r"alpha is 1.5"),
+    "beta not a number": (["CLIP", "-o", "out.mp4", "--beta", "nan"], r"beta is nan"),
+    "radius below 0": (["CLIP", "-o", "out.mp4", "--radius", "-1"], r"radius is -1"),
+    "score out of range": (["CLIP", "-o", "out.mp4", "--score-threshold", "2"], r"score_threshold is 2"),
+    "no frames asked for": (["CLIP", "-o", "out.mp4", "--max-frames", "0"], r"--max-frames is 0"),
+    "compare without video": (["CLIP", "--json", "-", "--compare"], r"--compare .* -o"),
+    "compare without propagation": (["CLIP", "-o", "out.mp4", "--compare", "--no-propagation"], r"--compare"),
+}
+
+
+@pytest.fixture
+def clutter(run: Run) -> Callable[..., Finished]:
+    make_clutter(Path())
+    return run
+
+
+@pytest.mark.parametrize(("arguments", "message"), CASES.values(), ids=CASES.keys())
+def test_one_line_exit_code_2_and_nothing_changed(
+    clutter: Run, short_clip: Path, arguments: list[str], message: str
+) -> None:
+    before = contents(Path())
+    clip = short_clip.read_bytes()
+    done = clutter("detect", *[str(short_clip) if word == "CLIP" else word for word in arguments])
+    assert done.code == 2, done.err
+    assert done.out == ""
+    assert done.err.startswith("heatprop: error: ")
+    assert done.err.count("\n") == 1
+    assert done.err.endswith("\n")
+    assert re.search(message, done.err), done.err
+    assert contents(Path()) == before
+    assert short_clip.read_bytes() == clip
+
+
+@pytest.mark.parametrize("source", ["gone.mp4", "text.mp4", "zero.mp4", "papers", "camera:99"])
+def test_no_traceback_and_no_other_noise_in_a_process_of_its_own(tmp_path: Path, source: str) -> None:
+    make_clutter(tmp_path)
+    before = contents(tmp_path)
+    done = run_process("detect", source, folder=tmp_path)
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1), done.err
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    "arguments", [["detect"], ["detect", "CLIP", "--backend", "abacus"], ["detect", "CLIP", "--foo"], [], ["fly"]]
+)
+def test_arguments_that_do_not_parse_exit_with_2(run: Run, arguments: list[str]) -> None:
+    done = run(*arguments)
+    assert done.code == 2
+    assert done.out == ""
+    assert done.err
+    assert list(Path().iterdir()) == []

@@ -1,0 +1,177 @@
+"""`heatprop detect` on a real clip: what it writes, and what stays when it is stopped."""
+
+import inspect
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import av
+import cv2
+import pytest
+
+from cli.conftest import FRAMES, HEIGHT, WIDTH, Run, command, run_process, video_shape
+from heatprop.cli.detect import Detect
+from heatprop.detector import VideoDetector
+from heatprop.io.results import read_results
+from heatprop.propagation import PropagationConfig
+
+ONNX = ("--backend", "onnx")
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir())
+
+
+def test_as_a_user_runs_it(short_clip: Path, tmp_path: Path) -> None:
+    done = run_process("detect", short_clip, "--json", "found.jsonl", "-o", "out.mp4", folder=tmp_path)
+    assert done.code == 0, done.err
+    assert done.out == ""
+    assert names(tmp_path) == ["found.jsonl", "out.mp4"]
+    assert video_shape(tmp_path / "out.mp4") == (FRAMES, WIDTH, HEIGHT)
+    header, frames = read_results(tmp_path / "found.jsonl")
+    assert header.model == "mb3-coco"
+    assert [index for index, _, _ in frames] == list(range(FRAMES))
+
+
+def test_without_outputs_a_video_is_named_after_the_source(run: Run, short_clip: Path) -> None:
+    done = run("detect", short_clip, *ONNX)
+    assert done.code == 0
+    assert names(Path()) == ["street.heatprop.mp4"]
+    assert video_shape(Path("street.heatprop.mp4")) == (FRAMES, WIDTH, HEIGHT)
+
+
+def test_the_summary_says_what_happened(run: Run, short_clip: Path) -> None:
+    done = run("detect", short_clip, *ONNX, "-o", "out.mp4", "--json", "found.jsonl")
+    assert done.out == ""
+    for words in (f"{FRAMES} frames", "fps", "objects", "ONNX Runtime", "decode", "network", "propagate", "draw"):
+        assert words in done.err
+    assert "out.mp4" in done.err
+    assert "found.jsonl" in done.err
+    assert "\x1b" not in done.err
+    assert "\r" not in done.err
+
+
+def test_quiet_says_nothing(run: Run, short_clip: Path) -> None:
+    done = run("detect", short_clip, *ONNX, "--json", "found.jsonl", "--quiet")
+    assert (done.code, done.out, done.err) == (0, "", "")
+
+
+def test_json_on_standard_output_is_json_lines_and_no_file(run: Run, short_clip: Path) -> None:
+    done = run("detect", short_clip, *ONNX, "--json", "-")
+    header, *frames = [json.loads(line) for line in done.out.splitlines()]
+    assert header["source"]["frame_rate"] == 25
+    assert header["settings"]["propagation"]["alpha"] == PropagationConfig.alpha
+    assert "ONNX" in header["settings"]["backend"]
+    assert [frame["frame"] for frame in frames] == list(range(FRAMES))
+    assert names(Path()) == []
+
+
+def test_the_settings_reach_the_detector_and_the_header(run: Run, short_clip: Path) -> None:
+    options = ("--radius", "1", "--alpha", "0.5", "--beta", "inf", "--score-threshold", "0.2")
+    header = json.loads(run("detect", short_clip, *ONNX, *options, "--json", "-").out.splitlines()[0])
+    assert header["settings"]["score_threshold"] == 0.2
+    propagation = header["settings"]["propagation"]
+    assert (propagation["radius"], propagation["alpha"], propagation["beta"]) == (1, 0.5, "inf")
+
+
+def test_without_propagation_every_object_is_new(run: Run, short_clip: Path) -> None:
+    low = ("--score-threshold", "0.1", "--json", "-")
+    alone = [
+        json.loads(line) for line in run("detect", short_clip, *ONNX, *low, "--no-propagation").out.splitlines()
+    ]
+    steady = [json.loads(line) for line in run("detect", short_clip, *ONNX, *low).out.splitlines()]
+    assert alone[0]["settings"]["propagation"] is None
+    assert {length for frame in alone[1:] for length in frame["lengths"]} == {1}
+    assert max(length for frame in steady[1:] for length in frame["lengths"]) > 3
+
+
+def test_compare_is_twice_as_wide(run: Run, short_clip: Path) -> None:
+    assert run("detect", short_clip, *ONNX, "--compare", "-o", "both.mp4").code == 0
+    assert video_shape(Path("both.mp4")) == (FRAMES, 2 * WIDTH, HEIGHT)
+
+
+def test_max_frames_stops_early(run: Run, short_clip: Path) -> None:
+    done = run("detect", short_clip, *ONNX, "--max-frames", "5", "-o", "out.mp4", "--json", "found.jsonl")
+    assert done.code == 0
+    assert video_shape(Path("out.mp4"))[0] == 5
+    assert len(Path("found.jsonl").read_text().splitlines()) == 6
+
+
+def test_overwrite_replaces(run: Run, short_clip: Path) -> None:
+    Path("found.jsonl").write_text("old")
+    done = run("detect", short_clip, *ONNX, "--json", "found.jsonl", "--overwrite")
+    assert done.code == 0
+    assert len(Path("found.jsonl").read_text().splitlines()) == FRAMES + 1
+
+
+def test_a_folder_of_images_is_a_source(run: Run, short_clip: Path, tmp_path: Path) -> None:
+    shots = tmp_path / "shots"
+    shots.mkdir()
+    with av.open(str(short_clip)) as container:
+        for index, frame in zip(range(3), container.decode(video=0), strict=False):
+            cv2.imwrite(str(shots / f"{index}.png"), frame.to_ndarray(format="bgr24"))
+    assert run("detect", shots, *ONNX).code == 0
+    assert video_shape(Path("shots.heatprop.mp4"))[0] == 3
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_keeps_what_was_finished(
+    demo_clip: Path, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    arguments = command("detect", demo_clip, *ONNX, "-o", "out.mp4", "--json", "found.jsonl")
+    with subprocess.Popen(arguments, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        growing = tmp_path / "found.part.jsonl"
+        while process.poll() is None and not (growing.exists() and growing.read_bytes().count(b"\n") > 6):
+            time.sleep(0.01)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=120)
+    assert process.returncode == code, err
+    assert "interrupted; what was finished is kept" in err
+    assert "Traceback" not in err
+    assert names(tmp_path) == ["found.jsonl", "out.mp4"]
+    _, frames = read_results(tmp_path / "found.jsonl")
+    finished = [index for index, _, _ in frames]
+    assert 6 <= len(finished) < 250
+    assert finished == list(range(len(finished)))
+    assert video_shape(tmp_path / "out.mp4")[0] == len(finished)
+
+
+def test_a_reader_that_leaves_ends_it_quietly(demo_clip: Path, tmp_path: Path) -> None:
+    arguments = command("detect", demo_clip, *ONNX, "--json", "-")
+    with subprocess.Popen(
+        arguments, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert json.loads(process.stdout.readline())["format"] == "heatprop-detections"
+        process.stdout.close()
+        err = process.stderr.read()
+    assert (process.returncode, err) == (0, "")
+
+
+def test_defaults_stand_in_one_place() -> None:
+    options = inspect.signature(VideoDetector).parameters
+    detect = Detect("street.mp4")
+    for name in ("model", "backend", "score_threshold"):
+        assert getattr(detect, name) == options[name].default
+    for name in ("radius", "alpha", "beta"):
+        assert getattr(detect, name) == getattr(PropagationConfig(), name)
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("detect", "--help"), ("models", "--help"), ("--version",)])
+def test_help_goes_to_standard_output(run: Run, arguments: tuple[str, ...]) -> None:
+    done = run(*arguments)
+    assert done.code == 0
+    assert "heatprop" in done.out
+    assert done.err == ""
+
+
+def test_help_loads_no_runtime(tmp_path: Path) -> None:
+    python, *rest = command("--help")
+    arguments = [python, "-X", "importtime", *rest]
+    done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, check=True)
+    imported = {line.rsplit("|")[-1].strip() for line in done.stderr.splitlines()}
+    assert "heatprop.cli" in imported
+    assert not imported & {"torch", "openvino", "onnxruntime"}
