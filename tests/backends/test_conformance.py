@@ -242,6 +242,26 @@ def test_a_backend_that_is_not_installed_is_refused_with_the_remedy() -> None:
 
 
 @pytest.mark.parametrize("name", available())
+def test_the_first_calls_may_come_at_once(name: str) -> None:
+    # Only a fresh interpreter has first calls; OpenVINO's binding used to stand still in 5 of 12.
+    code = (
+        "import sys, threading, numpy; from heatprop import zoo; from heatprop.backends import open_backend\n"
+        "sys.setswitchinterval(1e-6)\n"
+        f"backend = open_backend({name!r}, zoo.load('mb3-coco'))\n"
+        "barrier = threading.Barrier(4)\n"
+        "def call():\n"
+        "    images = numpy.zeros((1, 3, 32, 32), numpy.float32); barrier.wait(); backend.infer(images)\n"
+        "threads = [threading.Thread(target=call, daemon=True) for _ in range(4)]\n"
+        "[thread.start() for thread in threads]; [thread.join(60) for thread in threads]\n"
+        "sys.stdout.write(str(sum(thread.is_alive() for thread in threads)))\n"
+        "sys.stdout.flush(); import os; os._exit(0)\n"
+    )
+    for _ in range(3):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert done.stdout == "0", "threads that never came back"
+
+
+@pytest.mark.parametrize("name", available())
 def test_nothing_is_printed_and_nothing_is_imported_before_its_time(name: str) -> None:
     code = (
         "import sys\n"

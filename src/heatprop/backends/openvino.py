@@ -24,6 +24,10 @@ from heatprop.zoo import Model
 _SHAPES_KEPT = 8
 _DEVICE = "CPU"
 
+# OpenVINO's binding sets up its NumPy part at the first array it meets, and stands still for ever if two threads
+# bring that array at once: 5 of 12 cold starts with four threads (OpenVINO 2026.4.1). Importing is one thread.
+openvino.Tensor(np.zeros(1, np.float32), shared_memory=True).data.copy()
+
 
 class OpenVinoBackend:
     """OpenVINO on the processor, in the precision that it prefers there.
