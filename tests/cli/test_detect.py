@@ -1,7 +1,11 @@
 """`heatprop detect` on a real clip: what it writes, and what stays when it is stopped."""
 
+import contextlib
 import inspect
 import json
+import os
+import pty
+import resource
 import signal
 import subprocess
 import time
@@ -149,6 +153,39 @@ def test_a_reader_that_leaves_ends_it_quietly(demo_clip: Path, tmp_path: Path) -
         process.stdout.close()
         err = process.stderr.read()
     assert (process.returncode, err) == (0, "")
+
+
+def test_a_full_disk_exits_with_1_and_keeps_the_whole_lines(run: Run, short_clip: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2500, limits[1]))
+    try:
+        done = run("detect", short_clip, *ONNX, "--json", "found.jsonl", "--quiet")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert done.code == 1
+    assert done.err.startswith("heatprop: error: found.jsonl: cannot write")
+    assert done.err.count("\n") == 1
+    assert names(Path()) == ["found.jsonl"]
+    _, frames = read_results(Path("found.jsonl"))
+    assert 1 <= len(list(frames)) < FRAMES
+
+
+def test_a_terminal_gets_a_progress_bar_on_standard_error(short_clip: Path, tmp_path: Path) -> None:
+    screen, terminal = pty.openpty()
+    arguments = command("detect", short_clip, *ONNX, "--json", "found.jsonl")
+    with subprocess.Popen(arguments, cwd=tmp_path, stdout=subprocess.PIPE, stderr=terminal) as process:
+        os.close(terminal)
+        shown = b""
+        # A terminal whose other side has closed ends with an error, not with an empty read.
+        with contextlib.suppress(OSError):
+            while part := os.read(screen, 4096):
+                shown += part
+        os.close(screen)
+        out, _ = process.communicate()
+    assert (process.returncode, out) == (0, b"")
+    assert f"/ {FRAMES} frames".encode() in shown
+    assert b"100%" in shown
+    assert b"fps" in shown
 
 
 def test_defaults_stand_in_one_place() -> None:

@@ -89,6 +89,11 @@ class Detect:
                 say("heatprop: interrupted; nothing is written")
             return interrupted.exit_code
 
+    @property
+    def _name(self) -> str:
+        """What the source is called where room is short."""
+        return Path(self.source).resolve().name if Path(self.source).exists() else self.source
+
     def _propagation(self) -> PropagationConfig | None:
         if self.no_propagation:
             return None
@@ -116,15 +121,19 @@ class Detect:
             )
             outputs.begin(self._header(video, detector), mark_new=propagation is not None)
             started = perf_counter()
-            exit_code, problem = self._work(video, detector, outputs, interrupts)
+            try:
+                exit_code, problem = self._work(video, detector, outputs, interrupts)
+            except BaseException:
+                # A fault in heatprop itself; it shows its traceback, but hours of finished work are not lost.
+                outputs.keep([], [])
+                raise
             if not outputs.frames and exit_code == 0 and not outputs.reader_gone:
                 raise SourceError(f"{self.source}: no picture in it can be read; is the file damaged?")
             written: list[Path] = []
             problems = [] if problem is None else [problem]
             try:
                 with interrupts.held():
-                    if outputs.frames:
-                        outputs.keep(written, problems)
+                    outputs.keep(written, problems)
             except Interrupted as interrupted:
                 exit_code = interrupted.exit_code
             seconds = perf_counter() - started
@@ -156,7 +165,7 @@ class Detect:
         if outputs.drawing_seconds:
             stages |= {"draw": outputs.drawing_seconds, "encode": outputs.encoding_seconds}
         return Summary(
-            name=self.source,
+            name=self._name,
             frames=outputs.frames,
             skipped=video.skipped,
             objects=outputs.objects,
@@ -181,7 +190,7 @@ class Detect:
         quiet = self.quiet or (self.json == STANDARD_OUTPUT and sys.stdout.isatty())
         try:
             with (
-                FrameProgress(self.source, total, quiet=quiet) as progress,
+                FrameProgress(self._name, total, quiet=quiet) as progress,
                 closing(self._frames(detector, video)) as frames,
             ):
                 for frame, found, alone in frames:

@@ -128,7 +128,13 @@ class DetectOutputs:
         self.objects += len(found)
 
     def keep(self, written: list[Path], problems: list[Exception]) -> None:
-        """Finish all outputs and name them; add the files to `written`, and what failed to `problems`."""
+        """Finish all outputs and name them; add the files to `written`, and what failed to `problems`.
+
+        Where no frame was finished, nothing is left behind.
+        """
+        if not self.frames:
+            self.discard()
+            return
         sink, writer, claimed = self._sink, self._writer, self._claimed
         self._sink = self._writer = self._claimed = None
         for output, path in ((sink, self._video), (writer, claimed and claimed.path)):
