@@ -70,7 +70,9 @@ def test_boxes_to_frame_equals_the_explanation(
 ) -> None:
     fitted = fit_letterbox(width, height, InputFormat())
     expected = reference.box_to_frame(box, (width, height), InputFormat(), STRIDE)
-    np.testing.assert_allclose(boxes_to_frame(np.float32([box]), fitted, STRIDE)[0], expected, rtol=1e-6)
+    np.testing.assert_allclose(
+        boxes_to_frame(np.float32([box]), fitted, STRIDE)[0], expected, rtol=1e-6, atol=1e-6
+    )
 
 
 def test_no_boxes_stay_no_boxes() -> None:
