@@ -5,8 +5,9 @@
 An update is propagation, balance, peaks, suppression and boxes: what a frame costs after the network. The sparse
 update is heatprop's; the dense ones do the same in the usual way, with max pooling over the whole map, in NumPy
 with OpenCV's dilation and, where it is installed, in PyTorch. All see the same maps and carry the same objects,
-and before anything is timed their scores are compared. The ways take turns, in blocks of a few updates each, in one
-process; figures are medians. The ratios are what carries over to other machines. The last line printed is one JSON object.
+and before anything is timed their scores are compared. The ways take turns, in blocks of a few updates each, in
+one process; figures are medians. The ratios are what carries over to other machines. The last line printed is one
+JSON object.
 """
 
 from __future__ import annotations

@@ -19,7 +19,6 @@ from pathlib import Path
 
 import av
 import numpy as np
-import openvino
 from convert_mb3_centernet import GRAPH_FILE, WEIGHTS_FILE, ConversionError, fetch_package, read_sources
 
 from heatprop import zoo
@@ -66,14 +65,6 @@ def run_tfjs(tfjs: Path, sources: dict[str, bytes], image: np.ndarray) -> HeadOu
     return HeadOutput(heatmap.transpose(2, 0, 1), distances.transpose(2, 0, 1) / 4)
 
 
-def run_openvino_f32(model: zoo.Model, image: np.ndarray) -> HeadOutput:
-    """Run the embedded model by OpenVINO in float32, which the backend leaves to OpenVINO to choose."""
-    settings = {"INFERENCE_PRECISION_HINT": "f32"}
-    compiled = openvino.Core().compile_model(str(model.path), "CPU", settings)
-    outputs = compiled(image[None])
-    return HeadOutput(outputs["heatmap"][0], outputs["size"][0])
-
-
 def differences(output: HeadOutput, truth: HeadOutput) -> dict[str, float]:
     """Return the largest differences; sizes where the network sees something, in pixels of the input."""
     seen = truth.heatmap.max(axis=0) >= 0.05
@@ -101,12 +92,12 @@ def main() -> int:
             sources = read_sources(options.package or fetch_package(Path(folder)))
         frame = read_frame(options.video or demo_video(), FRAME)
         model = zoo.load("mb3-coco")
-        backends = {name: open_backend(name, model) for name in ("onnx", "openvino")}
+        wanted = [("onnx", "f32"), ("openvino", "f32"), ("openvino", "bf16")]
+        backends = [open_backend(name, model, precision=precision) for name, precision in wanted]
         for size, input_format in INPUTS.items():
             image = letterbox(frame, fit_letterbox(frame.shape[1], frame.shape[0], input_format), input_format)
             truth = run_tfjs(options.tfjs, sources, image)
-            outputs = {each.description: each.infer(image[None])[0] for each in backends.values()}
-            outputs["OpenVINO, CPU, f32"] = run_openvino_f32(model, image)
+            outputs = {each.description: each.infer(image[None])[0] for each in backends}
             report[size] = {name: differences(output, truth) for name, output in outputs.items()}
     except ConversionError as error:
         print(f"compare_mb3_with_tfjs: {error}", file=sys.stderr)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatprop import zoo
-from heatprop.backends import Backend, open_backend
+from heatprop.backends import Backend, Precision, open_backend
 from heatprop.decoding import decode
 from heatprop.errors import check_range
 from heatprop.io import VideoSource, open_video
@@ -98,10 +98,11 @@ class VideoDetector:
             reaches its own, lower, `PropagationConfig.score_threshold`; the larger of the two holds here.
         forget_at_cuts: whether propagation starts anew where one shot ends and another begins. The paper, whose
             videos have no cuts, does not.
+        precision: "f32", or "bf16" for speed where backend and processor have it.
 
     Raises:
         ModelError: the model is unknown or damaged.
-        BackendError: the backend is unknown or not installed.
+        BackendError: the backend is unknown or not installed, or lacks the precision.
         InvalidConfigError: a setting lies outside its range.
 
     Example:
@@ -121,6 +122,7 @@ class VideoDetector:
         backend: str = "auto",
         score_threshold: float = 0.3,
         forget_at_cuts: bool = True,
+        precision: Precision = "f32",
     ) -> None:
         check_range("score_threshold", score_threshold, 0, 1)
         loaded = zoo.load(model)
@@ -128,7 +130,7 @@ class VideoDetector:
         self.propagation = propagation
         self.score_threshold = score_threshold
         self.forget_at_cuts = forget_at_cuts
-        self.backend: Backend = open_backend(backend, loaded)
+        self.backend: Backend = open_backend(backend, loaded, precision=precision)
         self.timings = StageTimings()
         self._state = self._new_state(propagation)
 

@@ -155,9 +155,7 @@ def side_by_side(left: ImageArray, right: ImageArray, captions: tuple[str, str] 
 def _check_detections(detections: Detections, class_count: int) -> None:
     if not np.isfinite(detections.boxes).all():
         row = int(np.flatnonzero(~np.isfinite(detections.boxes).all(axis=1))[0])
-        raise InvalidArrayError(
-            f"box {row} is {detections.boxes[row].tolist()}; only finite boxes can be drawn"
-        )
+        raise InvalidArrayError(f"box {row} is {detections.boxes[row].tolist()}; only finite boxes can be drawn")
     labels = detections.labels
     wrong = labels[(labels < 0) | (labels >= class_count)]
     if wrong.size:

@@ -25,9 +25,17 @@ MODEL = zoo.load("mb3-coco")
 TOLERANCE = {"f32": (2e-3, 0.02), "f16": (2e-2, 0.1), "bf16": (0.1, 0.6)}
 
 
-@pytest.fixture(scope="module", params=available())
+@pytest.fixture(
+    scope="module", params=[*((name, "f32") for name in available()), ("openvino", "bf16")], ids="-".join
+)
 def backend(request: pytest.FixtureRequest) -> Backend:
-    return open_backend(request.param, MODEL)
+    name, precision = request.param
+    try:
+        return open_backend(name, MODEL, precision=precision)
+    except BackendError as error:
+        if precision == "f32":
+            raise
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")

@@ -98,9 +98,7 @@ def test_infinity_and_dataclasses_in_the_settings_are_strict_json(tmp_path: Path
         beta: float = math.inf
         radius: int = 2
 
-    header = ResultsHeader(
-        "tiny", CLASSES, settings={"propagation": Settings(), "off": None, "n": np.int64(3)}
-    )
+    header = ResultsHeader("tiny", CLASSES, settings={"propagation": Settings(), "off": None, "n": np.int64(3)})
     ResultsWriter(tmp_path / "found.jsonl", header).close()
     (line,) = strict_lines(tmp_path / "found.jsonl")
     assert line["settings"] == {"propagation": {"beta": "inf", "radius": 2}, "off": None, "n": 3}
@@ -216,9 +214,7 @@ def test_detections_that_do_not_fit_are_refused(tmp_path: Path, found: Detection
     assert len(strict_lines(tmp_path / "found.jsonl")) == 1
 
 
-GOOD = (
-    '{"frame":0,"time":0.0,"boxes":[[1,2,3,4]],"scores":[0.5],"labels":[0],"names":["person"],"lengths":[1]}'
-)
+GOOD = '{"frame":0,"time":0.0,"boxes":[[1,2,3,4]],"scores":[0.5],"labels":[0],"names":["person"],"lengths":[1]}'
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ import importlib
 import importlib.util
 from typing import Literal
 
-from heatprop.backends.base import Backend
+from heatprop.backends.base import Backend, Precision
 from heatprop.errors import BackendError
 from heatprop.zoo import Model
 
-__all__ = ["Backend", "BackendName", "available", "open_backend"]
+__all__ = ["Backend", "BackendName", "Precision", "available", "open_backend"]
 
 BackendName = Literal["auto", "onnx", "openvino", "torch"]
 
@@ -35,19 +35,26 @@ def available() -> list[str]:
 
 
 def open_backend(
-    name: str, model: Model, *, threads: int | None = None, concurrency: int | None = None
+    name: str,
+    model: Model,
+    *,
+    precision: Precision = "f32",
+    threads: int | None = None,
+    concurrency: int | None = None,
 ) -> Backend:
     """Open a network in a backend.
 
     Args:
         name: one of `BackendName`; "auto" takes the fastest that is installed.
         model: from `heatprop.zoo.load`.
+        precision: "f32" gives the same boxes on every machine; "bf16" is faster where the processor has it and
+            moves boxes by a pixel or so (docs/decisions/006-precision.md).
         threads: processors to use in all; None means all that the process may use.
         concurrency: calls at once that they are shared between; None means the most frames a second,
             1 the shortest time for a frame that waits for the one before.
 
     Raises:
-        BackendError: the backend is unknown or not installed, or refuses the model.
+        BackendError: the backend is unknown or not installed, or refuses the model or the precision.
         InvalidConfigError: `threads` or `concurrency` is below 1.
     """
     installed = available()
@@ -66,7 +73,7 @@ def open_backend(
         opened = getattr(importlib.import_module(module), kind)
     except (ImportError, OSError) as error:
         raise BackendError(f"backend {name!r} cannot be imported ({error}); {_remedy(name)}") from None
-    backend: Backend = opened(model, threads=threads, concurrency=concurrency)
+    backend: Backend = opened(model, precision=precision, threads=threads, concurrency=concurrency)
     return backend
 
 

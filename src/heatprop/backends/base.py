@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from heatprop.errors import BackendError, InvalidArrayError, InvalidConfigError
 from heatprop.types import FloatArray, HeadOutput
 from heatprop.zoo import Model, ModelCard
 
+Precision: TypeAlias = Literal["f32", "bf16"]
 INPUT = "images"
 _MOST_CALLS_AT_ONCE = 8
 

@@ -6,6 +6,7 @@ import onnxruntime
 
 from heatprop.backends.base import (
     INPUT,
+    Precision,
     check_heads,
     check_images,
     share_processors,
@@ -24,6 +25,7 @@ class OnnxBackend:
 
     Args:
         model: what to run.
+        precision: only "f32".
         threads: processors to use in all; None means all that the process may use.
         concurrency: calls at once to share them between; None means one processor a call, at most 8 calls.
 
@@ -34,7 +36,16 @@ class OnnxBackend:
 
     name = "onnx"
 
-    def __init__(self, model: Model, *, threads: int | None = None, concurrency: int | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        *,
+        precision: Precision = "f32",
+        threads: int | None = None,
+        concurrency: int | None = None,
+    ) -> None:
+        if precision != "f32":
+            raise BackendError(f"ONNX Runtime has no precision {precision!r} on a processor; use f32 or OpenVINO")
         threads, self.concurrency = share_processors(threads, concurrency)
         self.description = f"ONNX Runtime {onnxruntime.__version__}, CPU, f32"
         self._model = model

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import tyro
 
-from heatprop.backends import BackendName
+from heatprop.backends import BackendName, Precision
 from heatprop.cli.interrupts import Interrupted, Interrupts
 from heatprop.cli.messages import close_standard_output, error, say
 from heatprop.cli.outputs import DetectOutputs, default_video_name
@@ -58,6 +58,8 @@ class Detect:
     """Embedded model (see heatprop models), or path of one with a card."""
     backend: BackendName = _DETECTOR["backend"]
     """What runs the network; auto takes the fastest installed."""
+    precision: Precision = _DETECTOR["precision"]
+    """Of the network; bf16 is faster where OpenVINO and the processor have it, and moves boxes by a pixel."""
     score_threshold: Annotated[float, tyro.conf.arg(metavar="SCORE")] = _DETECTOR["score_threshold"]
     """Show objects of at least this score, 0 to 1."""
     no_propagation: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
@@ -68,6 +70,8 @@ class Detect:
     """Propagation: share of the past in the balance, 0 to 1."""
     beta: Annotated[float, tyro.conf.arg(metavar="POWER")] = PropagationConfig.beta
     """Propagation: how strongly the length of a track counts; may be inf."""
+    carry_over_cuts: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
+    """Propagation: do not start anew where one shot ends and another begins."""
 
     def run(self) -> int:
         """Do it and return the exit code.
@@ -103,6 +107,7 @@ class Detect:
         settings = {
             "propagation": detector.propagation,
             "score_threshold": detector.score_threshold,
+            "forget_at_cuts": detector.forget_at_cuts,
             "backend": detector.backend.description,
         }
         return ResultsHeader(detector.card.name, detector.card.classes, asdict(video.info), settings)
@@ -117,6 +122,8 @@ class Detect:
                 self.model,
                 propagation=propagation,
                 backend=self.backend,
+                precision=self.precision,
+                forget_at_cuts=not self.carry_over_cuts,
                 score_threshold=self.score_threshold,
             )
             outputs.begin(self._header(video, detector), mark_new=propagation is not None)

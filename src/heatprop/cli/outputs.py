@@ -58,7 +58,7 @@ class DetectOutputs:
         frames: how many frames were written.
         objects: how many detections, in all of them.
         drawing_seconds: spent on drawing.
-        encoding_seconds: spent on handing frames to the encoder (a thread of its own) and waiting for it.
+        encoding_seconds: spent on encoding, in a thread of its own.
         sound_note: what was lost of the source's sound; None when nothing was.
         reader_gone: whether the reader of standard output has left.
 
@@ -120,10 +120,8 @@ class DetectOutputs:
             picture = draw(frame.image, found, self._classes, mark_new=self._mark_new)
             if alone is not None and self._compare:
                 picture = side_by_side(draw(frame.image, alone, self._classes), picture, _CAPTIONS)
-            drawn = perf_counter()
+            self.drawing_seconds += perf_counter() - started
             self._sink.write(picture, frame.time)
-            self.drawing_seconds += drawn - started
-            self.encoding_seconds += perf_counter() - drawn
         self.frames += 1
         self.objects += len(found)
 
@@ -146,7 +144,8 @@ class DetectOutputs:
                 problems.append(problem)
             else:
                 written += [path] if path else []
-        self.sound_note = sink.audio_note if sink is not None else None
+        if sink is not None:
+            self.sound_note, self.encoding_seconds = sink.audio_note, sink.encoding_seconds
 
     def discard(self) -> None:
         """Leave no file behind, except what was kept."""

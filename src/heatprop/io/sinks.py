@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from time import perf_counter
 from types import TracebackType
 from typing import Self
 
@@ -69,6 +70,7 @@ class VideoSink:
 
     Attributes:
         audio_note: what was lost of the sound and why, once known; None when nothing was.
+        encoding_seconds: what encoding took so far, in its own thread.
 
     Raises:
         OutputExistsError: the file exists and `overwrite` is False.
@@ -91,6 +93,7 @@ class VideoSink:
         if path.suffix.lower() not in SUFFIXES:
             raise OutputError(f"{path}: no video format has the suffix {path.suffix!r}; use {', '.join(SUFFIXES)}")
         self.audio_note: str | None = None
+        self.encoding_seconds = 0.0
         self._info = info
         self._width = width or info.width
         self._height = height or info.height
@@ -158,7 +161,9 @@ class VideoSink:
         try:
             for item in items:
                 if item is not None and not self._is_given_up:
+                    started = perf_counter()
                     writer.write(*item)
+                    self.encoding_seconds += perf_counter() - started
                     count += 1
             if not self._is_given_up:
                 writer.finish(whole=count >= (self._info.frame_count or math.inf))
