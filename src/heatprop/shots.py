@@ -15,13 +15,12 @@ _MOST_CORRELATION = 0.75
 
 
 def thumbnail(image: ImageArray) -> NDArray[np.float32]:
-    """Return the picture's averages on 32 x 32 fields, float32 ``(32, 32, 3)``; about 0.1 ms.
+    """Return the picture's averages on 32 x 32 fields, float32 ``(32, 32, 3)``, from a sample of its pixels.
 
     Args:
         image: uint8 ``(H, W, 3)``.
     """
-    step = max(1, min(image.shape[:2]) // (4 * _SIDE))  # large pictures need not be read in full
-    sample = np.ascontiguousarray(image[::step, ::step])
+    sample = cv2.resize(image, (4 * _SIDE, 4 * _SIDE), interpolation=cv2.INTER_NEAREST)  # 16 pixels a field will do
     return cv2.resize(sample, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
 
 
