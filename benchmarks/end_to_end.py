@@ -26,6 +26,7 @@ from itertools import islice
 from pathlib import Path
 from time import perf_counter
 
+import cv2
 from rich.console import Console
 from rich.table import Table
 
@@ -96,6 +97,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     video = (arguments.video or demo_clip()).resolve()
+    cv2.setNumThreads(1)  # as the command does
     detector = VideoDetector(backend=arguments.backend)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

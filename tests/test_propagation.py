@@ -68,12 +68,15 @@ configs = st.builds(
 
 @given(videos(), configs)
 def test_the_sparse_update_equals_the_dense_reading_of_the_paper(frames, config):
-    sparse, dense = HeatmapPropagator(config), DensePropagator(config)
+    sparse, overwriting, dense = HeatmapPropagator(config), HeatmapPropagator(config), DensePropagator(config)
     for heatmap, size, offset in frames:
         before = heatmap.copy()
         found = sparse.update(HeadOutput(heatmap, size, offset))
-        wanted = dense.update(heatmap, size, offset)
         np.testing.assert_array_equal(heatmap, before)
+        in_place = overwriting.update(HeadOutput(heatmap.copy(), size, offset), overwrite=True)
+        np.testing.assert_array_equal(in_place.boxes, found.boxes)
+        np.testing.assert_array_equal(in_place.scores, found.scores)
+        wanted = dense.update(heatmap, size, offset)
         assert found.labels.tolist() == [d["label"] for d in wanted]
         assert found.lengths.tolist() == [d["length"] for d in wanted]
         np.testing.assert_allclose(found.scores, [d["score"] for d in wanted], rtol=0, atol=1e-5)
@@ -82,7 +85,7 @@ def test_the_sparse_update_equals_the_dense_reading_of_the_paper(frames, config)
 
 @given(videos(), configs)
 def test_the_balanced_heatmap_equals_the_dense_one_everywhere(frames, config):
-    sparse, dense = HeatmapPropagator(config), DensePropagator(config)
+    dense = DensePropagator(config)
     for heatmap, size, offset in frames:
         carried = [d["cell"] for d in dense.detections]
         objects = Carried(
@@ -93,8 +96,9 @@ def test_the_balanced_heatmap_equals_the_dense_one_everywhere(frames, config):
         )
         propagated = propagate(objects, heatmap.shape, config.radius)
         dense.update(heatmap, size, offset)
-        sparse.update(HeadOutput(heatmap, size, offset))
-        balanced = balance(heatmap, propagated, config.alpha, config.beta)
+        balanced = heatmap.copy()
+        network = heatmap.reshape(-1)[propagated.cells]
+        balanced.reshape(-1)[propagated.cells] = balance(network, propagated, config.alpha, config.beta)
         np.testing.assert_allclose(balanced, dense.balanced, rtol=0, atol=1e-6)
 
 
@@ -230,6 +234,16 @@ def test_a_heatmap_that_holds_no_probabilities_is_refused_with_the_cell(value, m
     with pytest.raises(InvalidArrayError, match=r"\(1, 2, 3\).*" + message) as caught:
         propagator.update(HeadOutput(heatmap, np.ones((2, 4, 5))))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -0.5, 7.0])
+def test_so_is_one_where_a_carried_object_would_hide_it(value):
+    propagator = HeatmapPropagator(PropagationConfig())
+    propagator.update(one_object(0.9))
+    heatmap = np.zeros((1, 9, 9), np.float32)
+    heatmap[0, 4, 3] = value
+    with pytest.raises(InvalidArrayError, match=r"\(0, 4, 3\)"):
+        propagator.update(HeadOutput(heatmap, np.ones((2, 9, 9))))
 
 
 def test_a_size_that_is_not_finite_matters_only_where_it_is_used():

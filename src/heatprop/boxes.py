@@ -17,8 +17,8 @@ def areas(boxes: FloatArray) -> NDArray[np.float64]:
     >>> areas(np.array([[0, 0, 2, 3], [5, 5, 4, 9]], np.float32)).tolist()
     [6.0, 0.0]
     """
-    sides = np.maximum(boxes[..., 2:].astype(np.float64) - boxes[..., :2], 0.0)
-    area: NDArray[np.float64] = sides[..., 0] * sides[..., 1]
+    x1, y1, x2, y2 = _sides(boxes)
+    area: NDArray[np.float64] = np.maximum(x2 - x1, 0.0) * np.maximum(y2 - y1, 0.0)
     return area
 
 
@@ -29,9 +29,10 @@ def iou(boxes: FloatArray, others: FloatArray) -> NDArray[np.float64]:
     >>> iou(a[:, None], b[None]).round(3)
     array([[0.333, 0.   ]])
     """
-    low = np.maximum(boxes[..., :2], others[..., :2]).astype(np.float64)
-    sides = np.maximum(np.minimum(boxes[..., 2:], others[..., 2:]) - low, 0.0)
-    intersection = sides[..., 0] * sides[..., 1]
+    (x1, y1, x2, y2), (u1, v1, u2, v2) = _sides(boxes), _sides(others)
+    width = np.minimum(x2, u2) - np.maximum(x1, u1)
+    height = np.minimum(y2, v2) - np.maximum(y1, v1)
+    intersection = np.maximum(width, 0.0) * np.maximum(height, 0.0)
     union = areas(boxes) + areas(others) - intersection
     ratio: NDArray[np.float64] = np.divide(intersection, union, out=np.zeros_like(union), where=union > 0)
     return ratio
@@ -49,9 +50,15 @@ def nms(boxes: FloatArray, labels: IntArray, iou_threshold: float) -> IntArray:
     """
     kept = np.ones(len(boxes), np.bool_)
     if iou_threshold < 1.0:
-        winners, losers = np.nonzero(np.triu(labels[:, None] == labels[None, :], k=1))
+        winners, losers = np.nonzero(np.tri(len(boxes), k=-1, dtype=np.bool_).T & (labels[:, None] == labels))
         clash = iou(boxes[winners], boxes[losers]) > iou_threshold
-        for winner, loser in zip(winners[clash], losers[clash], strict=True):  # by falling rank of the winner
+        pairs = zip(winners[clash].tolist(), losers[clash].tolist(), strict=True)
+        for winner, loser in pairs:  # by falling rank of the winner
             if kept[winner]:
                 kept[loser] = False
     return np.flatnonzero(kept)
+
+
+def _sides(boxes: FloatArray) -> tuple[NDArray[np.float64], ...]:
+    """Return x1, y1, x2 and y2, each float64 ``(...)``, contiguous: several times faster than rows of four."""
+    return tuple(np.ascontiguousarray(boxes[..., i], np.float64) for i in range(4))

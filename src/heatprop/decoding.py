@@ -8,7 +8,7 @@ import numpy as np
 
 from heatprop.boxes import nms
 from heatprop.errors import InvalidArrayError, check_count, check_range
-from heatprop.heatmaps import check_probabilities, local_maxima, one_per_plateau, unravel
+from heatprop.heatmaps import cells_above, local_maxima, one_per_plateau, unravel
 from heatprop.types import Detections, FloatArray, HeadOutput, IntArray
 
 
@@ -71,8 +71,7 @@ def decode(
     Source: equation 1 and section 4.1 of the paper; CenterNet's ``ctdet_decode``.
     """
     config = DecodingConfig(score_threshold=score_threshold, max_detections=max_detections, nms_iou=nms_iou)
-    check_probabilities(output.heatmap)
-    peaks = local_maxima(output.heatmap, 3, config.score_threshold)
+    peaks = local_maxima(output.heatmap, cells_above(output.heatmap, config.score_threshold), 3)
     peaks = one_per_plateau(peaks, output.heatmap, 3)
     peaks = strongest(peaks, output.heatmap, config.max_detections)
     labels, rows, columns = unravel(peaks, output.heatmap.shape)

@@ -75,7 +75,7 @@ class _VideoState:
             if self._is_another_picture(looked):
                 self._propagator.reset()
             self._last = looked
-            found = self._propagator.update(looked.output)
+            found = self._propagator.update(looked.output, overwrite=True)
         shown = found.select(found.scores >= self._score_threshold)
         boxes = boxes_to_frame(shown.boxes, looked.fitted, stride)
         return Detections(boxes, shown.scores, shown.labels, shown.lengths)
@@ -211,7 +211,9 @@ class VideoDetector:
     def _looks(self, source: Source) -> Generator[tuple[Frame, _Looked], None, None]:
         """Yield frames in order with what the network says of them, working ahead by a few."""
         with _opened(source) as video:
-            ahead = map_ahead(video, lambda frame: self._look(frame.image), self.backend.concurrency)
+            # More than the network takes at once, so that it never waits for a frame to be scaled.
+            workers = self.backend.concurrency + 2
+            ahead = map_ahead(video, lambda frame: self._look(frame.image), workers)
             with closing(ahead):
                 for frame, looked, seconds in ahead:
                     self.timings.decode += seconds

@@ -5,7 +5,8 @@ A cell is named by its flat index ``(c * H + y) * W + x``, an int64.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,19 +15,49 @@ from heatprop.errors import InvalidArrayError
 from heatprop.types import FloatArray, IntArray
 
 _PIECE = 1 << 16
-_BITS_OF_ONE = np.float32(1.0).view(np.uint32)
+_BITS_OF_ONE = int(np.float32(1.0).view(np.uint32))
+
+
+def cells_above(heatmap: FloatArray, threshold: float) -> IntArray:
+    """Find the cells of at least `threshold`, and check on the way that the heatmap holds probabilities.
+
+    Args:
+        heatmap: float32 ``(C, H, W)``.
+        threshold: smallest value to take.
+
+    Returns:
+        Flat indices, int64 ``(N,)``, ascending.
+
+    Raises:
+        InvalidArrayError: a value is NaN or lies outside [0, 1]; the message names the first such cell.
+
+    >>> cells_above(np.array([[[0.1, 0.9, 0.2, 0.6]]], np.float32), threshold=0.5).tolist()
+    [1, 3]
+    """
+    values, found = heatmap.reshape(-1), []
+    for start in range(0, values.size, _PIECE):  # in pieces that stay in the processor's cache
+        piece = values[start : start + _PIECE]
+        if not hold_probabilities(piece):
+            check_probabilities(heatmap)
+        found.append(np.flatnonzero(piece >= np.float32(threshold)) + start)
+    return np.concatenate(found)
+
+
+def hold_probabilities(values: FloatArray) -> bool:
+    """Say quickly whether all values lie in [0, 1]; True is always right, False may be wrong about a -0.0.
+
+    Read as unsigned integers, floats in [0, 1] are those up to the bits of 1.0; negative ones and NaN lie above.
+    """
+    return int(values.view(np.uint32).max(initial=0)) <= _BITS_OF_ONE
 
 
 def check_probabilities(heatmap: FloatArray) -> None:
-    """Check that every value of `heatmap`, float32, lies in [0, 1].
+    """Check that every value of `heatmap` lies in [0, 1].
 
     Raises:
         InvalidArrayError: one does not, or is NaN; the message names the first such cell.
     """
-    # Read as unsigned integers, floats in [0, 1] are exactly those up to the bits of 1.0: one pass, NaN included.
-    if int(heatmap.view(np.uint32).max()) <= _BITS_OF_ONE:
-        return
-    bad = ~((heatmap >= 0) & (heatmap <= 1))  # only -0.0 gets here and is still right
+    bad = ~((heatmap >= 0) & (heatmap <= 1))
     if bad.any():
         cell = tuple(int(i) for i in np.unravel_index(int(np.argmax(bad)), heatmap.shape))
         value = float(heatmap[cell])
@@ -36,26 +67,24 @@ def check_probabilities(heatmap: FloatArray) -> None:
         )
 
 
-def local_maxima(heatmap: FloatArray, window: int, threshold: float) -> IntArray:
-    """Find the cells that are at least `threshold` and not below any cell of their class around them.
+def local_maxima(heatmap: FloatArray, cells: IntArray, window: int) -> IntArray:
+    """Keep the cells that are not below any cell of their class around them.
 
     Args:
         heatmap: float32 ``(C, H, W)``.
+        cells: flat indices of the cells to look at, int64 ``(N,)``, ascending.
         window: odd side of the square, in cells, around a cell that is compared; the map's border cuts it.
-        threshold: smallest value to look at.
 
     Returns:
-        Flat indices, int64 ``(N,)``, ascending. On a plateau every cell is one: see `one_per_plateau`.
+        Flat indices, int64, ascending. On a plateau every cell is one: see `one_per_plateau`.
 
     Source: the peak extraction of CenterNet (max pooling and equality), on candidates only.
 
-    >>> local_maxima(np.array([[[0.1, 0.9, 0.2, 0.6, 0.6]]], np.float32), window=3, threshold=0.3).tolist()
+    >>> heatmap = np.array([[[0.1, 0.9, 0.2, 0.6, 0.6]]], np.float32)
+    >>> local_maxima(heatmap, np.arange(5), window=3).tolist()
     [1, 3, 4]
     """
     values = heatmap.reshape(-1)
-    # In pieces, so that the mask stays in the processor's nearest cache.
-    pieces = range(0, values.size, _PIECE)
-    cells = np.concatenate([np.flatnonzero(values[i : i + _PIECE] >= np.float32(threshold)) + i for i in pieces])
     # The nearest neighbours first: they beat almost every cell that is no peak, so the rest of a large window is
     # read for few.
     for steps in _rings(window):
@@ -65,7 +94,7 @@ def local_maxima(heatmap: FloatArray, window: int, threshold: float) -> IntArray
 
 
 def one_per_plateau(
-    cells: IntArray, heatmap: FloatArray, window: int, preference: Sequence[NDArray[np.floating]] = ()
+    cells: IntArray, heatmap: FloatArray, window: int, preference: Sequence[NDArray[np.number]] = ()
 ) -> IntArray:
     """Keep, of local maxima that are equal and in one another's window, the preferred one.
 
@@ -100,6 +129,12 @@ def one_per_plateau(
     return np.delete(cells, tied[beaten])
 
 
+@cache
+def square(radius: int) -> IntArray:
+    """Return the (row, column) steps from the centre of a square to its cells, int64 ``(2, (2 radius + 1)^2)``."""
+    return np.mgrid[-radius : radius + 1, -radius : radius + 1].reshape(2, -1)
+
+
 def unravel(cells: IntArray, shape: tuple[int, ...]) -> tuple[IntArray, IntArray, IntArray]:
     """Return class, row and column, each int64 ``(N,)``, of flat indices into a map of ``(C, H, W)``."""
     planes, columns = np.divmod(cells, shape[2])
@@ -107,15 +142,17 @@ def unravel(cells: IntArray, shape: tuple[int, ...]) -> tuple[IntArray, IntArray
     return labels, rows, columns
 
 
-def _rings(window: int) -> Iterator[NDArray[np.int64]]:
-    """Yield the (row, column) steps from a cell to the others of its window, int64 ``(2, K)``, nearest first."""
-    reach = window // 2
-    steps = np.mgrid[-reach : reach + 1, -reach : reach + 1].reshape(2, -1)
+@cache
+def _rings(window: int) -> tuple[IntArray, ...]:
+    """Return the (row, column) steps from a cell to the others of its window, ``(2, K)`` each, nearest first."""
+    steps = square(window // 2)
     distance = np.abs(steps).sum(axis=0)
-    near = 1
-    while near <= 2 * reach:
-        yield steps[:, (distance >= near) & (distance < 2 * near)]
+    rings = [steps[:, (distance == 1) & (steps[0] == 0)], steps[:, (distance == 1) & (steps[1] == 0)]]
+    near = 2
+    while near < window:
+        rings.append(steps[:, (distance >= near) & (distance < 2 * near)])
         near *= 2
+    return tuple(rings)
 
 
 def _neighbours(cells: IntArray, steps: NDArray[np.int64], shape: tuple[int, ...]) -> IntArray:
@@ -124,9 +161,12 @@ def _neighbours(cells: IntArray, steps: NDArray[np.int64], shape: tuple[int, ...
     At the border a step is cut short, which ends at another cell of the same window or at the cell itself.
     """
     height, width = shape[1:]
-    planes, columns = np.divmod(cells, width)
-    first_rows = planes - planes % height
     dy, dx = steps[:, :, None]
-    rows = np.clip(planes + dy, first_rows, first_rows + height - 1)
-    neighbours: IntArray = rows * width + np.clip(columns + dx, 0, width - 1)
+    neighbours: IntArray = cells
+    if dx.any():
+        columns = cells % width
+        neighbours = neighbours + (np.minimum(np.maximum(columns + dx, 0), width - 1) - columns)
+    if dy.any():
+        rows = cells // width % height
+        neighbours = neighbours + (np.minimum(np.maximum(rows + dy, 0), height - 1) - rows) * width
     return neighbours

@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 from heatprop.boxes import nms
 from heatprop.decoding import DecodingConfig, boxes_at, sizes_at, strongest
 from heatprop.errors import InvalidArrayError, check_count, check_range
-from heatprop.heatmaps import check_probabilities, local_maxima, one_per_plateau, unravel
+from heatprop.heatmaps import (
+    cells_above,
+    check_probabilities,
+    hold_probabilities,
+    local_maxima,
+    one_per_plateau,
+    square,
+    unravel,
+)
 from heatprop.types import Detections, FloatArray, HeadOutput, IntArray
 
 
@@ -93,12 +101,12 @@ class PropagationHeatmap:
     carried: Carried
 
     def at(self, cells: IntArray) -> tuple[NDArray[np.bool_], IntArray]:
-        """Look cells up: whether each is covered, and at which row of this map (0 where it is not)."""
+        """Look cells ``(N,)`` up: which of them are covered, and for those the row ``(K,)`` in this map."""
         if not len(self.cells):
-            return np.zeros(len(cells), np.bool_), np.zeros(len(cells), np.int64)
+            return np.zeros(len(cells), np.bool_), np.empty(0, np.int64)
         place = np.minimum(np.searchsorted(self.cells, cells), len(self.cells) - 1)
         covered = self.cells[place] == cells
-        return covered, np.where(covered, place, 0)
+        return covered, place[covered]
 
 
 def propagate(carried: Carried, shape: tuple[int, int, int], radius: int) -> PropagationHeatmap:
@@ -115,68 +123,57 @@ def propagate(carried: Carried, shape: tuple[int, int, int], radius: int) -> Pro
     positive = np.flatnonzero(carried.scores > 0)  # a score of 0 carries nothing: h = 0 means l = 0 and s = 0
     order = positive[np.argsort(-carried.scores[positive], kind="stable")]
     labels, rows, columns = unravel(carried.cells[order], shape)
-    dy, dx = (axis.reshape(-1) for axis in np.mgrid[-radius : radius + 1, -radius : radius + 1])
+    dy, dx = square(radius)
     y, x = rows[:, None] + dy, columns[:, None] + dx
     inside = (y >= 0) & (y < shape[1]) & (x >= 0) & (x < shape[2])
-    cells = (((labels[:, None] * shape[1]) + y) * shape[2] + x)[inside]
-    sources = np.broadcast_to(order[:, None], inside.shape)[inside]
-    distances = np.broadcast_to(dy * dy + dx * dx, inside.shape)[inside]
-    cells, first = np.unique(cells, return_index=True)  # the first of each cell is the winner's
-    return PropagationHeatmap(cells, sources[first], distances[first], carried)
+    cells = ((labels[:, None] * shape[1]) + y) * shape[2] + x
+    # Sorted by cell and, within a cell, by rank: the first of each cell is the winner's.
+    bits = cells.size.bit_length()
+    keys = np.sort(((cells << bits) | np.arange(cells.size).reshape(cells.shape))[inside])
+    cells, ranks = keys >> bits, keys & ((1 << bits) - 1)
+    is_first = np.diff(cells, prepend=-1) > 0
+    cells, (rank, step) = cells[is_first], np.divmod(ranks[is_first], len(dy))
+    return PropagationHeatmap(cells, order[rank], (dy * dy + dx * dx)[step], carried)
 
 
-def balance(
-    heatmap: FloatArray,
-    propagated: PropagationHeatmap,
-    alpha: float,
-    beta: float,
-    out: FloatArray | None = None,
-) -> FloatArray:
-    """Average the network's heatmap with what was carried, and return the balanced heatmap ``(C, H, W)``.
+def balance(network: FloatArray, propagated: PropagationHeatmap, alpha: float, beta: float) -> FloatArray:
+    """Average the network's heatmap with what was carried, where something was (equations 5 and 6).
 
-    Equations 5 and 6 in one step: both are weighted means of the network's value Y and the carried score h, so
-    the result is ``Y + alpha * b / (1 + b) * (h - Y)`` with ``b = beta * length``. Where nothing is carried it
-    is Y, to the bit. `heatmap` is not changed. The result is written to `out` where it is given.
-    """
-    balanced = np.empty_like(heatmap) if out is None else out
-    np.copyto(balanced, heatmap)
-    carried, values = propagated.carried, balanced.reshape(-1)
-    gains = alpha * (1.0 - 1.0 / (1.0 + beta * carried.lengths))
-    network = values[propagated.cells].astype(np.float64)
-    scores = carried.scores.astype(np.float64)[propagated.sources]
-    values[propagated.cells] = network + gains[propagated.sources] * (scores - network)
-    return balanced
-
-
-def mix_sizes(
-    heatmap: FloatArray, sizes: FloatArray, cells: IntArray, propagated: PropagationHeatmap
-) -> FloatArray:
-    """Average the network's sizes with the carried ones, by score (equation 7), at the given cells only.
+    Both equations are weighted means of the network's value Y and the carried score h, so one step does both:
+    ``Y + alpha * b / (1 + b) * (h - Y)`` with ``b = beta * length``. Elsewhere the balanced heatmap is Y.
 
     Args:
-        heatmap: the network's, float32 ``(C, H, W)``, before balancing.
-        sizes: the network's at `cells`, float32 ``(N, 2)`` or ``(N, 4)``.
-        cells: flat indices, int64 ``(N,)``.
+        network: the network's heatmap at `propagated.cells`, float32 ``(M,)``.
         propagated: what was carried.
+        alpha: see `PropagationConfig`.
+        beta: see `PropagationConfig`.
 
     Returns:
-        Sizes like `sizes`; the network's own where nothing is carried.
+        The balanced heatmap at the same cells, float32 ``(M,)``.
     """
-    covered, place = propagated.at(cells)
-    mixed = sizes.copy()
-    source = propagated.sources[place[covered]]
-    network = heatmap.reshape(-1)[cells[covered], None].astype(np.float64)
-    score = propagated.carried.scores[source, None].astype(np.float64)
-    mixed[covered] = (network * sizes[covered] + score * propagated.carried.sizes[source]) / (network + score)
-    return mixed
+    carried = propagated.carried
+    gains = alpha * (1.0 - 1.0 / (1.0 + beta * carried.lengths))
+    values = network.astype(np.float64)
+    values += gains[propagated.sources] * (carried.scores[propagated.sources] - values)
+    return values.astype(np.float32)
 
 
-def inherit_lengths(cells: IntArray, propagated: PropagationHeatmap) -> IntArray:
-    """Return the tracklet lengths ``(N,)`` of detections at cells: the carried length there plus 1."""
-    covered, place = propagated.at(cells)
-    lengths = np.ones(len(cells), np.int64)
-    lengths[covered] += propagated.carried.lengths[propagated.sources[place[covered]]]
-    return lengths
+def mix_sizes(network: FloatArray, sizes: FloatArray, sources: IntArray, carried: Carried) -> FloatArray:
+    """Average the network's sizes with the carried ones, by score (equation 7), at some covered cells.
+
+    Args:
+        network: the network's heatmap there, before balancing, float32 ``(N,)``.
+        sizes: the network's sizes there, float32 ``(N, 2)`` or ``(N, 4)``.
+        sources: which carried object covers each cell, int64 ``(N,)``.
+        carried: the objects.
+
+    Returns:
+        float32, like `sizes`.
+    """
+    weight = network[:, None].astype(np.float64)
+    score = carried.scores[sources, None].astype(np.float64)
+    mixed = (weight * sizes + score * carried.sizes[sources]) / (weight + score)
+    return mixed.astype(np.float32)
 
 
 class HeatmapPropagator:
@@ -203,17 +200,18 @@ class HeatmapPropagator:
         self.config = PropagationConfig() if config is None else config
         self._carried: Carried | None = None
         self._shape: tuple[int, ...] = ()
-        self._balanced = np.empty((0, 0, 0), np.float32)  # kept, since new pages cost more than the update
+        self._scratch = np.empty((0, 0, 0), np.float32)
 
     def reset(self) -> None:
         """Forget everything: the next frame is the first of a video."""
         self._carried = None
 
-    def update(self, output: HeadOutput) -> Detections:
+    def update(self, output: HeadOutput, *, overwrite: bool = False) -> Detections:
         """Detect in the next frame, with what the last one showed.
 
         Args:
             output: what the network says about the frame.
+            overwrite: whether `output.heatmap` may be changed, which spares copying it.
 
         Returns:
             Boxes in cells of the output grid, by falling balanced score, with tracklet lengths.
@@ -223,7 +221,6 @@ class HeatmapPropagator:
                 or classes, grid or form of the sizes differ from the last frame's. The state stays as it was.
         """
         config, heatmap = self.config, output.heatmap
-        check_probabilities(heatmap)
         shape = (*heatmap.shape, len(output.size))
         if self._carried is not None and shape != self._shape:
             raise InvalidArrayError(
@@ -232,30 +229,51 @@ class HeatmapPropagator:
             )
         carried = self._carried or _nothing(len(output.size))
         propagated = propagate(carried, heatmap.shape, config.radius)
-        if self._balanced.shape != heatmap.shape:
-            self._balanced = np.empty_like(heatmap)
-        balanced = balance(heatmap, propagated, config.alpha, config.beta, out=self._balanced)
-        peaks = local_maxima(balanced, config.peak_window, config.score_threshold)
-        peaks = one_per_plateau(peaks, balanced, config.peak_window, _preference(peaks, heatmap, propagated))
+        network = heatmap.reshape(-1)[propagated.cells]
+        if not hold_probabilities(network):
+            check_probabilities(heatmap)
+        balanced = heatmap if overwrite else self._copy(heatmap)
+        balanced.reshape(-1)[propagated.cells] = balance(network, propagated, config.alpha, config.beta)
+
+        peaks = local_maxima(balanced, cells_above(balanced, config.score_threshold), config.peak_window)
+        preference = _preference(balanced.reshape(-1)[peaks], *propagated.at(peaks), network, propagated)
+        peaks = one_per_plateau(peaks, balanced, config.peak_window, preference)
         peaks = strongest(peaks, balanced, config.max_detections)
+
         labels, rows, columns = unravel(peaks, heatmap.shape)
-        sizes = mix_sizes(heatmap, sizes_at(output, rows, columns), peaks, propagated)
+        covered, place = propagated.at(peaks)
+        sources = propagated.sources[place]
+        sizes = sizes_at(output, rows, columns)
+        sizes[covered] = mix_sizes(network[place], sizes[covered], sources, carried)
+        lengths = np.ones(len(peaks), np.int64)
+        lengths[covered] += carried.lengths[sources]
         boxes = boxes_at(rows, columns, sizes, output.offset)
+
         kept = nms(boxes, labels, config.nms_iou)
-        peaks = peaks[kept]
-        scores, lengths = balanced.reshape(-1)[peaks], inherit_lengths(peaks, propagated)
-        self._carried, self._shape = Carried(peaks, scores, sizes[kept], lengths), shape
-        return Detections(boxes[kept], scores, labels[kept], lengths)
+        scores = balanced.reshape(-1)[peaks[kept]]
+        self._carried, self._shape = Carried(peaks[kept], scores, sizes[kept], lengths[kept]), shape
+        return Detections(boxes[kept], scores, labels[kept], lengths[kept])
+
+    def _copy(self, heatmap: FloatArray) -> FloatArray:
+        """Copy into an array that is kept: the pages of a new one would cost more than the copying."""
+        if self._scratch.shape != heatmap.shape:
+            self._scratch = np.empty_like(heatmap)
+        np.copyto(self._scratch, heatmap)
+        return self._scratch
 
 
 def _preference(
-    peaks: IntArray, heatmap: FloatArray, propagated: PropagationHeatmap
-) -> tuple[NDArray[np.floating], ...]:
-    """Order equal cells: what the network says now, then nearness to the carried peak."""
-    covered, place = propagated.at(peaks)
-    distances = np.zeros(len(peaks))
-    distances[covered] = propagated.distances[place[covered]]
-    return -heatmap.reshape(-1)[peaks], distances
+    scores: FloatArray,
+    covered: NDArray[np.bool_],
+    place: IntArray,
+    network: FloatArray,
+    propagated: PropagationHeatmap,
+) -> tuple[FloatArray, IntArray]:
+    """Order equal peaks: first where the network itself says most, then the nearest to its carried peak."""
+    said, distances = -scores, np.zeros(len(scores), np.int64)
+    said[covered] = -network[place]
+    distances[covered] = propagated.distances[place]
+    return said, distances
 
 
 def _nothing(components: int) -> Carried:

@@ -20,7 +20,9 @@ def thumbnail(image: ImageArray) -> NDArray[np.float32]:
     Args:
         image: uint8 ``(H, W, 3)``.
     """
-    sample = cv2.resize(image, (4 * _SIDE, 4 * _SIDE), interpolation=cv2.INTER_NEAREST)  # 16 pixels a field will do
+    sample = cv2.resize(
+        image, (4 * _SIDE, 4 * _SIDE), interpolation=cv2.INTER_NEAREST
+    )  # 16 pixels a field will do
     return cv2.resize(sample, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
 
 

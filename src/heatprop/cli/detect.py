@@ -11,6 +11,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Annotated
 
+import cv2
 import tyro
 
 from heatprop.backends import BackendName, Precision
@@ -85,6 +86,8 @@ class Detect:
             raise InvalidConfigError("--compare shows two pictures side by side; add -o OUT.mp4 for the video")
         if self.compare and self.no_propagation:
             raise InvalidConfigError("--compare needs propagation for the right side; drop --no-propagation")
+        # Frames are scaled side by side; threads within one would only take turns with those of the network.
+        cv2.setNumThreads(1)
         try:
             with Interrupts() as interrupts, open_video(self.source) as video:
                 return self._detect(video, interrupts)
