@@ -10,7 +10,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from demo import find_demo_clip
+from demo import find_clip
 
 from heatprop import VideoDetector
 from heatprop.drawing import draw, side_by_side
@@ -23,7 +23,7 @@ def main(target: Path) -> None:
     """Write the picture to `target`."""
     detector = VideoDetector()
     above, below = [], []
-    for frame, alone, propagated in detector.stream_compare(find_demo_clip()):
+    for frame, alone, propagated in detector.stream_compare(find_clip()):
         if frame.index in FRAMES:
             above.append(draw(frame.image, alone, detector.card.classes))
             below.append(draw(frame.image, propagated, detector.card.classes))
