@@ -9,8 +9,8 @@ import av
 from av.audio.stream import AudioStream
 
 from heatprop.errors import SourceError
+from heatprop.io.addresses import is_address
 from heatprop.io.container import TIMEOUT, explain_failure, open_container
-from heatprop.io.sources import is_address
 
 _MP4_CODECS = frozenset({"aac", "ac3", "alac", "eac3", "mp3", "opus"})
 _COPIED = {

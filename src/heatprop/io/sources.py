@@ -1,22 +1,16 @@
-"""Where frames come from: the contract of a video source, and `open_video`, which finds the right kind."""
+"""Where frames come from: what every video source offers, and what its kinds share."""
 
 from __future__ import annotations
 
-import re
-import urllib.parse
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
-from heatprop.errors import SourceError, SourceNotFoundError
+from heatprop.errors import SourceError
 from heatprop.types import Frame
-
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
-_CAMERA = re.compile(r"camera:(\d+)|(/dev/(?:video\d+|v4l/.+))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,55 +112,3 @@ class OpenSource(ABC):
         traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def is_address(name: str | Path) -> bool:
-    """Return whether `name` goes over the network, such as ``https://...`` or ``rtsp://...``."""
-    return isinstance(name, str) and bool(_ADDRESS.match(name)) and not name.lower().startswith("file://")
-
-
-def open_video(source: str | Path | int) -> VideoSource:
-    """Open a video, whatever it is, and look at its first picture.
-
-    Args:
-        source: a video file; an ``http(s)``, ``rtsp`` or other address; a camera as number, ``camera:0`` or
-            ``/dev/video0``; a folder of images, one image, or a pattern such as ``shots/*.jpg``.
-
-    Raises:
-        SourceNotFoundError: there is no such file, folder, camera or page.
-        SourceError: it cannot be read, or holds no pictures.
-
-    Example:
-        >>> open_video("missing.mp4")
-        Traceback (most recent call last):
-            ...
-        heatprop.errors.SourceNotFoundError: missing.mp4: no such file; check the path
-    """
-    # Each kind is imported when it is asked for: the one for files and addresses needs PyAV, 50 ms that
-    # `import heatprop` must not cost.
-    name = str(source)
-    camera = _CAMERA.fullmatch(name)
-    if isinstance(source, int) or camera:
-        from heatprop.io.camera import CameraSource  # noqa: PLC0415
-
-        number = camera[1] if camera else name
-        return CameraSource(int(number) if number else name)
-    if is_address(source):
-        from heatprop.io.container import ContainerSource  # noqa: PLC0415
-
-        return ContainerSource(name, is_remote=True)
-    if name.lower().startswith("file://"):
-        from urllib.request import url2pathname  # noqa: PLC0415 - 30 ms that only such an address needs
-
-        name = url2pathname(urllib.parse.urlparse(name).path)
-    path = Path(name)
-    from heatprop.io.images import IMAGE_SUFFIXES, ImageSource, is_pattern  # noqa: PLC0415
-
-    if path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES or is_pattern(path):
-        return ImageSource(path)
-    if not path.exists():
-        remedy = f"for a camera write camera:{name}" if name.isdecimal() else "check the path"
-        raise SourceNotFoundError(f"{name}: no such file; {remedy}")
-    from heatprop.io.container import ContainerSource  # noqa: PLC0415
-
-    return ContainerSource(path)

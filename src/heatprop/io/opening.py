@@ -1,0 +1,50 @@
+"""Open a video, whatever it is.
+
+Each kind of source is imported when it is asked for: the one for files and addresses needs PyAV, 50 ms that
+`import heatprop` must not cost.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from heatprop.errors import SourceNotFoundError
+from heatprop.io.addresses import camera_named, is_address, path_named
+from heatprop.io.sources import VideoSource
+
+
+def open_video(source: str | Path | int) -> VideoSource:
+    """Open a video and look at its first picture.
+
+    Args:
+        source: a video file; an ``http(s)``, ``rtsp`` or other address; a camera as number, ``camera:0`` or
+            ``/dev/video0``; a folder of images, one image, or a pattern such as ``shots/*.jpg``.
+
+    Raises:
+        SourceNotFoundError: there is no such file, folder, camera or page.
+        SourceError: it cannot be read, or holds no pictures.
+
+    Example:
+        >>> open_video("missing.mp4")
+        Traceback (most recent call last):
+            ...
+        heatprop.errors.SourceNotFoundError: missing.mp4: no such file; check the path
+    """
+    name = str(source)
+    camera = source if isinstance(source, int) else camera_named(name)
+    if camera is not None:
+        from heatprop.io.camera import CameraSource  # noqa: PLC0415
+
+        return CameraSource(camera)
+    from heatprop.io.images import IMAGE_SUFFIXES, ImageSource, is_pattern  # noqa: PLC0415
+
+    remote = is_address(name)
+    path = path_named(name)
+    if not remote and (path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES or is_pattern(path)):
+        return ImageSource(path)
+    if not remote and not path.exists():
+        remedy = f"for a camera write camera:{name}" if name.isdecimal() else "check the path"
+        raise SourceNotFoundError(f"{name}: no such file; {remedy}")
+    from heatprop.io.container import ContainerSource  # noqa: PLC0415
+
+    return ContainerSource(name if remote else path, is_remote=remote)
