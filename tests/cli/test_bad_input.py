@@ -96,11 +96,22 @@ def test_no_traceback_and_no_other_noise_in_a_process_of_its_own(tmp_path: Path,
 
 
 @pytest.mark.parametrize(
-    "arguments", [["detect"], ["detect", "CLIP", "--backend", "abacus"], ["detect", "CLIP", "--foo"], [], ["fly"]]
+    ("arguments", "message"),
+    [
+        (["detect"], "missing from heatprop detect: SOURCE"),
+        (["detect", "CLIP", "--backend", "abacus"], "'abacus' for argument '--backend'"),
+        (["detect", "CLIP", "--alhpa", "1"], "--alhpa.* perhaps --alpha"),
+        (["detect", "CLIP", "--radius", "wide"], "--radius: .*'wide'"),
+        ([], "detect, models"),
+        (["fly"], "fly"),
+    ],
 )
-def test_arguments_that_do_not_parse_exit_with_2(run: Run, arguments: list[str]) -> None:
+def test_arguments_that_do_not_parse_are_one_line_too(run: Run, arguments: list[str], message: str) -> None:
     done = run(*arguments)
     assert done.code == 2
     assert done.out == ""
-    assert done.err
+    assert done.err.startswith("heatprop: error: ")
+    assert done.err.count("\n") == 1
+    assert re.search(message, done.err), done.err
+    assert "--help" in done.err
     assert list(Path().iterdir()) == []

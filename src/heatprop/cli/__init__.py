@@ -11,6 +11,7 @@ import tyro
 from heatprop.cli.detect import Detect
 from heatprop.cli.messages import close_standard_output, error
 from heatprop.cli.models import Models
+from heatprop.cli.usage import parse_quietly
 from heatprop.errors import HeatpropError
 
 Command: TypeAlias = (
@@ -37,15 +38,19 @@ def main(argv: list[str] | None = None) -> int:
         sys.stdout.write(f"heatprop {metadata.version('heatprop')}\n")
         return 0
     try:
-        command: Detect | Models = tyro.cli(
-            Command, prog="heatprop", description=_DESCRIPTION, args=arguments, config=_MARKERS
-        )
-        return command.run()
+        return parse_quietly(lambda: _parse(arguments)).run()
     except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else 2
+        return stop.code if isinstance(stop.code, int) else 0
     except HeatpropError as problem:
         error(problem)
         return 2
     except BrokenPipeError:
         close_standard_output()
         return 0
+
+
+def _parse(arguments: list[str]) -> Detect | Models:
+    command: Detect | Models = tyro.cli(
+        Command, prog="heatprop", description=_DESCRIPTION, args=arguments, config=_MARKERS
+    )
+    return command

@@ -1,0 +1,54 @@
+"""Parse the command line, and say what is wrong with it on one line."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from contextlib import redirect_stderr
+from typing import TypeVar
+
+from heatprop.errors import HeatpropError
+
+Command = TypeVar("Command")
+
+_SUBJECT_INDENT = 4  # deeper lines are the help of an option
+
+
+class UsageError(HeatpropError):
+    """The command line cannot be read."""
+
+
+def parse_quietly(parse: Callable[[], Command]) -> Command:
+    """Call a parser that prints a framed page about mistakes and exits, and raise one line instead.
+
+    Raises:
+        UsageError: the command line is wrong.
+        SystemExit: help was asked for and printed.
+    """
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            return parse()
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        raise UsageError(condense(said.getvalue())) from None
+
+
+def condense(page: str) -> str:
+    """Return the gist of tyro's framed page: its first paragraph, what was perhaps meant, and where help is.
+
+    Example:
+        >>> condense("╭─ Unrecognized options ─────╮\\n│ Unrecognized options: --bet │\\n╰─────────────╯\\n")
+        'unrecognized options: --bet; see heatprop --help'
+    """
+    lines = [line[2:].rstrip(" │") for line in page.splitlines() if line.startswith("│")]
+    first = next((i for i, line in enumerate(lines) if line.startswith("───")), len(lines))
+    gist = " ".join(
+        line.strip() for line in lines[:first] if len(line) - len(line.lstrip()) <= _SUBJECT_INDENT
+    ).rstrip(".")
+    for option, meant in re.findall(r"Arguments similar to (\S+):\n\s+(\S+)", "\n".join(lines)):
+        gist += f"; for {option} perhaps {meant}"
+    command = re.search(r"heatprop (?:\w+ )?--help", "\n".join(lines[first:]))
+    return f"{gist[:1].lower()}{gist[1:]}; see {command[0] if command else 'heatprop --help'}"
