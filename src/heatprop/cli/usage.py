@@ -48,7 +48,8 @@ def condense(page: str) -> str:
     gist = " ".join(
         line.strip() for line in lines[:first] if len(line) - len(line.lstrip()) <= _SUBJECT_INDENT
     ).rstrip(".")
-    for option, meant in re.findall(r"Arguments similar to (\S+):\n\s+(\S+)", "\n".join(lines)):
-        gist += f"; for {option} perhaps {meant}"
+    text = "\n".join(lines)
+    for option, meant in re.findall(r"(?:Arguments similar to (\S+)|Perhaps you meant):\n\s+(\S+)", text):
+        gist += f"; for {option} perhaps {meant}" if option else f"; perhaps {meant}"
     command = re.search(r"heatprop (?:\w+ )?--help", "\n".join(lines[first:]))
     return f"{gist[:1].lower()}{gist[1:]}; see {command[0] if command else 'heatprop --help'}"
