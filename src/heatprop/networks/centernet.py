@@ -1,0 +1,188 @@
+"""CenterNet: a backbone, a neck that brings its maps to stride 4, and a head for each output."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.jit import is_tracing  # type: ignore[attr-defined]
+
+from heatprop.errors import InvalidArrayError, InvalidConfigError, ModelError, check_count
+from heatprop.networks.dla import DeepAggregationNeck
+from heatprop.networks.resnet_dcn import ResNetBackbone, UpsamplingNeck
+from heatprop.networks.timm_backbone import TimmBackbone
+from heatprop.networks.weights import first_line, read_pickle, state_dict_in
+
+STRIDE = 4
+RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101")
+HEATMAP_BIAS = -2.19
+
+Pretrained = bool | str | os.PathLike[str]
+
+_log = logging.getLogger(__name__)
+
+
+class NetworkOutput(NamedTuple):
+    """What the network gives for images ``(N, 3, H, W)``, on the grid of ``H/4 x W/4`` cells.
+
+    Attributes:
+        heatmap_logits: ``(N, classes, H/4, W/4)``, before the sigmoid.
+        size: ``(N, 2, H/4, W/4)``, width and height in cells.
+        offset: ``(N, 2, H/4, W/4)``, (dx, dy) from the cell to the centre, in cells; None without such a head.
+    """
+
+    heatmap_logits: Tensor
+    size: Tensor
+    offset: Tensor | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CenterNetConfig:
+    """Which network to build.
+
+    Attributes:
+        backbone: ``"resnet18"``, ``"resnet34"``, ``"resnet50"``, ``"resnet101"``, ``"dla34"``, or
+            ``"timm:NAME"`` for any network of timm that gives feature maps.
+        classes: names of the classes in the order of the heatmap's channels, or how many there are.
+        head_width: channels between the two convolutions of each head; published: 64, and 256 for DLA-34.
+        offset: whether there is a head for the offset.
+
+    Raises:
+        InvalidConfigError: a value is unknown or lies outside its range.
+
+    Example:
+        >>> CenterNetConfig(backbone="resnet18", classes=("cat", "dog")).class_count
+        2
+    """
+
+    backbone: str = "resnet101"
+    classes: int | tuple[str, ...] = 80
+    head_width: int = 64
+    offset: bool = True
+
+    def __post_init__(self) -> None:
+        known = (*RESNETS, "dla34")
+        if self.backbone not in known and not self.backbone.startswith("timm:"):
+            raise InvalidConfigError(f"backbone is {self.backbone!r}; it must be {', '.join(known)} or timm:NAME")
+        check_count("classes", self.class_count, 1)
+        check_count("head_width", self.head_width, 1)
+
+    @property
+    def class_count(self) -> int:
+        """How many classes the heatmap has."""
+        return len(self.classes) if isinstance(self.classes, tuple) else self.classes
+
+
+class Head(nn.Module):
+    """A 3x3 convolution, ReLU and a 1x1 convolution: ``(N, in, H, W)`` to ``(N, out, H, W)``."""
+
+    def __init__(self, in_channels: int, width: int, out_channels: int, bias: float = 0.0) -> None:
+        super().__init__()
+        self.hidden = nn.Conv2d(in_channels, width, 3, padding=1)
+        self.output = nn.Conv2d(width, out_channels, 1)
+        nn.init.normal_(self.output.weight, std=0.001)
+        nn.init.constant_(self.output.bias, bias)  # type: ignore[arg-type]
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return the head's values, not activated."""
+        return self.output(torch.relu(self.hidden(features)))  # type: ignore[no-any-return]
+
+
+class CenterNet(nn.Module):
+    """Objects as points: a heatmap of centres, and at each the size and the sub-cell offset.
+
+    Args:
+        config: which network.
+        pretrained: see `build_network`; here a state dict instead of a file.
+
+    Attributes:
+        config: as given.
+        multiple: both sides of an image must be multiples of this.
+
+    Source: Zhou et al., Objects as Points (2019). The heatmap starts at sigmoid(-2.19), about 0.1, everywhere.
+    """
+
+    def __init__(self, config: CenterNetConfig, pretrained: bool | Mapping[str, Tensor] = False) -> None:
+        super().__init__()
+        self.config = config
+        backbone: ResNetBackbone | TimmBackbone
+        neck: UpsamplingNeck | DeepAggregationNeck
+        if config.backbone == "dla34":
+            backbone = TimmBackbone("dla34", pretrained, levels=(2, 3, 4, 5))
+            neck = DeepAggregationNeck(backbone.channels, backbone.strides)
+        else:
+            if config.backbone in RESNETS:
+                backbone = ResNetBackbone(config.backbone, pretrained)
+            else:
+                backbone = TimmBackbone(config.backbone.removeprefix("timm:"), pretrained)
+            neck = UpsamplingNeck(backbone.channels, backbone.strides)
+        self.multiple = backbone.strides[-1]
+        self.backbone = backbone
+        self.neck = neck
+        self.heatmap = Head(neck.out_channels, config.head_width, config.class_count, HEATMAP_BIAS)
+        self.size = Head(neck.out_channels, config.head_width, 2)
+        self.offset = Head(neck.out_channels, config.head_width, 2) if config.offset else None
+
+    def forward(self, images: Tensor) -> NetworkOutput:
+        """Run the network.
+
+        Args:
+            images: float ``(N, 3, H, W)``, normalised as the card says; H and W multiples of `multiple`.
+
+        Raises:
+            InvalidArrayError: `images` has another shape.
+        """
+        if not torch.compiler.is_compiling() and not is_tracing():  # type: ignore[no-untyped-call]
+            self._check_images(images)
+        features = self.neck(self.backbone(images))
+        offset = None if self.offset is None else self.offset(features)
+        return NetworkOutput(self.heatmap(features), self.size(features), offset)
+
+    def _check_images(self, images: Tensor) -> None:
+        shape, multiple = tuple(images.shape), self.multiple
+        if len(shape) != 4 or shape[1] != 3 or 0 in shape or shape[2] % multiple or shape[3] % multiple:
+            raise InvalidArrayError(
+                f"images have shape {shape}; it must be (N, 3, H, W) with H and W multiples of {multiple}"
+            )
+
+
+def build_network(config: CenterNetConfig, *, pretrained: Pretrained = False) -> CenterNet:
+    """Build a network to train.
+
+    Args:
+        config: which network.
+        pretrained: True fetches ImageNet weights for the backbone; a path reads them from a file (a classifier's
+            state dict by the names of torchvision for ResNets, of timm for all others). With False, or when the
+            weights cannot be fetched, the backbone starts at random and a line of the log says so.
+
+    Raises:
+        InvalidConfigError: the backbone is unknown or does not suit.
+        ModelError: the file is unreadable or holds another network.
+
+    Example:
+        >>> network = build_network(CenterNetConfig(backbone="resnet18", classes=2)).eval()
+        >>> output = network(torch.zeros(1, 3, 64, 96))
+        >>> tuple(output.heatmap_logits.shape), tuple(output.size.shape)
+        ((1, 2, 16, 24), (1, 2, 16, 24))
+    """
+    if not isinstance(pretrained, bool):
+        weights = state_dict_in(read_pickle(pretrained), pretrained)
+        try:
+            return CenterNet(config, weights)
+        except RuntimeError as error:
+            raise ModelError(
+                f"{os.fspath(pretrained)} holds no weights of {config.backbone} ({first_line(error)})"
+            ) from None
+    reason = "no pretrained weights were asked for"
+    if pretrained:
+        try:
+            return CenterNet(config, pretrained=True)
+        except OSError as error:
+            reason = f"pretrained weights cannot be fetched: {first_line(error)}"
+    _log.warning("backbone %s starts from scratch (%s)", config.backbone, reason)
+    return CenterNet(config)

@@ -1,0 +1,173 @@
+"""Checkpoints in the layout of CenterNet's authors: which network they are, and what their tensors are called.
+
+Layout: https://github.com/xingyizhou/CenterNet, files ``ctdet_coco_*`` and ``ctdet_pascal_*``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from heatprop.errors import ModelError
+from heatprop.letterbox import InputFormat
+from heatprop.networks.centernet import CenterNetConfig
+from heatprop.networks.weights import some
+from heatprop.zoo import load as load_model
+
+_BLOCKS: dict[tuple[bool, tuple[int, ...]], str] = {
+    # basic or bottleneck, residual blocks in each of the four layers
+    (False, (2, 2, 2, 2)): "resnet18",
+    (False, (3, 4, 6, 3)): "resnet34",
+    (True, (3, 4, 6, 3)): "resnet50",
+    (True, (3, 4, 23, 3)): "resnet101",
+}
+
+_HEADS = {
+    f"{ours}.{part}.": f"{theirs}.{number}."
+    for ours, theirs in (("heatmap", "hm"), ("size", "wh"), ("offset", "reg"))
+    for part, number in (("hidden", 0), ("output", 2))
+}
+
+_STAGE = {
+    "block.deformable.offset_mask": "{0}.conv_offset_mask",
+    "block.deformable": "{0}",
+    "block.norm": "{1}",
+    "upsample": "{3}",
+    "norm": "{4}",
+}
+
+_RESNET = {
+    f"neck.stages.{stage}.{ours}.": f"deconv_layers.{theirs.format(*range(6 * stage, 6 * stage + 6))}."
+    for stage in range(3)
+    for ours, theirs in _STAGE.items()
+}
+
+_AGGREGATIONS = {
+    # ours: theirs, steps
+    "neck.pyramid.0": ("dla_up.ida_0", 1),
+    "neck.pyramid.1": ("dla_up.ida_1", 2),
+    "neck.pyramid.2": ("dla_up.ida_2", 3),
+    "neck.final": ("ida_up", 2),
+}
+
+_STEP = {
+    "project.deformable.offset_mask": "proj_{0}.conv.conv_offset_mask",
+    "project.deformable": "proj_{0}.conv",
+    "project.norm": "proj_{0}.actf.0",
+    "upsample": "up_{0}",
+    "merge.deformable.offset_mask": "node_{0}.conv.conv_offset_mask",
+    "merge.deformable": "node_{0}.conv",
+    "merge.norm": "node_{0}.actf.0",
+}
+
+_DLA = {
+    f"{ours_prefix}.steps.{step}.{ours}.": f"{theirs_prefix}.{theirs.format(step + 1)}."
+    for ours_prefix, (theirs_prefix, steps) in _AGGREGATIONS.items()
+    for step in range(steps)
+    for ours, theirs in _STEP.items()
+}
+
+# Our prefixes and theirs; the first that fits counts.
+PREFIXES = {
+    "resnet": _RESNET | _HEADS | {"backbone.": ""},
+    "dla34": _DLA | _HEADS | {"backbone.features.": "base."},
+}
+
+# The classifier of the pretrained file, and projections that the forward pass computes but never uses.
+IGNORED = {"resnet": re.compile(r"fc\."), "dla34": re.compile(r"base\.(fc|level[34]\.project)\.")}
+
+# fmt: off
+PASCAL_CLASSES = (
+    "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog",
+    "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
+)
+# fmt: on
+
+
+def published_name(ours: str, family: str) -> str:
+    """Return what the authors call the tensor `ours` of a network of the family ``"resnet"`` or ``"dla34"``."""
+    for prefix, theirs in PREFIXES[family].items():
+        if ours.startswith(prefix):
+            return theirs + ours.removeprefix(prefix)
+    raise KeyError(ours)
+
+
+@dataclass(frozen=True)
+class PublishedLayout:
+    """A state dict of the authors, recognised.
+
+    Attributes:
+        config: our network that it fits.
+        family: ``"resnet"`` or ``"dla34"``.
+        ignored: keys that have no effect on the output and are left out on purpose.
+    """
+
+    config: CenterNetConfig
+    family: str
+    ignored: tuple[str, ...]
+
+
+def recognise(path: object, state: Mapping[str, Tensor]) -> PublishedLayout:
+    """Tell by keys and shapes alone which published network a state dict belongs to.
+
+    Raises:
+        ModelError: it belongs to none.
+    """
+    if "base.base_layer.0.weight" in state and any(key.startswith("ida_up.") for key in state):
+        family, backbone = "dla34", "dla34"
+    elif any(key.startswith("deconv_layers.") for key in state):
+        family, backbone = "resnet", _resnet_by_blocks(state)
+        if backbone and not any(".conv_offset_mask." in key for key in state):
+            raise ModelError(
+                f"checkpoint {path} is a plain {backbone}: its deconv_layers have no conv_offset_mask; "
+                "take one with deformable convolutions (resdcn)"
+            )
+    else:
+        family = backbone = ""
+    if not backbone:
+        raise ModelError(
+            f"checkpoint {path} is of another architecture: {len(state)} tensors ({some(state)}); "
+            "known are CenterNet's resdcn_18, _34, _50, _101 and dla_34, and heatprop's own"
+        )
+    classes = _channels(state, ("hm.2.weight", "hm.2.bias"), default=80)
+    config = CenterNetConfig(
+        backbone=backbone,
+        classes=classes,
+        head_width=_channels(state, ("hm.0.weight", "hm.0.bias"), default=64),
+        offset=any(key.startswith("reg.") for key in state),
+    )
+    return PublishedLayout(config, family, tuple(key for key in state if IGNORED[family].match(key)))
+
+
+def _resnet_by_blocks(state: Collection[str]) -> str:
+    blocks = tuple(
+        len({key.split(".")[1] for key in state if key.startswith(f"layer{layer}.")}) for layer in range(1, 5)
+    )
+    return _BLOCKS.get(("layer1.0.conv3.weight" in state, blocks), "")
+
+
+def _channels(state: Mapping[str, Tensor], keys: tuple[str, ...], default: int) -> int:
+    shapes = (state[key].shape for key in keys if key in state)
+    return next((int(shape[0]) for shape in shapes if len(shape) and shape[0]), default)
+
+
+def default_class_names(count: int) -> tuple[str, ...]:
+    """Name classes by their number: 80 are COCO's, 20 Pascal VOC's, others "class 0" and so on."""
+    if count == 80:
+        return load_model("mb3-coco").card.classes
+    return PASCAL_CLASSES if count == 20 else tuple(f"class {number}" for number in range(count))
+
+
+def published_input(class_count: int) -> InputFormat:
+    """Return the published input: 512 x 512, BGR, 0..1, normalised with the mean and spread of the data set.
+
+    For Pascal's 20 classes the authors gave BGR pictures the usual mean and spread of RGB; so it is here.
+    """
+    if class_count == 20:
+        mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    else:
+        mean, std = (0.40789654, 0.44719302, 0.47026115), (0.28863828, 0.27408164, 0.27809835)
+    return InputFormat(512, 512, "BGR", 1 / 255, mean, std)
