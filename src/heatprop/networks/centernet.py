@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,17 +10,15 @@ import torch
 from torch import Tensor, nn
 from torch.jit import is_tracing  # type: ignore[attr-defined]
 
-from heatprop.errors import InvalidArrayError, InvalidConfigError, ModelError, check_count
+from heatprop.errors import InvalidArrayError, InvalidConfigError, check_count
 from heatprop.networks.dla import DeepAggregationNeck
 from heatprop.networks.resnet_dcn import ResNetBackbone, UpsamplingNeck
 from heatprop.networks.timm_backbone import TimmBackbone
-from heatprop.networks.weights import first_line, read_pickle, state_dict_in
+from heatprop.networks.weights import Pretrained, first_line
 
 STRIDE = 4
 RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101")
 HEATMAP_BIAS = -2.19
-
-Pretrained = bool | str | os.PathLike[str]
 
 _log = logging.getLogger(__name__)
 
@@ -98,7 +94,7 @@ class CenterNet(nn.Module):
 
     Args:
         config: which network.
-        pretrained: see `build_network`; here a state dict instead of a file.
+        pretrained: see `build_network`.
 
     Attributes:
         config: as given.
@@ -107,7 +103,7 @@ class CenterNet(nn.Module):
     Source: Zhou et al., Objects as Points (2019). The heatmap starts at sigmoid(-2.19), about 0.1, everywhere.
     """
 
-    def __init__(self, config: CenterNetConfig, pretrained: bool | Mapping[str, Tensor] = False) -> None:
+    def __init__(self, config: CenterNetConfig, pretrained: Pretrained = False) -> None:
         super().__init__()
         self.config = config
         backbone: ResNetBackbone | TimmBackbone
@@ -170,18 +166,11 @@ def build_network(config: CenterNetConfig, *, pretrained: Pretrained = False) ->
         >>> tuple(output.heatmap_logits.shape), tuple(output.size.shape)
         ((1, 2, 16, 24), (1, 2, 16, 24))
     """
-    if not isinstance(pretrained, bool):
-        weights = state_dict_in(read_pickle(pretrained), pretrained)
+    if pretrained is False:
+        reason = "no pretrained weights were asked for"
+    else:
         try:
-            return CenterNet(config, weights)
-        except RuntimeError as error:
-            raise ModelError(
-                f"{os.fspath(pretrained)} holds no weights of {config.backbone} ({first_line(error)})"
-            ) from None
-    reason = "no pretrained weights were asked for"
-    if pretrained:
-        try:
-            return CenterNet(config, pretrained=True)
+            return CenterNet(config, pretrained)
         except OSError as error:
             reason = f"pretrained weights cannot be fetched: {first_line(error)}"
     _log.warning("backbone %s starts from scratch (%s)", config.backbone, reason)

@@ -105,17 +105,17 @@ def _load_own(path: Path, value: Mapping[str, Any], classes: Classes | None) -> 
         card = ModelCard.from_json(str(value.get("card")))
     except ModelError as error:
         raise ModelError(f"checkpoint {path}: {error}") from None
+    if len(card.classes) != config.class_count or card.has_offset != config.offset:
+        raise ModelError(
+            f"checkpoint {path}: its card ({len(card.classes)} classes, offset: {card.has_offset}) contradicts "
+            f"its network ({config.class_count} classes, offset: {config.offset}); save it again"
+        )
     state = state_dict_in({"state_dict": value.get("state_dict")}, path)
     try:
         network = CenterNet(config)
     except InvalidConfigError as error:
         raise ModelError(f"checkpoint {path}: {error}") from None
     check_state_dict(path, f"CenterNet with {config.backbone}", state, network.state_dict())
-    if len(card.classes) != config.class_count or card.has_offset != config.offset:
-        raise ModelError(
-            f"checkpoint {path}: its card ({len(card.classes)} classes, offset: {card.has_offset}) contradicts "
-            f"its network ({config.class_count} classes, offset: {config.offset}); save it again"
-        )
     _fill(network, state)
     names = _class_names(path, replace(config, classes=card.classes), classes)
     network.config = replace(config, classes=names)

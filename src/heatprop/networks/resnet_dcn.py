@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 from torch import Tensor, nn
 from torchvision import models
 
 from heatprop.networks.deformable import DeformableBlock
+from heatprop.networks.weights import Pretrained, read_backbone
 
 STAGE_WIDTHS = (256, 128, 64)
 
@@ -18,8 +19,8 @@ class ResNetBackbone(nn.Module):
 
     Args:
         name: ``"resnet18"``, ``"resnet34"``, ``"resnet50"`` or ``"resnet101"``.
-        pretrained: True fetches torchvision's first ImageNet weights; a state dict of the whole classifier,
-            by torchvision's names, is loaded as it is; False starts at random.
+        pretrained: True fetches torchvision's first ImageNet weights; a file holds a classifier's state dict by
+            torchvision's names; False starts at random.
 
     Attributes:
         channels: channels of each map that `forward` returns.
@@ -27,14 +28,15 @@ class ResNetBackbone(nn.Module):
 
     Raises:
         OSError: the weights cannot be fetched.
-        RuntimeError: the state dict is another network's.
+        ModelError: the file is unreadable or another network's.
     """
 
-    def __init__(self, name: str, pretrained: bool | Mapping[str, Tensor] = False) -> None:
+    def __init__(self, name: str, pretrained: Pretrained = False) -> None:
         super().__init__()
         whole: models.ResNet = models.get_model(name, weights="IMAGENET1K_V1" if pretrained is True else None)
         if not isinstance(pretrained, bool):
-            whole.load_state_dict(pretrained)
+            wanted = {key: tensor for key, tensor in whole.state_dict().items() if not key.startswith("fc.")}
+            whole.load_state_dict(read_backbone(pretrained, name, wanted), strict=False)
         self.conv1, self.bn1, self.relu, self.maxpool = whole.conv1, whole.bn1, whole.relu, whole.maxpool
         self.layer1, self.layer2, self.layer3, self.layer4 = (
             whole.layer1,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
 from torch import Tensor, nn
 
 from heatprop.errors import InvalidConfigError
-from heatprop.networks.weights import NO_WEIGHTS, first_line
+from heatprop.networks.weights import Pretrained, first_line, read_backbone
 
 STRIDES = (8, 16, 32)
 
@@ -19,8 +19,8 @@ class TimmBackbone(nn.Module):
 
     Args:
         name: a name as ``timm.list_models()`` gives it, with or without a tag of pretrained weights.
-        pretrained: True fetches timm's weights for the name; a state dict of the whole classifier, by timm's
-            names, is loaded as it is; False starts at random.
+        pretrained: True fetches timm's weights for the name; a file holds a classifier's state dict by timm's
+            names; False starts at random.
         levels: which maps to return, by timm's numbers; the deepest alone when left out.
 
     Attributes:
@@ -30,12 +30,10 @@ class TimmBackbone(nn.Module):
     Raises:
         InvalidConfigError: timm does not know the name, has no weights for it, or the network's maps do not suit.
         OSError: the weights cannot be fetched.
-        RuntimeError: the state dict is another network's.
+        ModelError: the file is unreadable or another network's.
     """
 
-    def __init__(
-        self, name: str, pretrained: bool | Mapping[str, Tensor] = False, levels: Sequence[int] = (-1,)
-    ) -> None:
+    def __init__(self, name: str, pretrained: Pretrained = False, levels: Sequence[int] = (-1,)) -> None:
         super().__init__()
         self.features = _create(name, pretrained, levels)
         self.channels = tuple(int(count) for count in self.features.feature_info.channels())
@@ -53,7 +51,7 @@ class TimmBackbone(nn.Module):
         return [level.permute(0, 3, 1, 2).contiguous() for level in maps] if self._channels_last else maps
 
 
-def _create(name: str, pretrained: bool | Mapping[str, Tensor], levels: Sequence[int]) -> Any:
+def _create(name: str, pretrained: Pretrained, levels: Sequence[int]) -> Any:
     try:
         import timm  # noqa: PLC0415 - a second that only such backbones need
     except ImportError:
@@ -66,8 +64,9 @@ def _create(name: str, pretrained: bool | Mapping[str, Tensor], levels: Sequence
         )
     options: dict[str, Any] = {"features_only": True, "out_indices": tuple(levels), "pretrained": bool(pretrained)}
     if not isinstance(pretrained, bool):
-        _check_keys(timm.create_model(name, num_classes=0), pretrained)
-        options["pretrained_cfg_overlay"] = {"state_dict": dict(pretrained)}
+        # Checked here, as timm takes what fits and leaves the rest at random.
+        wanted = timm.create_model(name, num_classes=0).state_dict()
+        options["pretrained_cfg_overlay"] = {"state_dict": read_backbone(pretrained, f"timm:{name}", wanted)}
     try:
         # Transformers are built for one input size unless told otherwise; other networks refuse these words.
         for any_size in ({"dynamic_img_size": True}, {"strict_img_size": False}):
@@ -75,13 +74,4 @@ def _create(name: str, pretrained: bool | Mapping[str, Tensor], levels: Sequence
                 return timm.create_model(name, **(options | any_size))
         return timm.create_model(name, **options)
     except (RuntimeError, AttributeError, AssertionError) as error:
-        if not isinstance(pretrained, bool):
-            raise
         raise InvalidConfigError(f"backbone 'timm:{name}' cannot be made ({first_line(error)})") from None
-
-
-def _check_keys(whole: nn.Module, given: Mapping[str, Tensor]) -> None:
-    """Refuse weights of another network: timm itself takes what fits and leaves the rest at random."""
-    missing = [key for key in whole.state_dict() if key not in given and not key.endswith(NO_WEIGHTS)]
-    if missing:
-        raise RuntimeError(f"{len(missing)} tensors are missing, the first {missing[0]}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import re
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ import torch
 from torch import Tensor
 
 from heatprop.errors import ModelError
+
+Pretrained = bool | str | os.PathLike[str]
+"""Weights of a backbone to start from: True for those that can be fetched, a file, or False for none."""
 
 NO_WEIGHTS = "num_batches_tracked"
 """Counters of batch normalisation: old files lack them, and the output does not depend on them."""
@@ -31,7 +35,8 @@ def read_pickle(path: str | os.PathLike[str]) -> Any:
     if path.is_dir():
         raise ModelError(f"checkpoint {path} is a folder; give the file in it")
     try:
-        with path.open("rb") as file:
+        # What torch warns of ends in an error below.
+        with path.open("rb") as file, warnings.catch_warnings(action="ignore"):
             return torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise ModelError(f"checkpoint {path}: there is no such file") from None
@@ -43,9 +48,19 @@ def read_pickle(path: str | os.PathLike[str]) -> Any:
                 f"checkpoint {path} carries code ({code[1]}), not only weights; nothing of it was run; "
                 "save its state dict alone"
             ) from None
+        if "Unsupported operand" in str(error) and _is_plain_pickle(path):
+            raise ModelError(
+                f"checkpoint {path} is a plain pickle, which may carry code; nothing of it was run; "
+                "save its state dict with torch.save"
+            ) from None
         raise _not_a_checkpoint(path) from None
     except Exception:  # a damaged pickle or archive can raise nearly anything
         raise _not_a_checkpoint(path) from None
+
+
+def _is_plain_pickle(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) in (b"\x80\x04", b"\x80\x05")
 
 
 def _not_a_checkpoint(path: Path) -> ModelError:
@@ -73,6 +88,20 @@ def state_dict_in(value: object, path: str | os.PathLike[str]) -> dict[str, Tens
         if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
             raise ModelError(f"checkpoint {path}: {key} holds values that are not finite; take an earlier one")
         state[key.removeprefix("module.")] = tensor.float() if tensor.is_floating_point() else tensor
+    return state
+
+
+def read_backbone(
+    path: str | os.PathLike[str], architecture: str, wanted: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """Read the weights of a backbone out of a classifier's file; its other tensors stay behind.
+
+    Raises:
+        ModelError: the file is unreadable, or lacks tensors of `wanted`, or they have another shape.
+    """
+    state = state_dict_in(read_pickle(path), path)
+    state = {key: tensor for key, tensor in state.items() if key in wanted}
+    check_state_dict(path, architecture, state, wanted)
     return state
 
 
