@@ -47,7 +47,7 @@ def bare_network(detector: VideoDetector, video: Path, frames: int) -> Callable[
     with open_video(video) as source:
         images = [frame.image for frame in islice(source, 32)]
     fitted = fit_letterbox(images[0].shape[1], images[0].shape[0], detector.card.input)
-    inputs = [letterbox(image, fitted, detector.card.input)[None] for image in images]
+    inputs = [letterbox(image, fitted)[None] for image in images]
 
     def run() -> float:
         started = perf_counter()

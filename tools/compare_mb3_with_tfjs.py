@@ -45,13 +45,13 @@ def read_frame(video: Path, index: int) -> np.ndarray:
 
 
 def run_tfjs(tfjs: Path, sources: dict[str, bytes], image: np.ndarray) -> HeadOutput:
-    """Run the upstream graph on float32 ``(3, H, W)``; sizes come back in cells."""
-    _, height, width = image.shape
+    """Run the upstream graph on uint8 ``(H, W, 3)`` RGB, which it takes as 0 to 255; sizes come back in cells."""
+    height, width, _ = image.shape
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "graph.json").write_bytes(sources[GRAPH_FILE])
         (folder / "weights.bin").write_bytes(sources[WEIGHTS_FILE])
-        np.ascontiguousarray(image.transpose(1, 2, 0), "<f4").tofile(folder / "input.f32")
+        image.astype("<f4").tofile(folder / "input.f32")
         script = Path(__file__).with_name("run_mb3_in_tfjs.mjs")
         arguments = [tfjs.resolve(), "graph.json", "weights.bin", "input.f32", height, width, "output"]
         command = ["node", str(script.resolve()), *map(str, arguments)]
@@ -95,7 +95,7 @@ def main() -> int:
         wanted = [("onnx", "f32"), ("openvino", "f32"), ("openvino", "bf16")]
         backends = [open_backend(name, model, precision=precision) for name, precision in wanted]
         for size, input_format in INPUTS.items():
-            image = letterbox(frame, fit_letterbox(frame.shape[1], frame.shape[0], input_format), input_format)
+            image = letterbox(frame, fit_letterbox(frame.shape[1], frame.shape[0], input_format))
             truth = run_tfjs(options.tfjs, sources, image)
             outputs = {each.description: each.infer(image[None])[0] for each in backends}
             report[size] = {name: differences(output, truth) for name, output in outputs.items()}

@@ -192,7 +192,7 @@ class VideoDetector:
         """Run the network on one picture; called from several threads at once."""
         started = perf_counter()
         fitted = fit_letterbox(image.shape[1], image.shape[0], self.card.input)
-        network_input = letterbox(image, fitted, self.card.input)[None]
+        network_input = letterbox(image, fitted)[None]
         small = thumbnail(image)
         scaled = perf_counter()
         (output,) = self.backend.infer(network_input)

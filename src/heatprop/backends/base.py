@@ -6,10 +6,12 @@ import os
 from collections.abc import Mapping
 from typing import Any, Literal, Protocol, TypeAlias
 
+import cv2
 import numpy as np
 
 from heatprop.errors import BackendError, InvalidArrayError, InvalidConfigError
-from heatprop.types import FloatArray, HeadOutput
+from heatprop.letterbox import InputFormat
+from heatprop.types import FloatArray, HeadOutput, ImageArray
 from heatprop.zoo import Model, ModelCard
 
 Precision: TypeAlias = Literal["f32", "bf16"]
@@ -32,13 +34,14 @@ class Backend(Protocol):
     def concurrency(self) -> int:
         """How many calls of `infer` from different threads at once pay; more only wait for each other."""
 
-    def infer(self, images: FloatArray) -> list[HeadOutput]:
+    def infer(self, images: ImageArray) -> list[HeadOutput]:
         """Run the network on a batch; may be called from any number of threads at once.
 
         Args:
-            images: float32 ``(N, 3, H, W)``, prepared as the model's card says, for instance by
-                `heatprop.letterbox.letterbox`. H and W are multiples of the card's `input.multiple`; they may
-                change from call to call, though the first call with a new shape can take longer.
+            images: uint8 ``(N, H, W, 3)`` RGB, letterboxed, for instance by `heatprop.letterbox.letterbox`.
+                The backend orders the channels and normalises as the card's `input` says. H and W are
+                multiples of `input.multiple`; they may change from call to call, though the first call with
+                a new shape can take longer.
 
         Returns:
             One output an image, on the grid of ``H / stride`` x ``W / stride`` cells. No later call changes
@@ -50,23 +53,50 @@ class Backend(Protocol):
         """
 
 
-def check_images(images: FloatArray, card: ModelCard) -> FloatArray:
+def check_images(images: ImageArray, card: ModelCard) -> ImageArray:
     """Return `images` in contiguous memory.
 
     Raises:
-        InvalidArrayError: they are not float32 ``(N, 3, H, W)`` with sides that the network can take.
+        InvalidArrayError: they are not uint8 ``(N, H, W, 3)`` with sides that the network can take.
     """
-    if not isinstance(images, np.ndarray) or images.dtype != np.float32:
+    if not isinstance(images, np.ndarray) or images.dtype != np.uint8:
         kind = images.dtype if isinstance(images, np.ndarray) else type(images).__name__
-        raise InvalidArrayError(f"images is {kind}; pass a NumPy array of float32, (images, 3, height, width)")
-    if images.ndim != 4 or images.shape[1] != 3 or 0 in images.shape:
-        raise InvalidArrayError(f"images has shape {images.shape}; it must be (images, 3, height, width)")
-    if any(side % card.input.multiple for side in images.shape[2:]):
+        raise InvalidArrayError(f"images is {kind}; pass a NumPy array of uint8, RGB, (images, height, width, 3)")
+    if images.ndim != 4 or images.shape[3] != 3 or 0 in images.shape:
+        raise InvalidArrayError(f"images has shape {images.shape}; it must be (images, height, width, 3), RGB")
+    if any(side % card.input.multiple for side in images.shape[1:3]):
         raise InvalidArrayError(
             f"images has shape {images.shape}; height and width must be multiples of {card.input.multiple}: "
             "prepare pictures with heatprop.letterbox"
         )
     return np.ascontiguousarray(images)
+
+
+def to_planes(images: ImageArray, input_format: InputFormat) -> FloatArray:
+    """Order the channels and normalise, for a runtime that does not do so inside its graph.
+
+    Args:
+        images: uint8 ``(N, H, W, 3)`` RGB, contiguous.
+        input_format: channel order and normalisation; applied to padding as to everything else.
+
+    Returns:
+        float32 ``(N, 3, H, W)``, contiguous: what the network in the file takes.
+    """
+    count, height, width, _ = images.shape
+    batch = np.empty((count, 3, height, width), np.float32)
+    for image, planes in zip(images, batch, strict=True):
+        channels = cv2.split(image)  # three times as fast as strided copies, twenty times as blobFromImage
+        if input_format.channel_order == "BGR":
+            channels = channels[::-1]
+        np.stack(channels, out=planes, casting="safe")
+    if input_format.scale != 1.0:
+        batch *= np.float32(input_format.scale)
+    for channel, (mean, std) in enumerate(zip(input_format.mean, input_format.std, strict=True)):
+        if mean != 0.0:
+            batch[:, channel] -= np.float32(mean)
+        if std != 1.0:
+            batch[:, channel] /= np.float32(std)
+    return batch
 
 
 def wanted_channels(card: ModelCard) -> dict[str, int]:
@@ -92,13 +122,13 @@ def check_heads(inputs: list[str], channels: Mapping[str, int | None], model: Mo
             )
 
 
-def split_heads(outputs: Mapping[str, np.ndarray[Any, Any]], images: FloatArray, model: Model) -> list[HeadOutput]:
+def split_heads(outputs: Mapping[str, np.ndarray[Any, Any]], images: ImageArray, model: Model) -> list[HeadOutput]:
     """Return the batched outputs of `images` as one `HeadOutput` an image.
 
     Raises:
         BackendError: an output is not of the shape that the card and the images ask for.
     """
-    batch, _, height, width = images.shape
+    batch, height, width, _ = images.shape
     grid = (height // model.card.stride, width // model.card.stride)
     for name, wanted in wanted_channels(model.card).items():
         if outputs[name].shape != (batch, wanted, *grid):

@@ -11,10 +11,11 @@ from heatprop.backends.base import (
     check_images,
     share_processors,
     split_heads,
+    to_planes,
     wanted_channels,
 )
 from heatprop.errors import BackendError
-from heatprop.types import FloatArray, HeadOutput
+from heatprop.types import HeadOutput, ImageArray
 from heatprop.zoo import Model
 
 _FATAL_ONLY = 4  # what fails is raised as an exception; printing it as well would reach the user twice
@@ -70,11 +71,12 @@ class OnnxBackend:
         }
         check_heads([each.name for each in self._session.get_inputs()], channels, model)
 
-    def infer(self, images: FloatArray) -> list[HeadOutput]:
+    def infer(self, images: ImageArray) -> list[HeadOutput]:
         """Run the network on a batch; see `heatprop.backends.Backend.infer`."""
         images = check_images(images, self._model.card)
+        planes = to_planes(images, self._model.card.input)
         try:
-            arrays = self._session.run(self._outputs, {INPUT: images})
+            arrays = self._session.run(self._outputs, {INPUT: planes})
         except Exception as error:
             raise BackendError(
                 f"ONNX Runtime failed on images {images.shape} with {self._model.path}: {_first_line(error)}"
