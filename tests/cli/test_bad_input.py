@@ -102,7 +102,7 @@ def test_no_traceback_and_no_other_noise_in_a_process_of_its_own(tmp_path: Path,
         (["detect", "CLIP", "--backend", "abacus"], "'abacus' for argument '--backend'"),
         (["detect", "CLIP", "--alhpa", "1"], "--alhpa.* perhaps --alpha"),
         (["detect", "CLIP", "--radius", "wide"], "--radius: .*'wide'"),
-        ([], "detect, models"),
+        ([], "detect, export, models"),
         (["fly"], "fly"),
     ],
 )

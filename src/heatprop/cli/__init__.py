@@ -9,13 +9,16 @@ from typing import Annotated, TypeAlias
 import tyro
 
 from heatprop.cli.detect import Detect
+from heatprop.cli.export import Export
 from heatprop.cli.messages import close_standard_output, error
 from heatprop.cli.models import Models
 from heatprop.cli.usage import parse_quietly
 from heatprop.errors import HeatpropError
 
 Command: TypeAlias = (
-    Annotated[Detect, tyro.conf.subcommand("detect")] | Annotated[Models, tyro.conf.subcommand("models")]
+    Annotated[Detect, tyro.conf.subcommand("detect")]
+    | Annotated[Export, tyro.conf.subcommand("export")]
+    | Annotated[Models, tyro.conf.subcommand("models")]
 )
 
 _DESCRIPTION = """Steady object detection in video, in real time on an ordinary processor.
@@ -49,8 +52,8 @@ def main(argv: list[str] | None = None) -> int:
         return 0
 
 
-def _parse(arguments: list[str]) -> Detect | Models:
-    command: Detect | Models = tyro.cli(
+def _parse(arguments: list[str]) -> Detect | Export | Models:
+    command: Detect | Export | Models = tyro.cli(
         Command, prog="heatprop", description=_DESCRIPTION, args=arguments, config=_MARKERS
     )
     return command

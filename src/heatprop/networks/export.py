@@ -1,0 +1,260 @@
+"""A checkpoint -> one file that runs without PyTorch: ONNX, or OpenVINO's IR.
+
+Both are written from one ``torch.export`` of the network (docs/decisions/007). The card travels inside the file.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from heatprop.errors import InvalidConfigError, ModelError, OutputError
+from heatprop.io.outputs import OutputFile
+from heatprop.letterbox import InputFormat
+from heatprop.networks.checkpoints import Checkpoint
+from heatprop.networks.weights import first_line
+from heatprop.zoo.card import METADATA_KEY, ModelCard
+
+INPUT = "images"
+OPSET = 19
+FORMATS = (".onnx", ".xml")
+_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+        card: the card inside the file.
+        paths: the file; for OpenVINO also the ``.bin`` with the weights beside it.
+        difference: largest difference of the heatmap from PyTorch's, on a made-up picture.
+    """
+
+    card: ModelCard
+    paths: tuple[Path, ...]
+    difference: float
+
+
+class Deployed(nn.Module):
+    """The network as it runs in the field: the heatmap through the sigmoid, and no output that is None."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        super().__init__()
+        self.network = checkpoint.network
+        self.names = ("heatmap", "size", "offset") if checkpoint.card.has_offset else ("heatmap", "size")
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Turn images ``(N, 3, H, W)`` into heatmap, size and, where there is one, offset."""
+        output = self.network(images)
+        heads = (output.heatmap_logits.sigmoid(), output.size)
+        return heads if output.offset is None else (*heads, output.offset)
+
+
+def export_checkpoint(
+    checkpoint: Checkpoint,
+    path: Path,
+    *,
+    input_format: InputFormat | None = None,
+    overwrite: bool = False,
+) -> Exported:
+    """Write a checkpoint as ``.onnx`` or ``.xml``, with any batch, height and width left open.
+
+    The file takes `images`, float32 ``(N, 3, H, W)``, ordered and normalised as the card's `input` says, and
+    gives `heatmap` after the sigmoid, `size` and `offset` in cells. It is compared with PyTorch before it gets
+    its name.
+
+    Args:
+        checkpoint: from `load_checkpoint`.
+        path: where to; ``.onnx`` (opset 19), or ``.xml``, which puts a ``.bin`` beside it.
+        input_format: the input rule for the card; None keeps the checkpoint's.
+        overwrite: whether existing files may be replaced.
+
+    Raises:
+        InvalidConfigError: another ending, or an input that the network cannot take.
+        ModelError: the network cannot be exported, or a package that this needs is not installed.
+        OutputError: the files exist or cannot be written.
+    """
+    card = replace(checkpoint.card, input=input_format or checkpoint.card.input)
+    check_ending(path)
+    if card.input.multiple % checkpoint.network.multiple:
+        raise InvalidConfigError(
+            f"multiple is {card.input.multiple}; this network needs a multiple of {checkpoint.network.multiple}"
+        )
+    endings = (".bin", ".xml") if path.suffix == ".xml" else (".onnx",)
+    outputs: list[OutputFile] = []
+    try:
+        for ending in endings:  # the weights come first, so that an .xml never stands without them
+            outputs.append(OutputFile(path.with_suffix(ending), overwrite=overwrite))
+        deployed = Deployed(checkpoint).eval()
+        write = _write_openvino if path.suffix == ".xml" else _write_onnx
+        difference = write(deployed, card, outputs[-1].partial)
+        for output in outputs:
+            output.commit()
+    except BaseException as error:
+        for output in outputs:
+            output.discard()
+        if isinstance(error, OSError) and not isinstance(error, OutputError):
+            raise OutputError(f"{path}: cannot write there ({first_line(error)}); is the disk full?") from None
+        raise
+    return Exported(card, tuple(output.path for output in outputs), difference)
+
+
+def check_ending(path: Path) -> None:
+    """Check the ending of a file to write, before any work.
+
+    Raises:
+        InvalidConfigError: it is neither ``.onnx`` nor ``.xml``.
+    """
+    if path.suffix not in FORMATS:
+        raise InvalidConfigError(f"{path} ends in {path.suffix!r}; give a name that ends in .onnx or .xml")
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence what converters warn and log about their own insides; what fails is raised."""
+    disabled = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            yield
+    finally:
+        logging.disable(disabled)
+
+
+def _trace(deployed: Deployed) -> torch.export.ExportedProgram:
+    multiple = deployed.network.multiple
+    # Not 1 or alike anywhere: torch.export takes such sizes for constants.
+    example = torch.zeros(2, 3, 4 * multiple, 6 * multiple)
+    open_sizes = {INPUT: dict.fromkeys((0, 2, 3), torch.export.Dim.DYNAMIC)}
+    try:
+        return torch.export.export(deployed, (example,), dynamic_shapes=open_sizes)
+    except Exception as error:  # torch.export has dozens of exception types
+        backbone = deployed.network.config.backbone
+        raise ModelError(
+            f"backbone {backbone!r} cannot be exported with open sizes ({first_line(error)}); "
+            "run the checkpoint with --backend torch"
+        ) from None
+
+
+def _compared(deployed: Deployed, run: Any) -> float:
+    """Return the largest difference of the heatmap; `run` takes a NumPy batch and gives arrays by name."""
+    multiple = deployed.network.multiple
+    images = torch.randn(1, 3, 3 * multiple, 2 * multiple, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        wanted = dict(zip(deployed.names, (head.numpy() for head in deployed(images)), strict=True))
+    given = run(images.numpy())
+    difference = {name: float(np.abs(given[name] - head).max()) for name, head in wanted.items()}
+    for name, head in wanted.items():
+        limit = _TOLERANCE * max(1.0, float(np.abs(head).max()))
+        if not difference[name] <= limit:  # also when it is not a number
+            raise ModelError(
+                f"the exported {name} differs from PyTorch's by {difference[name]:.2g}, more than {limit:.2g}; "
+                "nothing is written: try newer versions of torch and of the runtime"
+            )
+    return difference["heatmap"]
+
+
+def _write_onnx(deployed: Deployed, card: ModelCard, path: Path) -> float:
+    try:
+        import onnx_ir  # noqa: PLC0415 - each of these is needed for one format only
+        import onnxruntime  # noqa: PLC0415
+        from onnxscript import opset19  # noqa: PLC0415
+    except ImportError as error:
+        raise _not_installed(error) from None
+
+    def deform_conv2d(  # noqa: PLR0917 - torchvision's operator, argument by argument
+        features: Any, weight: Any, offset: Any, mask: Any, bias: Any,
+        stride_y: int, stride_x: int, pad_y: int, pad_x: int, dilation_y: int, dilation_x: int,
+        groups: int, offset_groups: int, _use_mask: bool,
+    ) -> Any:  # fmt: skip
+        return opset19.DeformConv(
+            features,
+            weight,
+            offset,
+            bias,
+            mask,
+            strides=[stride_y, stride_x],
+            pads=[pad_y, pad_x, pad_y, pad_x],
+            dilations=[dilation_y, dilation_x],
+            group=groups,
+            offset_group=offset_groups,
+        )
+
+    with quiet():
+        program = torch.onnx.export(
+            _trace(deployed),
+            input_names=[INPUT],
+            output_names=list(deployed.names),
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+            custom_translation_table={torch.ops.torchvision.deform_conv2d.default: deform_conv2d},
+        )
+    assert program is not None
+    _tidy(program.model, onnx_ir)
+    program.model.metadata_props[METADATA_KEY] = card.to_json()
+    program.save(path)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    names = list(deployed.names)
+    return _compared(deployed, lambda images: dict(zip(names, session.run(names, {INPUT: images}), strict=True)))
+
+
+def _tidy(model: Any, onnx_ir: Any) -> None:
+    """Give axes names that say what they are, and drop notes on where in the source each node came from."""
+    graph = model.graph
+    model.metadata_props.clear()
+    graph.metadata_props.clear()
+    for node in graph:
+        node.metadata_props.clear()
+        node.doc_string = None
+        for value in node.outputs:
+            value.metadata_props.clear()
+            if value not in graph.outputs:
+                value.shape = None
+    for value, height, width in (
+        *((value, "height", "width") for value in graph.inputs),
+        *((value, "rows", "columns") for value in graph.outputs),
+    ):
+        value.metadata_props.clear()
+        value.shape = onnx_ir.Shape(["batch", value.shape[1], height, width])
+
+
+def _write_openvino(deployed: Deployed, card: ModelCard, path: Path) -> float:
+    try:
+        import openvino  # noqa: PLC0415
+        from openvino.frontend import FrontEndManager  # noqa: PLC0415
+        from openvino.frontend.pytorch.fx_decoder import TorchFXPythonDecoder  # noqa: PLC0415
+    except ImportError as error:
+        raise _not_installed(error) from None
+    frontend = FrontEndManager().load_by_framework("pytorch")
+    with quiet():
+        # The reader itself: openvino.convert_model is this and a report of its use to the maker.
+        decoder = TorchFXPythonDecoder.from_exported_program(_trace(deployed))
+        network = frontend.convert(frontend.load(decoder))
+    for port, name in zip(network.outputs, deployed.names, strict=True):
+        port.tensor.set_names({name})
+    network.set_rt_info(card.to_json(), METADATA_KEY)
+    openvino.save_model(network, path, compress_to_fp16=False)
+    compiled = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+
+    def run(images: Any) -> dict[str, Any]:
+        outputs = compiled(images)
+        return {name: outputs[name] for name in deployed.names}
+
+    return _compared(deployed, run)
+
+
+def _not_installed(error: ImportError) -> ModelError:
+    return ModelError(f"export needs {error.name}, which is not installed; run pip install 'heatprop[export]'")
