@@ -13,8 +13,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from heatprop import zoo
-from heatprop.backends import Backend, Precision, open_backend
+from heatprop.backends import Backend, Precision, load_model, open_backend
 from heatprop.decoding import decode
 from heatprop.errors import check_range
 from heatprop.io import VideoSource, open_video
@@ -91,7 +90,8 @@ class VideoDetector:
     """Finds objects in video, frame after frame, with boxes that hold still.
 
     Args:
-        model: name of an embedded model (see `heatprop.zoo.models`) or path of a model file with a card.
+        model: name of an embedded model (see `heatprop.zoo.models`) or path of a model file:
+            ``.onnx`` or ``.xml`` with a card, or a checkpoint (``.pth``).
         propagation: settings of heatmap propagation; None means the network alone.
         backend: what runs the network: "auto" takes the fastest that is installed.
         score_threshold: detections below it are not returned; in [0, 1]. Propagation carries on whatever
@@ -125,7 +125,7 @@ class VideoDetector:
         precision: Precision = "f32",
     ) -> None:
         check_range("score_threshold", score_threshold, 0, 1)
-        loaded = zoo.load(model)
+        loaded = load_model(model)
         self.card = loaded.card
         self.propagation = propagation
         self.score_threshold = score_threshold

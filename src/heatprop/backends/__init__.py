@@ -7,20 +7,39 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from typing import Literal
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
 
+from heatprop import zoo
 from heatprop.backends.base import Backend, Precision
 from heatprop.errors import BackendError
 from heatprop.zoo import Model
+from heatprop.zoo.metadata import NotOnnxError, read_operators
 
-__all__ = ["Backend", "BackendName", "Precision", "available", "open_backend"]
+__all__ = ["Backend", "BackendName", "Precision", "available", "load_model", "open_backend"]
 
 BackendName = Literal["auto", "onnx", "openvino", "torch"]
 
-# Fastest first: name, module that it needs, module and class here.
+CHECKPOINTS = (".pth", ".pt", ".ckpt")
+
+
+@dataclass(frozen=True, slots=True)
+class _Runtime:
+    """A backend before it is imported: module that it needs, module and class here, endings that it opens."""
+
+    needs: str
+    module: str
+    kind: str
+    opens: tuple[str, ...]
+
+
+# Fastest first.
 _BACKENDS = {
-    "openvino": ("openvino", "heatprop.backends.openvino", "OpenVinoBackend"),
-    "onnx": ("onnxruntime", "heatprop.backends.onnx", "OnnxBackend"),
+    "openvino": _Runtime("openvino", "heatprop.backends.openvino", "OpenVinoBackend", (".xml", ".onnx")),
+    "onnx": _Runtime("onnxruntime", "heatprop.backends.onnx", "OnnxBackend", (".onnx",)),
+    "torch": _Runtime("torch", "heatprop.backends.torch", "TorchBackend", CHECKPOINTS),
 }
 
 
@@ -31,7 +50,21 @@ def available() -> list[str]:
         >>> "onnx" in available()
         True
     """
-    return [name for name, (needs, _, _) in _BACKENDS.items() if importlib.util.find_spec(needs)]
+    return [name for name, runtime in _BACKENDS.items() if importlib.util.find_spec(runtime.needs)]
+
+
+def load_model(name_or_path: str | os.PathLike[str]) -> Model:
+    """Find a model as `heatprop.zoo.load` does, or read a PyTorch checkpoint (``.pth``, ``.pt``, ``.ckpt``).
+
+    Raises:
+        ModelError: there is no such model, or the file is unreadable or does not say what it is.
+        BackendError: it is a checkpoint, and PyTorch is not installed.
+    """
+    path = Path(name_or_path)
+    if path.suffix in CHECKPOINTS and not path.is_dir():
+        model: Model = _import("torch").load_model(path)
+        return model
+    return zoo.load(name_or_path)
 
 
 def open_backend(
@@ -45,10 +78,10 @@ def open_backend(
     """Open a network in a backend.
 
     Args:
-        name: one of `BackendName`; "auto" takes the fastest that is installed.
-        model: from `heatprop.zoo.load`.
+        name: one of `BackendName`; "auto" takes the fastest that is installed and opens such a file.
+        model: from `load_model` or `heatprop.zoo.load`.
         precision: "f32" gives the same boxes on every machine; "bf16" is faster where the processor has it and
-            moves boxes by a pixel or so (docs/decisions/006-precision.md).
+            moves boxes by a pixel or so (docs/decisions/006-precision.md); "f16" is for graphics cards.
         threads: processors to use in all; None means all that the process may use.
         concurrency: calls at once that they are shared between; None means the most frames a second,
             1 the shortest time for a frame that waits for the one before.
@@ -57,26 +90,58 @@ def open_backend(
         BackendError: the backend is unknown or not installed, or refuses the model or the precision.
         InvalidConfigError: `threads` or `concurrency` is below 1.
     """
-    installed = available()
     if name == "auto":
-        if not installed:
-            raise BackendError(f"no backend is installed; {_remedy('onnx')}")
-        name = installed[0]
+        name = _fastest(model)
     if name not in _BACKENDS:
-        known = ", ".join(["auto", *_BACKENDS])
-        unknown = "is not built yet" if name == "torch" else "is unknown"
-        raise BackendError(f"backend {name!r} {unknown}; choose one of {known}")
-    if name not in installed:
-        raise BackendError(f"backend {name!r} is not installed; {_remedy(name)}")
-    _, module, kind = _BACKENDS[name]
-    try:
-        opened = getattr(importlib.import_module(module), kind)
-    except (ImportError, OSError) as error:
-        raise BackendError(f"backend {name!r} cannot be imported ({error}); {_remedy(name)}") from None
-    backend: Backend = opened(model, precision=precision, threads=threads, concurrency=concurrency)
+        raise BackendError(f"backend {name!r} is unknown; choose one of {', '.join(['auto', *_BACKENDS])}")
+    runtime = _BACKENDS[name]
+    if model.path.suffix not in runtime.opens:
+        raise BackendError(
+            f"backend {name!r} does not open {model.path}, only {', '.join(runtime.opens)}; "
+            f"choose {' or '.join(_openers(model)) or 'another model'}, or export the checkpoint again"
+        )
+    backend: Backend = getattr(_import(name), runtime.kind)(
+        model, precision=precision, threads=threads, concurrency=concurrency
+    )
     return backend
 
 
+def _openers(model: Model) -> list[str]:
+    return [name for name, runtime in _BACKENDS.items() if model.path.suffix in runtime.opens]
+
+
+def _fastest(model: Model) -> str:
+    """Return the fastest backend that is installed and opens the file; else one to install."""
+    openers = _openers(model)
+    if not openers:
+        raise BackendError(f"no backend opens {model.path}; give an .onnx, .xml or .pth file")
+    installed = [name for name in openers if name in available()]
+    if "onnx" in installed and _is_deformable(model.path):
+        return "onnx"  # OpenVINO's ONNX reader does not know the operator
+    return (installed or openers[-1:])[0]
+
+
+def _is_deformable(path: Path) -> bool:
+    try:
+        return "DeformConv" in read_operators(path)
+    except (OSError, NotOnnxError):
+        return False  # whoever opens the file will say what is wrong with it
+
+
+def _import(name: str) -> Any:
+    """Import the backend `name`.
+
+    Raises:
+        BackendError: it is not installed or cannot be imported.
+    """
+    if name not in available():
+        raise BackendError(f"backend {name!r} is not installed; {_remedy(name)}")
+    try:
+        return importlib.import_module(_BACKENDS[name].module)
+    except (ImportError, OSError) as error:
+        raise BackendError(f"backend {name!r} cannot be imported ({error}); {_remedy(name)}") from None
+
+
 def _remedy(name: str) -> str:
-    extra = "onnxruntime" if name == "onnx" else f"heatprop[{name}]"
+    extra = {"onnx": "onnxruntime", "torch": "heatprop[train]"}.get(name, f"heatprop[{name}]")
     return f"run: pip install --upgrade '{extra}'"

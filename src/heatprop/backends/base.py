@@ -14,7 +14,7 @@ from heatprop.letterbox import InputFormat
 from heatprop.types import FloatArray, HeadOutput, ImageArray
 from heatprop.zoo import Model, ModelCard
 
-Precision: TypeAlias = Literal["f32", "bf16"]
+Precision: TypeAlias = Literal["f32", "bf16", "f16"]
 INPUT = "images"
 _MOST_CALLS_AT_ONCE = 8
 

@@ -73,10 +73,15 @@ class OpenVinoBackend:
         try:
             self._core = openvino.Core()
             # Asked for the format, since Core.read_model tries them all and prints what each says.
-            frontend = FrontEndManager().load_by_framework("onnx")
+            frontend = FrontEndManager().load_by_framework("ir" if model.path.suffix == ".xml" else "onnx")
             self._network = frontend.convert(frontend.load(str(model.path)))
             offered = self._core.get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES")
         except Exception as error:  # OpenVINO has many unrelated exception types
+            if "DeformConv" in str(error):
+                raise BackendError(
+                    f"OpenVINO {self._version} refuses {model.path}: its ONNX reader has no DeformConv; "
+                    "export the checkpoint to .xml, or choose the backend onnx"
+                ) from None
             raise BackendError(f"OpenVINO {self._version} refuses {model.path}: {_last_line(error)}") from None
         if _CAPABILITY.get(precision) not in offered:
             raise BackendError(f"this processor has no precision {precision!r} in OpenVINO; use f32")

@@ -9,6 +9,7 @@ from pathlib import Path
 from heatprop.errors import ModelError
 from heatprop.zoo.card import METADATA_KEY, ModelCard
 from heatprop.zoo.metadata import NotOnnxError, read_metadata
+from heatprop.zoo.openvino_xml import NotOpenVinoError, read_xml_metadata
 
 __all__ = ["Model", "ModelCard", "load", "models"]
 
@@ -22,7 +23,7 @@ class Model:
 
     Attributes:
         card: what the network takes and gives.
-        path: the ONNX file.
+        path: the file: ``.onnx``, ``.xml`` of OpenVINO, or a checkpoint of PyTorch.
     """
 
     card: ModelCard
@@ -43,13 +44,14 @@ def models() -> list[ModelCard]:
 
 
 def load(name_or_path: str | os.PathLike[str]) -> Model:
-    """Find a model: the name of an embedded one, or the path of an ONNX file that carries a card.
+    """Find a model: the name of an embedded one, or the path of an ``.onnx`` or ``.xml`` file that carries a card.
 
-    Only the card is read here; a backend reads the weights. A file in the current folder that is called like
+    Only the card is read here; a backend reads the weights. Checkpoints need PyTorch even for that:
+    `heatprop.backends.load_model` takes them too. A file in the current folder that is called like
     an embedded model is meant by ``./name``.
 
     Raises:
-        ModelError: there is no such model, or the file is unreadable, no ONNX, or has no valid card.
+        ModelError: there is no such model, or the file is unreadable, of another format, or has no valid card.
 
     Example:
         >>> load("mb3-coco").card.classes[:3]
@@ -60,23 +62,27 @@ def load(name_or_path: str | os.PathLike[str]) -> Model:
         return _open(_FOLDER / f"{name}.onnx")
     path = Path(name)
     if path.is_dir():
-        raise ModelError(f"model {name}: this is a folder; give the .onnx file in it")
+        raise ModelError(f"model {name}: this is a folder; give the .onnx or .xml file in it")
     if not path.exists():
-        looks_like_path = path.suffix == ".onnx" or path.name != name
+        looks_like_path = path.suffix in (".onnx", ".xml") or path.name != name
         raise ModelError(
             f"model {name}: there is no such {'file' if looks_like_path else 'model'}; embedded: "
-            f"{', '.join(_EMBEDDED)}; the path of an .onnx file with a card works too"
+            f"{', '.join(_EMBEDDED)}; the path of an .onnx or .xml file with a card works too"
         )
     return _open(path)
 
 
 def _open(path: Path) -> Model:
+    openvino = path.suffix == ".xml"
     try:
-        metadata = read_metadata(path)
-    except NotOnnxError as error:
-        raise ModelError(f"model {path} is not a whole ONNX file ({error}); fetch or export it again") from None
+        metadata = read_xml_metadata(path) if openvino else read_metadata(path)
+    except (NotOnnxError, NotOpenVinoError) as error:
+        kind = "OpenVINO" if openvino else "ONNX"
+        raise ModelError(f"model {path} is not a whole {kind} file ({error}); fetch or export it again") from None
     except OSError as error:
         raise ModelError(f"model {path} cannot be read ({error.strerror}); check the file") from None
+    if openvino and not path.with_suffix(".bin").is_file():
+        raise ModelError(f"model {path} lacks its weights, {path.with_suffix('.bin').name}; put them beside it")
     if METADATA_KEY not in metadata:
         raise ModelError(
             f"model {path} has no card, that is no metadata {METADATA_KEY!r}; export it with `heatprop export`"

@@ -2,17 +2,19 @@
 
 An ONNX file is one Protocol Buffers message. Its metadata are a handful of short fields beside the graph, so
 skipping from field to field reads a few hundred bytes where a runtime would load and check everything.
-The field numbers are those of `ModelProto` and `StringStringEntryProto` in the public ONNX schema.
+The field numbers are those of `ModelProto`, `GraphProto`, `NodeProto` and `StringStringEntryProto` in the
+public ONNX schema.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
 _MODEL_GRAPH = 7
+_GRAPH_NODE = 1
+_NODE_OPERATOR = 4
 _MODEL_METADATA = 14
 _ENTRY_KEY = 1
 _ENTRY_VALUE = 2
@@ -34,43 +36,63 @@ def read_metadata(path: Path) -> dict[str, str]:
     with path.open("rb") as file:
         metadata: dict[str, str] = {}
         has_graph = False
-        for number, payload in _fields(file, path.stat().st_size, wanted=_MODEL_METADATA):
+        for number, start, end in _fields(file, 0, path.stat().st_size):
             has_graph |= number == _MODEL_GRAPH
-            if payload is not None:
-                entry = {key: text for key, text in _fields(BytesIO(payload), len(payload)) if text is not None}
-                metadata[_text(entry, _ENTRY_KEY)] = _text(entry, _ENTRY_VALUE)
+            if number == _MODEL_METADATA:
+                entry = {key: _text(file, first, last) for key, first, last in _fields(file, start, end)}
+                metadata[entry.get(_ENTRY_KEY, "")] = entry.get(_ENTRY_VALUE, "")
     if not has_graph:
         raise NotOnnxError("it holds no graph")
     return metadata
 
 
-def _text(entry: dict[int, bytes], number: int) -> str:
+def read_operators(path: Path) -> set[str]:
+    """Return the names of the operators in the graph of the ONNX file at `path`, functions left out.
+
+    Raises:
+        NotOnnxError: the file is something else, or is cut short.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return {
+            _text(file, *operator)
+            for graph, *inside_graph in _fields(file, 0, path.stat().st_size)
+            if graph == _MODEL_GRAPH
+            for node, *inside_node in _fields(file, *inside_graph)
+            if node == _GRAPH_NODE
+            for field, *operator in _fields(file, *inside_node)
+            if field == _NODE_OPERATOR
+        }
+
+
+def _text(stream: BinaryIO, start: int, end: int) -> str:
+    stream.seek(start)
     try:
-        return entry.get(number, b"").decode()
+        return stream.read(end - start).decode()
     except UnicodeDecodeError:
         raise NotOnnxError("its metadata are not text") from None
 
 
-def _fields(stream: BinaryIO, length: int, wanted: int | None = None) -> Iterator[tuple[int, bytes | None]]:
-    """Yield number and payload of each field of a message; the payload of unwanted ones is skipped."""
-    while stream.tell() < length:
+def _fields(stream: BinaryIO, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """Yield number, start and end of each field's payload in the message that lies from `start` to `end`.
+
+    The stream may be moved between two fields. Numbers have an empty payload: nobody needs them.
+    """
+    position = start
+    while position < end:
+        stream.seek(position)
         tag = _varint(stream)
         number, wire = tag >> 3, tag & 7
-        payload: bytes | None = None
-        if wire == _VARINT:
-            _varint(stream)
-        elif wire in (_EIGHT_BYTES, _FOUR_BYTES, _LENGTH_DELIMITED):
-            count = {_EIGHT_BYTES: 8, _FOUR_BYTES: 4}.get(wire)
-            count = _varint(stream) if count is None else count
-            if number == 0 or stream.tell() + count > length:
-                raise NotOnnxError("it is cut short or not ONNX")
-            if wire == _LENGTH_DELIMITED and wanted in (None, number):
-                payload = stream.read(count)
-            else:
-                stream.seek(count, 1)
-        else:
+        length = {_EIGHT_BYTES: 8, _FOUR_BYTES: 4}.get(wire, 0)
+        if wire in (_VARINT, _LENGTH_DELIMITED):
+            length = _varint(stream) * (wire == _LENGTH_DELIMITED)
+        elif wire not in (_EIGHT_BYTES, _FOUR_BYTES):
             raise NotOnnxError("it is not ONNX")
-        yield number, payload
+        first = stream.tell()
+        position = first + length
+        if number == 0 or position > end:
+            raise NotOnnxError("it is cut short or not ONNX")
+        yield number, first, position
 
 
 def _varint(stream: BinaryIO) -> int:

@@ -1,0 +1,57 @@
+"""Read the card out of OpenVINO's XML, without OpenVINO, its weights, or any trust in the file.
+
+The parser is Python's expat. A document type declaration, where entities would be defined, is refused, so
+nothing expands and nothing else is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from xml.parsers import expat
+
+
+class NotOpenVinoError(Exception):
+    """The text is no whole network of OpenVINO's."""
+
+
+def read_xml_metadata(path: Path) -> dict[str, str]:
+    """Return what stands in ``<rt_info>`` of the network at `path`: name and value of each entry.
+
+    Raises:
+        NotOpenVinoError: the file is something else, or is cut short.
+        OSError: it cannot be read.
+    """
+    reader = _Reader()
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = reader.start
+    parser.EndElementHandler = reader.end
+    parser.StartDoctypeDeclHandler = _refuse_doctype
+    try:
+        with path.open("rb") as file:
+            parser.ParseFile(file)
+    except (expat.ExpatError, ValueError) as error:
+        raise NotOpenVinoError(f"{error}") from None
+    return reader.metadata
+
+
+def _refuse_doctype(*_: object) -> None:
+    raise NotOpenVinoError("it declares a document type")
+
+
+class _Reader:
+    """Collects the entries directly below ``<net><rt_info>``."""
+
+    def __init__(self) -> None:
+        self.metadata: dict[str, str] = {}
+        self._open: list[str] = []
+
+    def start(self, name: str, attributes: Mapping[str, str]) -> None:
+        if not self._open and name != "net":
+            raise NotOpenVinoError(f"it begins with <{name[:20]}>")
+        if self._open == ["net", "rt_info"] and "value" in attributes:
+            self.metadata[name] = attributes["value"]
+        self._open.append(name)
+
+    def end(self, _: str) -> None:
+        self._open.pop()
