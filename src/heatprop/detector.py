@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Generator
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
@@ -131,6 +132,7 @@ class VideoDetector:
         self.score_threshold = score_threshold
         self.forget_at_cuts = forget_at_cuts
         self.backend: Backend = open_backend(backend, loaded, precision=precision)
+        self._network_slots = threading.Semaphore(self.backend.concurrency)
         self.timings = StageTimings()
         self._state = self._new_state(propagation)
 
@@ -195,8 +197,10 @@ class VideoDetector:
         network_input = letterbox(image, fitted)[None]
         small = thumbnail(image)
         scaled = perf_counter()
-        (output,) = self.backend.infer(network_input)
-        return _Looked(output, fitted, small, scaled - started, perf_counter() - scaled)
+        with self._network_slots:
+            begun = perf_counter()
+            (output,) = self.backend.infer(network_input)
+        return _Looked(output, fitted, small, scaled - started, perf_counter() - begun)
 
     def _detect(self, state: _VideoState, looked: _Looked) -> Detections:
         started = perf_counter()
