@@ -66,6 +66,16 @@ def test_what_the_checkpoint_does_not_say_can_be_said(run: Run) -> None:
     assert (card.input.longest_side, card.input.multiple) == (384, 64)
 
 
+def test_eight_bits_are_set_by_a_video(run: Run, short_clip: Path) -> None:
+    done = run("export", small_checkpoint(), "-o", "model.xml", "--int8", "--calibration", short_clip)
+    assert done.code == 0, done.err
+    assert done.out == ""
+    assert done.err.count("\n") == 1, done.err
+    assert Path("model.bin").stat().st_size < small_checkpoint().stat().st_size / 2
+    done = run("detect", short_clip, "--model", "model.xml", "--json", "out.jsonl", "--max-frames", "2", "--quiet")
+    assert (done.code, done.err) == (0, "")
+
+
 class Bomb:
     """What a hostile pickle does when it is read."""
 
@@ -76,6 +86,7 @@ class Bomb:
 def make_clutter() -> None:
     """Fill the folder with everything that is no good."""
     Path("text.pth").write_text("this is no checkpoint\n" * 20)
+    Path("text.mp4").write_text("this is no video\n" * 50)
     Path("empty.pth").touch()
     Path("folder.pth").mkdir()
     Path("torn.pth").write_bytes(small_checkpoint().read_bytes()[:100_000])
@@ -109,6 +120,18 @@ BAD_REQUESTS = {
     "an odd input": (["GOOD", "-o", "model.onnx", "--input", "500"], "longest_side is 500"),
     "no input": (["GOOD", "-o", "model.onnx", "--input", "0"], "longest_side is 0"),
     "an odd multiple": (["GOOD", "-o", "model.onnx", "--multiple", "16"], "multiple of 32"),
+    "8 bits for ONNX": (["GOOD", "-o", "model.onnx", "--int8", "--calibration", "CLIP"], r"give a name .* \.xml"),
+    "8 bits without a video": (["GOOD", "-o", "model.xml", "--int8"], "--int8 and --calibration .* together"),
+    "a video without 8 bits": (["GOOD", "-o", "model.xml", "--calibration", "CLIP"], "belong together"),
+    "no such video": (
+        ["GOOD", "-o", "model.xml", "--int8", "--calibration", "gone.mp4"],
+        "gone.mp4: no such file",
+    ),
+    "a video without frames": (["GOOD", "-o", "model.xml", "--int8", "--calibration", "text.mp4"], "text.mp4"),
+    "a folder without frames": (
+        ["GOOD", "-o", "model.xml", "--int8", "--calibration", "folder.pth"],
+        "folder.pth",
+    ),
     "an empty licence": (["GOOD", "-o", "model.onnx", "--licence", ""], "licence is ''"),
 }
 
@@ -133,11 +156,13 @@ def test_a_bad_checkpoint_is_one_line_and_nothing_is_executed_or_written(
 
 
 @pytest.mark.parametrize(("arguments", "message"), BAD_REQUESTS.values(), ids=BAD_REQUESTS)
-def test_a_bad_request_is_one_line_and_nothing_is_written(run: Run, arguments: list[str], message: str) -> None:
+def test_a_bad_request_is_one_line_and_nothing_is_written(
+    run: Run, short_clip: Path, arguments: list[str], message: str
+) -> None:
     make_clutter()
     before = contents()
-    good = str(small_checkpoint())
-    refused(run("export", *[good if word == "GOOD" else word for word in arguments]), message)
+    files = {"GOOD": small_checkpoint(), "CLIP": short_clip}
+    refused(run("export", *[files.get(word, word) for word in arguments]), message)
     assert contents() == before
 
 

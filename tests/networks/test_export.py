@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import openvino
 import pytest
 import torch
 
@@ -17,6 +18,7 @@ from heatprop.errors import BackendError, InvalidConfigError, ModelError, Output
 from heatprop.letterbox import fit_letterbox, letterbox
 from heatprop.networks import CenterNet, CenterNetConfig, Checkpoint, load_checkpoint
 from heatprop.networks.export import Exported, export_checkpoint
+from heatprop.networks.quantisation import sensitive_convolutions
 from heatprop.types import ImageArray
 from heatprop.zoo.card import METADATA_KEY
 from heatprop.zoo.metadata import read_operators
@@ -109,6 +111,41 @@ def test_a_network_without_offset_has_two_outputs(ending: str, tmp_path: Path) -
 def test_openvino_says_that_it_cannot_read_deformable_onnx(export: Export) -> None:
     with pytest.raises(BackendError, match=r"export the checkpoint to \.xml"):
         open_backend("openvino", zoo.load(export(".onnx").paths[0]))
+
+
+def test_eight_bits_leave_heads_and_sampling_alone(
+    checkpoint: Checkpoint, export: Export, tmp_path: Path, street_image: ImageArray
+) -> None:
+    boxed = letterbox(street_image, fit_letterbox(640, 272, checkpoint.card.input))[None]
+    pictures = [boxed, np.ascontiguousarray(boxed[:, :, ::-1])]
+    exported = export_checkpoint(checkpoint, tmp_path / "int8.xml", calibration=pictures)
+    network = openvino.Core().read_model(exported.paths[-1])
+    sensitive = sensitive_convolutions(network)
+    assert len(sensitive) == 6, "three heads, three deformable convolutions"
+    convolutions = [each for each in network.get_ops() if each.get_type_name() == "Convolution"]
+    quantised = {
+        each.get_friendly_name()
+        for each in convolutions
+        if each.input_value(0).get_node().get_type_name() == "FakeQuantize"
+    }
+    assert not quantised & set(sensitive)
+    assert len(quantised) > len(convolutions) / 2
+    exact, rough = (
+        open_backend("openvino", zoo.load(each.paths[-1])).infer(boxed)[0] for each in (export(".xml"), exported)
+    )
+    difference = np.abs(exact.heatmap - rough.heatmap)
+    assert 0 < difference.mean() < exact.heatmap.std()
+    assert exported.difference > 1e-3
+
+
+@pytest.mark.parametrize(("name", "count"), [("model.onnx", 1), ("model.xml", 0)])
+def test_a_calibration_that_cannot_be_is_refused(
+    checkpoint: Checkpoint, tmp_path: Path, name: str, count: int
+) -> None:
+    pictures = [np.zeros((1, 64, 64, 3), np.uint8)] * count
+    with pytest.raises(InvalidConfigError):
+        export_checkpoint(checkpoint, tmp_path / name, calibration=pictures)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", ["model.pt", "model", "model.bin"])

@@ -5,10 +5,11 @@ Both are written from one ``torch.export`` of the network (docs/decisions/007). 
 
 from __future__ import annotations
 
+import io
 import logging
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,10 @@ from heatprop.errors import InvalidConfigError, ModelError, OutputError
 from heatprop.io.outputs import OutputFile
 from heatprop.letterbox import InputFormat
 from heatprop.networks.checkpoints import Checkpoint
+from heatprop.networks.normalisation import normalise
+from heatprop.networks.quantisation import quantise
 from heatprop.networks.weights import first_line
+from heatprop.types import ImageArray
 from heatprop.zoo.card import METADATA_KEY, ModelCard
 
 INPUT = "images"
@@ -37,7 +41,8 @@ class Exported:
     Attributes:
         card: the card inside the file.
         paths: the file; for OpenVINO also the ``.bin`` with the weights beside it.
-        difference: largest difference of the heatmap from PyTorch's, on a made-up picture.
+        difference: largest difference of the heatmap from PyTorch's: on noise, or for 8 bits on the first
+            picture of the calibration.
     """
 
     card: ModelCard
@@ -65,6 +70,7 @@ def export_checkpoint(
     path: Path,
     *,
     input_format: InputFormat | None = None,
+    calibration: Sequence[ImageArray] | None = None,
     overwrite: bool = False,
 ) -> Exported:
     """Write a checkpoint as ``.onnx`` or ``.xml``, with any batch, height and width left open.
@@ -77,15 +83,20 @@ def export_checkpoint(
         checkpoint: from `load_checkpoint`.
         path: where to; ``.onnx`` (opset 19), or ``.xml``, which puts a ``.bin`` beside it.
         input_format: the input rule for the card; None keeps the checkpoint's.
+        calibration: pictures, uint8 ``(1, H, W, 3)`` RGB, letterboxed as `input_format` says. With them the
+            network is quantised to 8 bits, for ``.xml`` only.
         overwrite: whether existing files may be replaced.
 
     Raises:
-        InvalidConfigError: another ending, or an input that the network cannot take.
+        InvalidConfigError: another ending, an input that the network cannot take, or calibration of ``.onnx`` or
+            without pictures.
         ModelError: the network cannot be exported, or a package that this needs is not installed.
         OutputError: the files exist or cannot be written.
     """
     card = replace(checkpoint.card, input=input_format or checkpoint.card.input)
-    check_ending(path)
+    check_request(path, int8=calibration is not None)
+    if calibration is not None and not len(calibration):
+        raise InvalidConfigError("calibration holds no pictures; give at least one")
     if card.input.multiple % checkpoint.network.multiple:
         raise InvalidConfigError(
             f"multiple is {card.input.multiple}; this network needs a multiple of {checkpoint.network.multiple}"
@@ -96,8 +107,10 @@ def export_checkpoint(
         for ending in endings:  # the weights come first, so that an .xml never stands without them
             outputs.append(OutputFile(path.with_suffix(ending), overwrite=overwrite))
         deployed = Deployed(checkpoint).eval()
-        write = _write_openvino if path.suffix == ".xml" else _write_onnx
-        difference = write(deployed, card, outputs[-1].partial)
+        if path.suffix == ".xml":
+            difference = _write_openvino(deployed, card, outputs[-1].partial, calibration)
+        else:
+            difference = _write_onnx(deployed, card, outputs[-1].partial)
         for output in outputs:
             output.commit()
     except BaseException as error:
@@ -109,23 +122,25 @@ def export_checkpoint(
     return Exported(card, tuple(output.path for output in outputs), difference)
 
 
-def check_ending(path: Path) -> None:
-    """Check the ending of a file to write, before any work.
+def check_request(path: Path, *, int8: bool) -> None:
+    """Check the name of a file to write, before any work.
 
     Raises:
-        InvalidConfigError: it is neither ``.onnx`` nor ``.xml``.
+        InvalidConfigError: it ends in neither ``.onnx`` nor ``.xml``, or 8 bits are asked for in the first.
     """
     if path.suffix not in FORMATS:
         raise InvalidConfigError(f"{path} ends in {path.suffix!r}; give a name that ends in .onnx or .xml")
+    if int8 and path.suffix != ".xml":
+        raise InvalidConfigError(f"{path}: 8 bits are written for OpenVINO only; give a name that ends in .xml")
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence what converters warn and log about their own insides; what fails is raised."""
+    """Silence what converters warn, log and print about their own insides; what fails is raised."""
     disabled = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:
-        with warnings.catch_warnings(action="ignore"):
+        with warnings.catch_warnings(action="ignore"), redirect_stdout(io.StringIO()):
             yield
     finally:
         logging.disable(disabled)
@@ -146,16 +161,19 @@ def _trace(deployed: Deployed) -> torch.export.ExportedProgram:
         ) from None
 
 
-def _compared(deployed: Deployed, run: Any) -> float:
-    """Return the largest difference of the heatmap; `run` takes a NumPy batch and gives arrays by name."""
+def _noise(deployed: Deployed) -> Tensor:
     multiple = deployed.network.multiple
-    images = torch.randn(1, 3, 3 * multiple, 2 * multiple, generator=torch.Generator().manual_seed(0))
+    return torch.randn(1, 3, 3 * multiple, 2 * multiple, generator=torch.Generator().manual_seed(0))
+
+
+def _compared(deployed: Deployed, run: Any, images: Tensor, tolerance: float) -> float:
+    """Return the largest difference of the heatmap; `run` takes a NumPy batch and gives arrays by name."""
     with torch.inference_mode():
         wanted = dict(zip(deployed.names, (head.numpy() for head in deployed(images)), strict=True))
     given = run(images.numpy())
     difference = {name: float(np.abs(given[name] - head).max()) for name, head in wanted.items()}
     for name, head in wanted.items():
-        limit = _TOLERANCE * max(1.0, float(np.abs(head).max()))
+        limit = tolerance * max(1.0, float(np.abs(head).max()))
         if not difference[name] <= limit:  # also when it is not a number
             raise ModelError(
                 f"the exported {name} differs from PyTorch's by {difference[name]:.2g}, more than {limit:.2g}; "
@@ -208,7 +226,11 @@ def _write_onnx(deployed: Deployed, card: ModelCard, path: Path) -> float:
     options.log_severity_level = 4
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     names = list(deployed.names)
-    return _compared(deployed, lambda images: dict(zip(names, session.run(names, {INPUT: images}), strict=True)))
+
+    def run(images: Any) -> dict[str, Any]:
+        return dict(zip(names, session.run(names, {INPUT: images}), strict=True))
+
+    return _compared(deployed, run, _noise(deployed), _TOLERANCE)
 
 
 def _tidy(model: Any, onnx_ir: Any) -> None:
@@ -231,9 +253,12 @@ def _tidy(model: Any, onnx_ir: Any) -> None:
         value.shape = onnx_ir.Shape(["batch", value.shape[1], height, width])
 
 
-def _write_openvino(deployed: Deployed, card: ModelCard, path: Path) -> float:
+def _write_openvino(
+    deployed: Deployed, card: ModelCard, path: Path, calibration: Sequence[ImageArray] | None
+) -> float:
     try:
         import openvino  # noqa: PLC0415
+        from openvino._offline_transformations import apply_moc_transformations  # noqa: PLC0415
         from openvino.frontend import FrontEndManager  # noqa: PLC0415
         from openvino.frontend.pytorch.fx_decoder import TorchFXPythonDecoder  # noqa: PLC0415
     except ImportError as error:
@@ -243,8 +268,12 @@ def _write_openvino(deployed: Deployed, card: ModelCard, path: Path) -> float:
         # The reader itself: openvino.convert_model is this and a report of its use to the maker.
         decoder = TorchFXPythonDecoder.from_exported_program(_trace(deployed))
         network = frontend.convert(frontend.load(decoder))
+    apply_moc_transformations(network, cf=False)  # fold normalisations; convert_model does so too
     for port, name in zip(network.outputs, deployed.names, strict=True):
         port.tensor.set_names({name})
+    if calibration is not None:
+        with quiet():
+            network = quantise(network, calibration, card.input)
     network.set_rt_info(card.to_json(), METADATA_KEY)
     openvino.save_model(network, path, compress_to_fp16=False)
     compiled = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
@@ -253,7 +282,9 @@ def _write_openvino(deployed: Deployed, card: ModelCard, path: Path) -> float:
         outputs = compiled(images)
         return {name: outputs[name] for name in deployed.names}
 
-    return _compared(deployed, run)
+    if calibration is None:
+        return _compared(deployed, run, _noise(deployed), _TOLERANCE)
+    return _compared(deployed, run, normalise(torch.from_numpy(calibration[0]), card.input), float("inf"))
 
 
 def _not_installed(error: ImportError) -> ModelError:
