@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Generator
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
@@ -35,7 +34,7 @@ class StageTimings:
         frames: how many frames were detected in.
         decode: reading frames from the source.
         letterbox: scaling frames to the network's input.
-        network: the backend.
+        network: the backend, divided by how many frames were in it at once.
         propagate: propagation, peaks, suppression and boxes.
     """
 
@@ -47,14 +46,13 @@ class StageTimings:
 
 
 @dataclass(frozen=True, slots=True)
-class _Looked:
-    """What the network said about a frame, and what it took."""
+class _Prepared:
+    """A picture as the network takes it, and what it took to make it so."""
 
-    output: HeadOutput
+    network_input: ImageArray
     fitted: Letterbox
     thumbnail: NDArray[np.float32]
-    letterbox_seconds: float
-    network_seconds: float
+    seconds: float
 
 
 class _VideoState:
@@ -66,24 +64,24 @@ class _VideoState:
         self._forget_at_cuts = forget_at_cuts
         self._propagator = None if propagation is None else HeatmapPropagator(propagation)
         self._score_threshold = score_threshold
-        self._last: _Looked | None = None
+        self._last: _Prepared | None = None
 
-    def detect(self, looked: _Looked, stride: int) -> Detections:
+    def detect(self, picture: _Prepared, output: HeadOutput, stride: int) -> Detections:
         if self._propagator is None:
-            found = decode(looked.output, score_threshold=self._score_threshold)
+            found = decode(output, score_threshold=self._score_threshold)
         else:
-            if self._is_another_picture(looked):
+            if self._is_another_shot(picture):
                 self._propagator.reset()
-            self._last = looked
-            found = self._propagator.update(looked.output, overwrite=True)
-        shown = found.select(found.scores >= self._score_threshold)
-        boxes = boxes_to_frame(shown.boxes, looked.fitted, stride)
-        return Detections(boxes, shown.scores, shown.labels, shown.lengths)
+            self._last = picture
+            found = self._propagator.update(output, overwrite=True)
+        shown = found.scores >= self._score_threshold
+        boxes = boxes_to_frame(found.boxes[shown], picture.fitted, stride)
+        return Detections(boxes, found.scores[shown], found.labels[shown], found.lengths[shown])
 
-    def _is_another_picture(self, looked: _Looked) -> bool:
+    def _is_another_shot(self, picture: _Prepared) -> bool:
         last = self._last
         return last is not None and (
-            looked.fitted != last.fitted or (self._forget_at_cuts and is_cut(last.thumbnail, looked.thumbnail))
+            picture.fitted != last.fitted or (self._forget_at_cuts and is_cut(last.thumbnail, picture.thumbnail))
         )
 
 
@@ -132,7 +130,6 @@ class VideoDetector:
         self.score_threshold = score_threshold
         self.forget_at_cuts = forget_at_cuts
         self.backend: Backend = open_backend(backend, loaded, precision=precision)
-        self._network_slots = threading.Semaphore(self.backend.concurrency)
         self.timings = StageTimings()
         self._state = self._new_state(propagation)
 
@@ -154,7 +151,10 @@ class VideoDetector:
             InvalidArrayError: `image` is no such array.
         """
         check_image(image)
-        return self._detect(self._state, self._look(image))
+        picture = self._prepare(image)
+        output, seconds = self._infer(picture)
+        self.timings.network += seconds
+        return self._detect(self._state, picture, output)
 
     def stream(self, source: Source) -> Generator[tuple[Frame, Detections], None, None]:
         """Detect in a whole video, camera or folder; decoding, network and propagation overlap.
@@ -172,9 +172,9 @@ class VideoDetector:
             SourceError: the source cannot be opened, or fails.
         """
         state = self._new_state(self.propagation)
-        with closing(self._looks(source)) as looks:
-            for frame, looked in looks:
-                yield frame, self._detect(state, looked)
+        with closing(self._outputs(source)) as outputs:
+            for frame, picture, output in outputs:
+                yield frame, self._detect(state, picture, output)
 
     def stream_compare(self, source: Source) -> Generator[tuple[Frame, Detections, Detections], None, None]:
         """Do what `stream` does, and yield besides what the network alone says: frame, alone, propagated.
@@ -182,46 +182,53 @@ class VideoDetector:
         The network runs once a frame. Without propagation both are the same.
         """
         alone, propagated = (self._new_state(config) for config in (None, self.propagation))
-        with closing(self._looks(source)) as looks:
-            for frame, looked in looks:
-                unaided = alone.detect(looked, self.card.stride)
-                yield frame, unaided, self._detect(propagated, looked)
+        with closing(self._outputs(source)) as outputs:
+            for frame, picture, output in outputs:
+                unaided = alone.detect(picture, output, self.card.stride)
+                yield frame, unaided, self._detect(propagated, picture, output)
 
     def _new_state(self, propagation: PropagationConfig | None) -> _VideoState:
         return _VideoState(propagation, self.score_threshold, self.forget_at_cuts)
 
-    def _look(self, image: ImageArray) -> _Looked:
-        """Run the network on one picture; called from several threads at once."""
+    def _prepare(self, image: ImageArray) -> _Prepared:
         started = perf_counter()
         fitted = fit_letterbox(image.shape[1], image.shape[0], self.card.input)
         network_input = letterbox(image, fitted)[None]
         small = thumbnail(image)
-        scaled = perf_counter()
-        with self._network_slots:
-            begun = perf_counter()
-            (output,) = self.backend.infer(network_input)
-        return _Looked(output, fitted, small, scaled - started, perf_counter() - begun)
+        return _Prepared(network_input, fitted, small, perf_counter() - started)
 
-    def _detect(self, state: _VideoState, looked: _Looked) -> Detections:
+    def _infer(self, picture: _Prepared) -> tuple[HeadOutput, float]:
+        """Run the network on one picture, and say how long it took; called from several threads at once."""
         started = perf_counter()
-        detections = state.detect(looked, self.card.stride)
-        timings = self.timings
-        timings.frames += 1
-        timings.letterbox += looked.letterbox_seconds
-        timings.network += looked.network_seconds
-        timings.propagate += perf_counter() - started
+        (output,) = self.backend.infer(picture.network_input)
+        return output, perf_counter() - started
+
+    def _detect(self, state: _VideoState, picture: _Prepared, output: HeadOutput) -> Detections:
+        started = perf_counter()
+        detections = state.detect(picture, output, self.card.stride)
+        self.timings.frames += 1
+        self.timings.letterbox += picture.seconds
+        self.timings.propagate += perf_counter() - started
         return detections
 
-    def _looks(self, source: Source) -> Generator[tuple[Frame, _Looked], None, None]:
+    def _outputs(self, source: Source) -> Generator[tuple[Frame, _Prepared, HeadOutput], None, None]:
         """Yield frames in order with what the network says of them, working ahead by a few."""
-        with _opened(source) as video:
-            # More than the network takes at once, so that it never waits for a frame to be scaled.
-            workers = self.backend.concurrency + 2
-            ahead = map_ahead(video, lambda frame: self._look(frame.image), workers)
-            with closing(ahead):
-                for frame, looked, seconds in ahead:
-                    self.timings.decode += seconds
-                    yield frame, looked
+
+        def prepared(video: VideoSource) -> Generator[tuple[Frame, _Prepared], None, None]:
+            # In the thread that reads, while the frame is in the processor's cache.
+            for frame in video:
+                yield frame, self._prepare(frame.image)
+
+        # More than the network takes at once, so that it never waits for Python.
+        workers = self.backend.concurrency + 2
+        with (
+            _opened(source) as video,
+            closing(map_ahead(prepared(video), lambda item: self._infer(item[1]), workers)) as ahead,
+        ):
+            for (frame, picture), (output, seconds), reading in ahead:
+                self.timings.decode += reading - picture.seconds
+                self.timings.network += seconds / workers
+                yield frame, picture, output
 
 
 def _opened(source: Source) -> AbstractContextManager[VideoSource]:
