@@ -5,7 +5,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from heatprop.errors import InvalidArrayError
-from heatprop.heatmaps import cells_above, local_maxima, one_per_plateau, unravel
+from heatprop.heatmaps import (
+    cells_above,
+    local_maxima,
+    maxima_among_few,
+    maxima_among_many,
+    one_per_plateau,
+    unravel,
+)
 from reference import peaks as slow
 
 values = st.sampled_from([0.0, 0.1, 0.5, 0.5000001, 1.0]) | st.floats(0, 1, width=32)
@@ -20,6 +27,13 @@ def test_peaks_equal_those_found_by_looking_at_every_cell(heatmap, window, thres
     cells = one_per_plateau(cells, heatmap, window, [preference.reshape(-1)[cells]])
     found = list(zip(*(axis.tolist() for axis in unravel(cells, heatmap.shape)), strict=True))
     assert found == slow.peaks(heatmap, window, threshold, lambda cell: (preference[cell],))
+
+
+@given(maps, windows, st.sampled_from([0.0, 0.1, 0.5, 1.0]))
+def test_looking_at_single_cells_and_at_whole_maps_is_the_same(heatmap, window, threshold):
+    cells = cells_above(heatmap, threshold)
+    few, many = (find(heatmap, cells, window) for find in (maxima_among_few, maxima_among_many))
+    assert few.tolist() == many.tolist() == local_maxima(heatmap, cells, window).tolist()
 
 
 @given(maps, windows)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +16,7 @@ from heatprop.errors import InvalidArrayError
 from heatprop.types import FloatArray, IntArray
 
 _PIECE = 1 << 16
+_MANY = 0.1  # share of the cells from which on whole maps are cheaper than single cells
 _BITS_OF_ONE = int(np.float32(1.0).view(np.uint32))
 
 
@@ -84,6 +86,13 @@ def local_maxima(heatmap: FloatArray, cells: IntArray, window: int) -> IntArray:
     >>> local_maxima(heatmap, np.arange(5), window=3).tolist()
     [1, 3, 4]
     """
+    if len(cells) > heatmap.size * _MANY:
+        return maxima_among_many(heatmap, cells, window)
+    return maxima_among_few(heatmap, cells, window)
+
+
+def maxima_among_few(heatmap: FloatArray, cells: IntArray, window: int) -> IntArray:
+    """Do what `local_maxima` does, in time that grows with the number of cells."""
     values = heatmap.reshape(-1)
     # The nearest neighbours first: they beat almost every cell that is no peak, so the rest of a large window is
     # read for few.
@@ -91,6 +100,13 @@ def local_maxima(heatmap: FloatArray, cells: IntArray, window: int) -> IntArray:
         neighbours = _neighbours(cells, steps, heatmap.shape)
         cells = cells[(values[neighbours] <= values[cells]).all(axis=0)]
     return cells
+
+
+def maxima_among_many(heatmap: FloatArray, cells: IntArray, window: int) -> IntArray:
+    """Do what `local_maxima` does by dilating the whole map: for the flat heatmaps of untrained networks."""
+    kernel = np.ones((window, window), np.uint8)
+    largest = np.stack([cv2.dilate(plane, kernel) for plane in heatmap]).reshape(-1)
+    return cells[heatmap.reshape(-1)[cells] >= largest[cells]]
 
 
 def one_per_plateau(
