@@ -58,6 +58,27 @@ def test_an_error_of_the_source_comes_after_everything_before_it():
     assert threads_of_ours() == []
 
 
+def test_an_error_on_starting_and_one_on_closing_reach_the_consumer_too():
+    class Closed:
+        def __iter__(self):
+            raise OSError("closed")
+
+    class Stuck:
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            raise StopIteration
+
+        def close(self):
+            raise OSError("stuck")
+
+    for items, message in ((Closed(), "closed"), (Stuck(), "stuck")):
+        with pytest.raises(OSError, match=message):
+            list(map_ahead(items, str, 2))
+        assert threads_of_ours() == []
+
+
 def test_an_error_of_the_work_is_raised_at_its_item():
     seen = []
     with pytest.raises(ZeroDivisionError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from queue import SimpleQueue
 from time import perf_counter
 from typing import TypeVar
@@ -45,8 +46,9 @@ def map_ahead(
     pool = ThreadPoolExecutor(workers, thread_name_prefix="heatprop-work")
 
     def read() -> None:
-        iterator = iter(items)
+        iterator = None
         try:
+            iterator = iter(items)
             while True:
                 slots.acquire()
                 started = perf_counter()
@@ -58,13 +60,12 @@ def map_ahead(
                     break
                 seconds = perf_counter() - started
                 handed.put((item, pool.submit(function, item), seconds))
+            _close(iterator)
             handed.put(None)
         except BaseException as error:
+            with suppress(Exception):  # the first error is the one to tell
+                _close(iterator)
             handed.put(error)
-        finally:
-            close = getattr(iterator, "close", None)
-            if close is not None:
-                close()
 
     reader = threading.Thread(target=read, name="heatprop-read", daemon=True)
     reader.start()
@@ -81,3 +82,9 @@ def map_ahead(
         slots.release()
         reader.join(_SECONDS_TO_STOP)
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _close(iterator: object) -> None:
+    close = getattr(iterator, "close", None)
+    if close is not None:
+        close()

@@ -11,6 +11,7 @@ from heatprop.errors import InvalidConfigError, ModelError
 from heatprop.letterbox import InputFormat
 
 METADATA_KEY = "heatprop.card"
+_LARGEST = 1e300  # JSON allows whole numbers that no float can hold
 
 BoxForm = Literal["size", "distances"]
 Parsed = TypeVar("Parsed")
@@ -86,7 +87,7 @@ class ModelCard:
         """
         try:
             value = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ModelError(f"model card is not JSON ({error}); export the model again") from None
         return _parse(cls, value, "card")
 
@@ -129,7 +130,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
             return value
         wanted = "an object of texts"
     elif hint is float:
-        if isinstance(value, int | float) and not isinstance(value, bool):
+        if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST:
             return float(value)
         wanted = "a number"
     else:

@@ -30,7 +30,7 @@ def read_xml_metadata(path: Path) -> dict[str, str]:
     try:
         with path.open("rb") as file:
             parser.ParseFile(file)
-    except (expat.ExpatError, ValueError) as error:
+    except (expat.ExpatError, LookupError, ValueError) as error:
         raise NotOpenVinoError(f"{error}") from None
     return reader.metadata
 
