@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from pathlib import Path
 
@@ -12,7 +13,8 @@ class OutputFile:
     """A file written beside its final name and renamed when whole.
 
     The place is claimed on construction, so that a wrong folder or an existing file is known before any work
-    is done. Write to `partial`, then call `commit`, or `discard` to leave nothing behind.
+    is done. Write to `partial`, a new file in the same folder and with the same suffix, then call `commit`, or
+    `discard` to leave nothing behind.
 
     Args:
         path: the final name.
@@ -20,28 +22,45 @@ class OutputFile:
 
     Raises:
         OutputExistsError: `path` exists and `overwrite` is False.
-        OutputError: the folder is missing or cannot be written, or `path` is a folder.
+        OutputError: the folder is missing or cannot be written, or `path` is no regular file.
     """
 
     def __init__(self, path: str | Path, *, overwrite: bool = False) -> None:
         self.path = Path(path)
         self._overwrite = overwrite
-        self._refuse_existing()
-        if not self.path.parent.is_dir():
-            raise OutputError(f"{self.path}: there is no folder {self.path.parent}; create it first")
-        if self.path.is_dir():
-            raise OutputError(f"{self.path} is a folder; give the name of a file")
-        self.partial = self.path.with_name(f"{self.path.stem}.part{self.path.suffix}")
         try:
-            self.partial.open("wb").close()
+            self._refuse_existing()
+            if not self.path.parent.is_dir():
+                raise OutputError(f"{self.path}: there is no folder {self.path.parent}; create it first")
+            self.partial = self._claim()
+        except OutputError:
+            raise
         except OSError as error:
             raise OutputError(
-                f"{self.path}: cannot write there ({error.strerror}); choose another folder"
+                f"{self.path}: cannot write there ({error.strerror}); choose another name or folder"
             ) from None
 
     def _refuse_existing(self) -> None:
-        if self.path.is_file() and not self._overwrite:
+        if not os.path.lexists(self.path):
+            return
+        if self.path.is_dir():
+            raise OutputError(f"{self.path} is a folder; give the name of a file")
+        if not self.path.is_file():
+            raise OutputError(f"{self.path} is no regular file; choose another name (--json - is standard output)")
+        if not self._overwrite:
             raise OutputExistsError(f"{self.path} exists already; choose another name or add --overwrite")
+
+    def _claim(self) -> Path:
+        """Create the partial file under a name that nothing has: not an input, nor the work of another run."""
+        for number in itertools.count(1):
+            part = "part" if number == 1 else f"part-{number}"
+            partial = self.path.with_name(f"{self.path.stem}.{part}{self.path.suffix}")
+            try:
+                partial.open("xb").close()
+            except FileExistsError:
+                continue
+            return partial
+        raise AssertionError
 
     def commit(self) -> None:
         """Give the file its final name.
@@ -53,8 +72,8 @@ class OutputFile:
         try:
             self._refuse_existing()
             os.replace(self.partial, self.path)
-        except OutputExistsError as error:
-            raise OutputExistsError(f"{error} (this run's work is in {self.partial})") from None
+        except OutputError as error:
+            raise type(error)(f"{error} (this run's work is in {self.partial})") from None
         except OSError as error:
             raise OutputError(
                 f"{self.path}: cannot rename ({error.strerror}); the work is in {self.partial}"
