@@ -98,6 +98,18 @@ def test_nothing_is_carried_over_a_cut_unless_asked_for(demo_clip):
         assert (frames[138].lengths.max() > 20) == carried
 
 
+@pytest.mark.parametrize("level", [0, 255])
+def test_one_black_frame_or_a_flash_within_a_shot_forgets_nothing(detector, frames, level):
+    detector.reset()
+    for frame in frames[:4]:
+        detector.update(frame.image)
+    before = detector._state._last
+    detector.update(np.full_like(frames[4].image, level))
+    assert detector._state._last is before
+    detector.update(frames[5].image)
+    assert not detector._state._is_another_shot(detector._state._last)
+
+
 def test_leaving_a_stream_early_leaves_no_thread(detector, demo_clip):
     for _ in detector.stream(demo_clip):
         break

@@ -38,6 +38,8 @@ def test_detections_check_that_there_is_one_row_an_object():
         Detections(np.zeros((1, 4)), [0.5, 0.4], [0, 1])
     with pytest.raises(InvalidArrayError, match="lengths has shape"):
         Detections(np.zeros((2, 4)), [0.5, 0.4], [0, 1], [1])
+    with pytest.raises(InvalidArrayError, match=r"labels .* not whole"):
+        Detections(np.zeros((2, 4)), [0.5, 0.4], [0, 1.7])
     assert Detections.empty().boxes.shape == Detections([], [], []).boxes.shape == (0, 4)
 
 

@@ -20,7 +20,7 @@ from heatprop.io import VideoSource, open_video
 from heatprop.letterbox import Letterbox, boxes_to_frame, fit_letterbox, letterbox
 from heatprop.pipeline import map_ahead
 from heatprop.propagation import HeatmapPropagator, PropagationConfig
-from heatprop.shots import is_cut, thumbnail
+from heatprop.shots import is_blank, is_cut, thumbnail
 from heatprop.types import Detections, Frame, HeadOutput, ImageArray, check_image
 
 Source: TypeAlias = str | os.PathLike[str] | int | VideoSource
@@ -72,7 +72,9 @@ class _VideoState:
         else:
             if self._is_another_shot(picture):
                 self._propagator.reset()
-            self._last = picture
+            # A flash or a black frame ends no shot: what comes after it is compared with what was before.
+            if self._last is None or picture.fitted != self._last.fitted or not is_blank(picture.thumbnail):
+                self._last = picture
             found = self._propagator.update(output, overwrite=True)
         shown = found.scores >= self._score_threshold
         boxes = boxes_to_frame(found.boxes[shown], picture.fitted, stride)
@@ -80,9 +82,13 @@ class _VideoState:
 
     def _is_another_shot(self, picture: _Prepared) -> bool:
         last = self._last
-        return last is not None and (
-            picture.fitted != last.fitted or (self._forget_at_cuts and is_cut(last.thumbnail, picture.thumbnail))
-        )
+        if last is None:
+            return False
+        if picture.fitted != last.fitted:
+            return True
+        if not self._forget_at_cuts or is_blank(picture.thumbnail) or is_blank(last.thumbnail):
+            return False
+        return is_cut(last.thumbnail, picture.thumbnail)
 
 
 class VideoDetector:

@@ -12,6 +12,7 @@ _SIDE = 32
 # Between what camera movement does and what cuts do: see docs/decisions/005-cuts.md.
 _LEAST_DIFFERENCE = 30.0
 _MOST_CORRELATION = 0.75
+_LEAST_CONTRAST = 6.0
 
 
 def thumbnail(image: ImageArray) -> NDArray[np.float32]:
@@ -26,16 +27,20 @@ def thumbnail(image: ImageArray) -> NDArray[np.float32]:
     return cv2.resize(sample, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
 
 
+def is_blank(picture: NDArray[np.float32]) -> bool:
+    """Say whether a thumbnail shows next to nothing: a black frame, a flash, a fade. It belongs to no shot."""
+    return bool(picture.mean(axis=2).std() < _LEAST_CONTRAST)
+
+
 def is_cut(before: NDArray[np.float32], after: NDArray[np.float32]) -> bool:
-    """Say whether two successive frames belong to different shots, from their thumbnails.
+    """Say whether two frames belong to different shots, from their thumbnails, neither of them blank.
 
-    The colours must differ widely, and the pattern of light and dark as well, so that a flash or a change of
-    exposure is no cut.
+    The colours must differ widely, and the pattern of light and dark as well, so that a change of exposure is
+    no cut.
 
-    >>> grey = np.full((32, 32, 3), 90, np.float32)
     >>> stripes = np.where(np.arange(32)[:, None] % 8 < 4, 200, 20)[..., None] * np.ones(3, np.float32)
-    >>> is_cut(stripes, stripes[::-1]), is_cut(stripes, stripes * np.float32(0.3)), is_cut(grey, grey)
-    (True, False, False)
+    >>> is_cut(stripes, stripes[::-1]), is_cut(stripes, stripes * np.float32(0.3))
+    (True, False)
     """
     if np.abs(after - before).mean() <= _LEAST_DIFFERENCE:
         return False

@@ -24,6 +24,12 @@ def _as_array(value: ArrayLike, dtype: type[np.generic], name: str) -> NDArray[A
         array = np.asarray(value)
         if array.dtype.kind in "OUSMmVc":
             raise TypeError(f"element type {array.dtype}")
+        if (
+            np.issubdtype(dtype, np.integer)
+            and array.dtype.kind == "f"
+            and not np.array_equal(array, array.round())
+        ):
+            raise TypeError("its values are not whole")
         return np.ascontiguousarray(array, dtype) if array.ndim else array.astype(dtype)
     except (TypeError, ValueError) as error:
         raise InvalidArrayError(

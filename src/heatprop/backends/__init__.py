@@ -10,7 +10,7 @@ import importlib.util
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from heatprop import zoo
 from heatprop.backends.base import Backend, Precision
@@ -90,6 +90,8 @@ def open_backend(
         BackendError: the backend is unknown or not installed, or refuses the model or the precision.
         InvalidConfigError: `threads` or `concurrency` is below 1.
     """
+    if precision not in get_args(Precision):
+        raise BackendError(f"precision {precision!r} is unknown; choose one of {', '.join(get_args(Precision))}")
     if name == "auto":
         name = _fastest(model)
     if name not in _BACKENDS:
