@@ -293,6 +293,27 @@ def test_an_interruption_keeps_what_was_finished(tmp_path: Path, error: type[Bas
     assert sound_packets(tmp_path / "out.mp4")[-1][0] <= 30 / 25
 
 
+def test_an_interruption_of_closing_keeps_the_video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sink = VideoSink(tmp_path / "out.mp4", INFO)
+    for number in range(COUNT):
+        sink.write(paint(number), number / 25)
+    interruptions = [KeyboardInterrupt()]
+    join = threading.Thread.join
+
+    def join_interrupted(thread: threading.Thread, timeout: float | None = None) -> None:
+        if interruptions:
+            raise interruptions.pop()
+        join(thread, timeout)
+
+    monkeypatch.setattr(threading.Thread, "join", join_interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        sink.close()
+    sink.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
+    with open_video(tmp_path / "out.mp4") as video:
+        assert len(list(video)) == COUNT
+
+
 def test_nothing_written_leaves_nothing(tmp_path: Path) -> None:
     with VideoSink(tmp_path / "out.mp4", INFO):
         pass

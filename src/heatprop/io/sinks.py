@@ -196,10 +196,15 @@ class VideoSink:
         was_used = self._thread is not None
         try:
             self._stop()
-            self._raise_error()
         except BaseException:
-            self.discard()
+            # Ctrl-C, perhaps twice: the second leaves at once, and the work in the partial file.
+            self._stop()
+            self._name(was_used=was_used)
             raise
+        self._name(was_used=was_used)
+
+    def _name(self, *, was_used: bool) -> None:
+        self._raise_error()
         self._is_open = False
         if was_used:
             self._output.commit()
