@@ -155,6 +155,25 @@ def test_a_reader_that_leaves_ends_it_quietly(demo_clip: Path, tmp_path: Path) -
     assert (process.returncode, err) == (0, "")
 
 
+@pytest.mark.parametrize("lines", [0, 1, 3])
+def test_a_reader_that_leaves_does_not_cut_the_video(short_clip: Path, tmp_path: Path, lines: int) -> None:
+    arguments = command("detect", short_clip, *ONNX, "--json", "-", "-o", "out.mp4")
+    with subprocess.Popen(
+        arguments, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        for _ in range(lines):
+            json.loads(process.stdout.readline())
+        process.stdout.close()
+        err = process.stderr.read()
+    assert process.returncode == 0
+    assert "Traceback" not in err
+    assert f"{FRAMES} frames" in err
+    assert names(tmp_path) == ["out.mp4"]
+    assert video_shape(tmp_path / "out.mp4")[0] == FRAMES
+
+
 def test_a_full_disk_exits_with_1_and_keeps_the_whole_lines(run: Run, short_clip: Path) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2500, limits[1]))

@@ -16,7 +16,7 @@ import tyro
 
 from heatprop.backends import BackendName, Precision
 from heatprop.cli.interrupts import Interrupted, Interrupts
-from heatprop.cli.messages import close_standard_output, error, say
+from heatprop.cli.messages import error, say
 from heatprop.cli.outputs import DetectOutputs, default_video_name
 from heatprop.cli.progress import FrameProgress
 from heatprop.cli.summary import Summary
@@ -129,7 +129,6 @@ class Detect:
                 forget_at_cuts=not self.carry_over_cuts,
                 score_threshold=self.score_threshold,
             )
-            outputs.begin(self._header(video, detector), mark_new=propagation is not None)
             started = perf_counter()
             try:
                 exit_code, problem = self._work(video, detector, outputs, interrupts)
@@ -199,6 +198,7 @@ class Detect:
             total = min(total or self.max_frames, self.max_frames)
         quiet = self.quiet or (self.json == STANDARD_OUTPUT and sys.stdout.isatty())
         try:
+            outputs.begin(self._header(video, detector), mark_new=detector.propagation is not None)
             with (
                 FrameProgress(self._name, total, quiet=quiet) as progress,
                 closing(self._frames(detector, video)) as frames,
@@ -213,8 +213,7 @@ class Detect:
             return interrupted.exit_code, None
         except BrokenPipeError:
             # Whoever reads standard output has read enough: `heatprop detect ... --json - | head`.
-            outputs.reader_gone = True
-            close_standard_output()
+            return 0, None
         except (HeatpropError, OSError) as problem:
             return 1, problem
         return 0, None

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlparse
 
+from heatprop.cli.messages import close_standard_output
 from heatprop.drawing import draw, side_by_side
 from heatprop.errors import HeatpropError, OutputError
 from heatprop.io import SourceInfo, VideoSink
@@ -60,7 +62,7 @@ class DetectOutputs:
         drawing_seconds: spent on drawing.
         encoding_seconds: spent on encoding, in a thread of its own.
         sound_note: what was lost of the source's sound; None when nothing was.
-        reader_gone: whether the reader of standard output has left.
+        reader_gone: whether the reader of standard output has left, and nobody else wants the frames.
 
     Raises:
         OutputError: an output exists, is the source itself, or cannot be written; none is left behind.
@@ -98,11 +100,17 @@ class DetectOutputs:
             raise
 
     def begin(self, header: ResultsHeader, *, mark_new: bool) -> None:
-        """Take over the classes and write the header of the results; `mark_new` is that of `draw`."""
+        """Take over the classes and write the header of the results; `mark_new` is that of `draw`.
+
+        Raises:
+            BrokenPipeError: standard output was closed, and there is no video to go on with.
+            OutputError: the header cannot be written.
+        """
         self._classes = header.classes
         self._mark_new = mark_new
         if self._to_standard_output:
-            self._writer = ResultsWriter(STANDARD_OUTPUT, header)
+            with self._reader_may_leave():
+                self._writer = ResultsWriter(STANDARD_OUTPUT, header)
         elif self._claimed is not None:
             self._writer = ResultsWriter(self._claimed, header)
 
@@ -110,11 +118,12 @@ class DetectOutputs:
         """Write one frame to all outputs; `alone` is what the network says alone, for `compare`.
 
         Raises:
-            BrokenPipeError: standard output was closed.
+            BrokenPipeError: standard output was closed, and there is no video to go on with.
             OutputError: an output failed; what was written before is whole.
         """
         if self._writer is not None:
-            self._writer.write(frame.index, frame.time, found)
+            with self._reader_may_leave():
+                self._writer.write(frame.index, frame.time, found)
         if self._sink is not None:
             started = perf_counter()
             picture = draw(frame.image, found, self._classes, mark_new=self._mark_new)
@@ -124,6 +133,18 @@ class DetectOutputs:
             self._sink.write(picture, frame.time)
         self.frames += 1
         self.objects += len(found)
+
+    @contextmanager
+    def _reader_may_leave(self) -> Iterator[None]:
+        """Go on with the video alone when whoever reads standard output has read enough."""
+        try:
+            yield
+        except BrokenPipeError:
+            close_standard_output()
+            self._writer = None
+            if self._sink is None:
+                self.reader_gone = True
+                raise
 
     def keep(self, written: list[Path], problems: list[Exception]) -> None:
         """Finish all outputs and name them; add the files to `written`, and what failed to `problems`.
