@@ -1,5 +1,6 @@
 """What is written can be read back: count, times, size, colours and sound; and nothing half-done is left."""
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -252,6 +253,23 @@ def test_the_sound_of_a_live_source_is_not_kept_and_noted(tmp_path: Path) -> Non
         sink.write(paint(0), 0.0)
     assert sink.audio_note is not None
     assert "live" in sink.audio_note
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such files")
+def test_a_pipe_is_read_once_and_its_sound_is_noted(tmp_path: Path) -> None:
+    clip = build_video(tmp_path / "clip.ts", 200, audio="aac")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    feeder = threading.Thread(target=lambda: pipe.write_bytes(clip.read_bytes()), daemon=True)
+    feeder.start()
+    with open_video(pipe) as video:
+        assert video.info.is_live
+        with VideoSink(tmp_path / "out.mp4", video.info) as sink:
+            for frame in video:
+                sink.write(frame.image, frame.time)
+    feeder.join()
+    assert frame.index == 199
+    assert sink.audio_note == "written without sound: a live source or a pipe cannot be read twice"
 
 
 def test_damaged_sound_is_noted_and_the_pictures_written(tmp_path: Path) -> None:

@@ -214,7 +214,11 @@ class ContainerSource(OpenSource):
             or _clock_seconds(stream.metadata.get("DURATION", ""))
             or _seconds(container.duration, Fraction(1, av.time_base))
         )
-        is_live = self._is_remote and (not name.lower().startswith("http") or duration is None)
+        if self._is_remote:
+            is_live = not name.lower().startswith("http") or duration is None
+        else:
+            # A pipe gives each byte once, to whoever reads first.
+            is_live = not Path(self._address).is_file()
         rate = stream.average_rate or stream.guessed_rate or None
         if rate is not None and not 0 < rate <= 1000:
             rate = None

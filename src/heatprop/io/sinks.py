@@ -102,7 +102,7 @@ class VideoSink:
         if info.has_audio and not info.is_live and str(audio_from or info.name) == info.name:
             self._sound, self._sound_start = info.name, info.start_time
         elif info.has_audio and audio_from is None:
-            self.audio_note = "written without sound: a live source cannot be read twice"
+            self.audio_note = "written without sound: a live source or a pipe cannot be read twice"
         self._output = OutputFile(path, overwrite=overwrite)
         self._queue: queue.Queue[tuple[ImageArray, float] | None] = queue.Queue(_WAITING)
         self._thread: threading.Thread | None = None

@@ -24,7 +24,7 @@ class SourceInfo:
         frame_rate: nominal frames a second; None when unknown. 25 for images, which carry no times.
         frame_count: exact, or the container's estimate; None when unknown or without end.
         duration: length in seconds; None when unknown or without end.
-        is_live: a camera or a stream: it cannot be read twice and has no end of its own.
+        is_live: a camera, a stream or a pipe: it cannot be read twice and has no end of its own.
         has_audio: whether there is sound beside the pictures.
         start_time: time stamp in seconds of the first frame on the source's own clock. `Frame.time` counts from
             there; a sink needs it to keep the sound in step.
