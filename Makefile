@@ -23,8 +23,9 @@ $(VENV)/.dev-installed: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@ $(VENV)/.demo-installed
 
+demo: export VIDEO := $(VIDEO)
 demo: $(VENV)/.demo-installed
-	$(BIN)/python tools/demo.py $(if $(VIDEO),'$(VIDEO)')
+	$(BIN)/python tools/demo.py $${VIDEO:+"$$VIDEO"}
 
 test: $(VENV)/.dev-installed
 	$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)

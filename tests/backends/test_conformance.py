@@ -284,7 +284,7 @@ def test_a_backend_that_is_not_installed_is_refused_with_the_remedy() -> None:
     assert done.stdout.splitlines()[0] == "['onnx'] onnx"
     assert done.stdout.count("BackendError") == 3
     assert done.stdout.count("pip install --upgrade 'heatprop[openvino]'") == 2
-    assert done.stdout.count("pip install --upgrade 'heatprop[train]'") == 1
+    assert done.stdout.count("pip install --upgrade 'heatprop[export]'") == 1
 
 
 @pytest.mark.parametrize("name", available())

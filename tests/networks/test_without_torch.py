@@ -14,7 +14,7 @@ def test_without_torch_the_networks_say_how_to_install_it() -> None:
     done = run("import heatprop.networks")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
-        "ImportError: heatprop.networks needs torch, which is not installed; run pip install 'heatprop[train]'"
+        "ImportError: heatprop.networks needs torch, which is not installed; run pip install 'heatprop[export]'"
     )
 
 

@@ -145,5 +145,5 @@ def _import(name: str) -> Any:
 
 
 def _remedy(name: str) -> str:
-    extra = {"onnx": "onnxruntime", "torch": "heatprop[train]"}.get(name, f"heatprop[{name}]")
+    extra = {"onnx": "onnxruntime", "torch": "heatprop[export]"}.get(name, f"heatprop[{name}]")
     return f"run: pip install --upgrade '{extra}'"

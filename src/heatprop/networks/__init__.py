@@ -5,7 +5,7 @@ try:
     import torchvision as _torchvision  # noqa: F401
 except ImportError as error:
     raise ImportError(
-        f"heatprop.networks needs {error.name}, which is not installed; run pip install 'heatprop[train]'",
+        f"heatprop.networks needs {error.name}, which is not installed; run pip install 'heatprop[export]'",
         name=error.name,
     ) from None
 
