@@ -2,18 +2,43 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import cv2
 
 
+class _Silence:
+    """OpenCV's log level is one for all threads: the first inside lowers it, the last outside restores it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._level = 0
+
+    def enter(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._level = cv2.utils.logging.getLogLevel()
+                cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+            self._inside += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                cv2.utils.logging.setLogLevel(self._level)
+
+
+_silence = _Silence()
+
+
 @contextmanager
 def opencv_silence() -> Iterator[None]:
-    """Keep OpenCV from logging to standard error inside the context."""
-    level = cv2.utils.logging.getLogLevel()
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    """Keep OpenCV from logging to standard error inside the context, in whichever threads."""
+    _silence.enter()
     try:
         yield
     finally:
-        cv2.utils.logging.setLogLevel(level)
+        _silence.leave()
