@@ -36,24 +36,30 @@ def find_images(path: Path) -> list[Path]:
         SourceNotFoundError: nothing has that name, or nothing fits the pattern.
         SourceError: there are no images among what was found, or it cannot be read.
     """
-    if is_pattern(path):
-        found = [Path(name) for name in glob.glob(str(path), recursive=True)]
-        if not found:
-            raise SourceNotFoundError(f"{path}: nothing fits this pattern; check it, and quote it in a shell")
-    elif path.is_dir():
-        try:
-            found = list(path.iterdir())
-        except OSError as error:
-            raise SourceError(f"{path}: cannot read the folder ({error.strerror}); check the rights") from None
-    elif path.exists():
-        found = [path]
-    else:
-        raise SourceNotFoundError(f"{path}: no such file; check the path")
-    images = [one for one in found if one.suffix.lower() in IMAGE_SUFFIXES and one.is_file()]
+    try:
+        found = _find(path)
+        images = [one for one in found if one.suffix.lower() in IMAGE_SUFFIXES and one.is_file()]
+    except SourceError:
+        raise
+    except OSError as error:
+        raise SourceError(f"{path}: cannot look there ({error.strerror}); check name and rights") from None
     if not images:
         kinds = " ".join(sorted(IMAGE_SUFFIXES))
         raise SourceError(f"{path}: no images among {len(found)} files; images end in {kinds}")
     return sorted(images, key=natural_order)
+
+
+def _find(path: Path) -> list[Path]:
+    if is_pattern(path):
+        found = [Path(name) for name in glob.glob(str(path), recursive=True)]
+        if not found:
+            raise SourceNotFoundError(f"{path}: nothing fits this pattern; check it, and quote it in a shell")
+        return found
+    if path.is_dir():
+        return list(path.iterdir())
+    if path.exists():
+        return [path]
+    raise SourceNotFoundError(f"{path}: no such file; check the path")
 
 
 def natural_order(path: Path) -> list[tuple[int, int, str]]:

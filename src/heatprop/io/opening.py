@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from heatprop.errors import SourceNotFoundError
+from heatprop.errors import SourceError, SourceNotFoundError
 from heatprop.io.addresses import camera_named, is_address, path_named
 from heatprop.io.sources import VideoSource
 
@@ -40,9 +40,14 @@ def open_video(source: str | Path | int) -> VideoSource:
 
     remote = is_address(name)
     path = path_named(name)
-    if not remote and (path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES or is_pattern(path)):
+    try:
+        is_images = not remote and (path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES or is_pattern(path))
+        is_missing = not remote and not is_images and not path.exists()
+    except OSError as error:
+        raise SourceError(f"{name}: cannot look there ({error.strerror}); check the path") from None
+    if is_images:
         return ImageSource(path)
-    if not remote and not path.exists():
+    if is_missing:
         remedy = f"for a camera write camera:{name}" if name.isdecimal() else "check the path"
         raise SourceNotFoundError(f"{name}: no such file; {remedy}")
     from heatprop.io.container import ContainerSource  # noqa: PLC0415
