@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from heatprop.errors import SourceError, SourceNotFoundError
-from heatprop.io import VideoSource, open_video
+from heatprop.io import VideoSink, VideoSource, open_video
 from heatprop.io.camera import CameraSource
 from heatprop.io.container import ContainerSource
 from heatprop.io.images import natural_order
@@ -345,6 +345,34 @@ def test_a_file_that_may_not_be_read_says_so(tmp_path: Path) -> None:
     path.chmod(0)
     with pytest.raises(SourceError, match="permission denied"):
         open_video(path)
+
+
+@pytest.mark.parametrize("name", ["s" * 300 + ".mp4", "s" * 300 + ".png", "s" * 300 + "/*.png", "s" * 300 + "*"])
+def test_a_name_that_is_too_long_is_an_error_of_one_line(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SourceError) as caught:
+        open_video(tmp_path / name)
+    assert "\n" not in str(caught.value)
+
+
+def test_passwords_are_not_shown(tmp_path: Path, serve: Callable[[Path], str]) -> None:
+    build_video(tmp_path / "clip.mp4", audio="aac")
+    _text(tmp_path / "page.html")
+    address = serve(tmp_path).replace("http://", "http://bob:s3cret@")
+    for name in ("missing.mp4", "page.html"):
+        with pytest.raises(SourceError) as caught:
+            open_video(f"{address}/{name}")
+        assert "s3cret" not in str(caught.value)
+        assert "http://***@" in str(caught.value)
+    with open_video(f"{address}/clip.mp4") as source:
+        assert "s3cret" not in repr(source.info)
+        assert len(list(source)) == len(list(source)) == COUNT
+        with VideoSink(tmp_path / "without.mp4", source.info) as sink:
+            sink.write(paint(0), 0.0)
+        assert sink.audio_note is not None
+        assert "audio_from" in sink.audio_note
+        with VideoSink(tmp_path / "with.mp4", source.info, audio_from=f"{address}/clip.mp4") as sink:
+            sink.write(paint(0), 0.0)
+        assert sink.audio_note is None
 
 
 def test_addresses_that_do_not_answer_are_errors(tmp_path: Path, serve: Callable[[Path], str]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_USER = re.compile(r"(?<=://)[^/?#\s]*@")
 _CAMERA = re.compile(r"camera:(\d+)|(/dev/(?:video\d+|v4l/.+))")
 _FILE = "file://"
 
@@ -14,6 +15,16 @@ _FILE = "file://"
 def is_address(name: str | Path) -> bool:
     """Return whether `name` goes over the network, such as ``https://...`` or ``rtsp://...``."""
     return isinstance(name, str) and bool(_ADDRESS.match(name)) and not name.lower().startswith(_FILE)
+
+
+def shown(address: str | Path) -> str:
+    """Return an address without the name and password it may carry, for messages and results.
+
+    Example:
+        >>> shown("rtsp://bob:s3cret@10.0.0.7/door"), shown("street@night.mp4")
+        ('rtsp://***@10.0.0.7/door', 'street@night.mp4')
+    """
+    return _USER.sub("***@", address) if isinstance(address, str) and is_address(address) else str(address)
 
 
 def camera_named(name: str) -> int | str | None:

@@ -15,6 +15,7 @@ import av
 from av.stream import Disposition
 
 from heatprop.errors import SourceError, SourceNotFoundError
+from heatprop.io.addresses import shown
 from heatprop.io.pixels import RgbReader
 from heatprop.io.sources import OpenSource, SourceInfo
 from heatprop.io.timeline import Timeline
@@ -41,7 +42,7 @@ def open_container(
         SourceNotFoundError: there is nothing there.
         SourceError: it cannot be read or is no video.
     """
-    name = str(address)
+    name = shown(address)
     if not is_remote and not os.access(address, os.R_OK):
         raise SourceError(f"{name}: permission denied; ask for the right to read it")
     if not is_remote and Path(address).is_file() and Path(address).stat().st_size == 0:
@@ -50,7 +51,7 @@ def open_container(
     try:
         return av.open(
             # Without the scheme libav takes a colon in a file's name for one.
-            name if is_remote else f"file:{name}",
+            str(address) if is_remote else f"file:{address}",
             mode="r",
             metadata_errors="replace",
             options={"rtsp_flags": "prefer_tcp"} if name.lower().startswith("rtsp") else {},
@@ -191,7 +192,7 @@ class ContainerSource(OpenSource):
             self._first = self._reader.read()
             if self._first is None:
                 raise SourceError(
-                    f"{address}: none of its pictures can be decoded "
+                    f"{shown(address)}: none of its pictures can be decoded "
                     f"({self._reader.skipped} damaged parts); it needs repair"
                 )
             self._describe(self._first)
@@ -202,13 +203,13 @@ class ContainerSource(OpenSource):
     def _open(self) -> PictureReader:
         container = open_container(self._address, is_remote=self._is_remote, timeout=self._timeout)
         try:
-            return PictureReader(container, str(self._address), self._timeout if self._is_remote else None)
+            return PictureReader(container, shown(self._address), self._timeout if self._is_remote else None)
         except BaseException:
             container.close()
             raise
 
     def _describe(self, first: av.VideoFrame) -> None:
-        stream, container, name = self._reader.stream, self._reader.container, str(self._address)
+        stream, container, name = self._reader.stream, self._reader.container, shown(self._address)
         duration = (
             _seconds(stream.duration, stream.time_base)
             or _clock_seconds(stream.metadata.get("DURATION", ""))

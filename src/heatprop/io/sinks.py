@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from heatprop.errors import InvalidArrayError, OutputError
+from heatprop.io.addresses import shown
 from heatprop.io.outputs import OutputFile
 from heatprop.io.sources import SourceInfo
 from heatprop.types import ImageArray, check_image
@@ -64,7 +65,8 @@ class VideoSink:
         width: width in pixels; None for the source's.
         height: height in pixels; None for the source's.
         audio_from: file or address whose sound to keep; None for the source's own, when it has sound and can be
-            read twice. Without sound: ``dataclasses.replace(info, has_audio=False)``.
+            read twice; a source whose address holds a password needs that address here. Without sound:
+            ``dataclasses.replace(info, has_audio=False)``.
         crf: quality of x264, 0 (lossless) to 51; lower is better and larger.
         preset: effort of x264, by its names.
 
@@ -99,8 +101,10 @@ class VideoSink:
         self._height = height or info.height
         self._crf, self._preset = crf, preset
         self._sound, self._sound_start = audio_from, None
-        if info.has_audio and not info.is_live and str(audio_from or info.name) == info.name:
-            self._sound, self._sound_start = info.name, info.start_time
+        if info.has_audio and not info.is_live and audio_from is None and "://***@" in info.name:
+            self.audio_note = "written without sound: its address holds a password; give it as audio_from"
+        elif info.has_audio and not info.is_live and shown(audio_from or info.name) == info.name:
+            self._sound, self._sound_start = audio_from or info.name, info.start_time
         elif info.has_audio and audio_from is None:
             self.audio_note = "written without sound: a live source or a pipe cannot be read twice"
         self._output = OutputFile(path, overwrite=overwrite)

@@ -9,7 +9,7 @@ import av
 from av.audio.stream import AudioStream
 
 from heatprop.errors import SourceError
-from heatprop.io.addresses import is_address
+from heatprop.io.addresses import is_address, shown
 from heatprop.io.container import TIMEOUT, explain_failure, open_container
 
 _MP4_CODECS = frozenset({"aac", "ac3", "alac", "eac3", "mp3", "opus"})
@@ -38,13 +38,13 @@ class Sound:
 
     def __init__(self, source: str | Path, start: float | None) -> None:
         self.damaged = 0
-        self._name = str(source)
+        self._name = shown(source)
         self._timeout = TIMEOUT if is_address(source) else None
         self._container = open_container(source, is_remote=is_address(source))
         stream = self._container.streams.best("audio")
         if not isinstance(stream, AudioStream) or stream.codec_context is None or not stream.time_base:
             self._container.close()
-            raise SourceError(f"{source}: no sound that can be decoded")
+            raise SourceError(f"{self._name}: no sound that can be decoded")
         self._stream = stream
         self._tick = stream.time_base
         self._start = (self._container.start_time or 0) / av.time_base if start is None else start

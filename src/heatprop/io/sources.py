@@ -18,7 +18,7 @@ class SourceInfo:
     """What is known of a source before it is read.
 
     Attributes:
-        name: what the user gave.
+        name: what the user gave, without a name and password in an address.
         width: width in pixels of the first picture, upright (after rotation).
         height: height in pixels of the first picture, upright.
         frame_rate: nominal frames a second; None when unknown. 25 for images, which carry no times.
