@@ -1,6 +1,7 @@
 """`heatprop detect` on a real clip: what it writes, and what stays when it is stopped."""
 
 import contextlib
+import errno
 import inspect
 import json
 import os
@@ -172,6 +173,20 @@ def test_a_reader_that_leaves_does_not_cut_the_video(short_clip: Path, tmp_path:
     assert f"{FRAMES} frames" in err
     assert names(tmp_path) == ["out.mp4"]
     assert video_shape(tmp_path / "out.mp4")[0] == FRAMES
+
+
+@pytest.mark.parametrize("outputs", [(), ("-o", "out.mp4")])
+def test_standard_output_on_a_full_disk_is_one_line(
+    short_clip: Path, tmp_path: Path, outputs: tuple[str, ...]
+) -> None:
+    arguments = command("detect", short_clip, *ONNX, "--json", "-", *outputs)
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            arguments, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, timeout=240, check=False
+        )
+    message = f"heatprop: error: standard output: cannot write ({os.strerror(errno.ENOSPC)})\n"
+    assert (done.returncode, done.stderr) == (1, message)
+    assert names(tmp_path) == []
 
 
 def test_a_full_disk_exits_with_1_and_keeps_the_whole_lines(run: Run, short_clip: Path) -> None:

@@ -146,7 +146,7 @@ class Detect:
             except Interrupted as interrupted:
                 exit_code = interrupted.exit_code
             seconds = perf_counter() - started
-        if not self.quiet and not outputs.reader_gone:
+        if outputs.frames and not self.quiet and not outputs.reader_gone:
             for line in self._summary(video, detector, outputs, seconds, written).lines():
                 say(line)
         for trouble in problems:

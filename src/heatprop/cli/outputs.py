@@ -145,6 +145,10 @@ class DetectOutputs:
             if self._sink is None:
                 self.reader_gone = True
                 raise
+        except OutputError:
+            if self._to_standard_output:
+                close_standard_output()
+            raise
 
     def keep(self, written: list[Path], problems: list[Exception]) -> None:
         """Finish all outputs and name them; add the files to `written`, and what failed to `problems`.

@@ -93,6 +93,7 @@ class ResultsWriter:
     Raises:
         OutputExistsError: the file exists and `overwrite` is False.
         OutputError: it cannot be written.
+        BrokenPipeError: the reader of standard output has left; `write` raises it, too.
 
     Example:
         >>> header = ResultsHeader("tiny", ["cat"])
@@ -173,8 +174,13 @@ class ResultsWriter:
     def _write_line(self, value: dict[str, Any]) -> None:
         line = json.dumps(value, separators=(",", ":"), allow_nan=False) + "\n"
         if self._output is None:
-            sys.stdout.write(line)
-            sys.stdout.flush()
+            try:
+                sys.stdout.write(line)
+                sys.stdout.flush()
+            except BrokenPipeError:
+                raise
+            except OSError as error:
+                raise OutputError(f"standard output: cannot write ({error.strerror})") from None
             return
         if self._file is None:
             raise OutputError(f"{self._output.path} is closed; open a new ResultsWriter")
