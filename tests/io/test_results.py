@@ -222,6 +222,7 @@ GOOD = '{"frame":0,"time":0.0,"boxes":[[1,2,3,4]],"scores":[0.5],"labels":[0],"n
     [
         ("{", "damaged or cut short"),
         ("[]\n", "damaged or cut short"),
+        ("[" * 100_000 + "\n", "damaged or cut short"),
         ("\xff\n", "damaged or cut short"),
         (GOOD, "damaged or cut short"),
         (GOOD.replace('"time":0.0,', "") + "\n", "'time' is missing"),

@@ -264,7 +264,7 @@ def _read_frames(path: Path, class_count: int) -> Iterator[tuple[int, float, Det
 def _parse_line(line: bytes, path: Path, number: int) -> dict[str, Any]:
     try:
         value = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict) or not line.endswith(b"\n"):
         raise ResultsError(f"{path}, line {number}: damaged or cut short, no JSON object; make the file again")
