@@ -1,14 +1,15 @@
 """One suite for every kind of source, then what is special to each."""
 
+import errno
 import os
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
+from itertools import chain, islice, pairwise
 from pathlib import Path
 
 import av
@@ -424,6 +425,60 @@ def test_a_server_that_stops_in_the_middle_is_an_error_in_time(tmp_path: Path) -
         finally:
             done.set()
             server.join()
+
+
+def test_a_file_that_cannot_be_read_on_is_an_error(tmp_path: Path) -> None:
+    path = build_video(tmp_path / "clip.mp4", options={"bf": "0"})
+
+    def fail() -> Iterator[av.Packet]:
+        raise av.error.OSError(errno.EIO, "Input/output error")
+        yield
+
+    with open_video(path) as source:
+        reader = source._reader
+        packets = reader._packets
+        reader._packets = chain(islice(packets, 3), fail())
+        frames = iter(source)
+        with pytest.raises(SourceError, match=r"clip\.mp4: cannot read it \(Input/output error\); check the file"):
+            list(frames)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such files")
+def test_closing_does_not_wait_for_a_pipe_that_stalls(tmp_path: Path) -> None:
+    data = build_video(tmp_path / "clip.ts", 2000).read_bytes()
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    stall = threading.Event()
+
+    def feed() -> None:
+        with pipe.open("wb", buffering=0) as file:
+            file.write(data[: len(data) // 2])
+            stall.wait(60)
+
+    ends = []
+
+    def read(source: VideoSource) -> None:
+        try:
+            list(source)
+        except SourceError as error:
+            ends.append(str(error))
+
+    feeder = threading.Thread(target=feed, daemon=True)
+    feeder.start()
+    source = open_video(pipe)
+    reader = threading.Thread(target=read, args=(source,), daemon=True)
+    reader.start()
+    reader.join(1.0)
+    assert reader.is_alive()
+    closer = threading.Thread(target=source.close, daemon=True)
+    closer.start()
+    closer.join(5.0)
+    was_closed = not closer.is_alive()
+    stall.set()
+    for thread in (feeder, reader, closer):
+        thread.join(10.0)
+    assert was_closed
+    assert "is closed" in ends[0]
 
 
 # Images

@@ -24,6 +24,7 @@ from heatprop.types import Frame
 DEFAULT_FRAME_RATE = Fraction(25)
 TIMEOUT = 10.0
 _MOST_ERRORS_IN_A_ROW = 64
+_LONGEST_WAIT = 1.0
 _SMALL_PICTURE = 1280 * 720
 _NOT_VIDEO = {"tty", "image2", "bin", "xbin", "adf", "idf"}
 
@@ -115,7 +116,7 @@ class PictureReader:
         """Return the next whole picture, None at the end.
 
         Raises:
-            SourceError: an address gives no more data in time.
+            SourceError: an address gives no more data in time, or the file cannot be read on.
         """
         while True:
             while not self._ready and not self._at_end:
@@ -150,7 +151,7 @@ class PictureReader:
             try:
                 packet = next(self._packets, None)
             except (av.FFmpegError, ValueError) as error:
-                if self._timeout is not None and isinstance(error, av.error.ExitError | OSError):
+                if isinstance(error, av.error.ExitError | OSError):
                     raise explain_failure(self._name, error, self._timeout) from None
                 self.skipped += 1
                 self._packets = self.container.demux(self.stream)
@@ -246,6 +247,7 @@ class ContainerSource(OpenSource):
 
     def _frames(self) -> Iterator[Frame]:
         with self._lock:
+            self._require_open()
             if not self._is_fresh and not self.info.is_live:
                 self._reader.close()
                 self._reader = self._open()
@@ -255,7 +257,12 @@ class ContainerSource(OpenSource):
         while True:
             with self._lock:
                 self._require_open()
-                picture = self._first or reader.read()
+                try:
+                    picture = self._first or reader.read()
+                finally:
+                    if not self._is_open:  # `close` could not wait
+                        reader.close()
+                self._require_open()
                 self._first = None
                 self.skipped = reader.skipped
                 if picture is None:
@@ -266,11 +273,18 @@ class ContainerSource(OpenSource):
             yield frame
 
     def close(self) -> None:
-        """Release the file or connection and its decoding threads; calling it again does nothing."""
-        with self._lock:
-            self._is_open = False
+        """Release the file or connection and its decoding threads; calling it again does nothing.
+
+        Where another thread waits for data that does not come, that thread releases them when it returns.
+        """
+        self._is_open = False
+        if not self._lock.acquire(timeout=_LONGEST_WAIT):
+            return
+        try:
             self._first = None
             self._reader.close()
+        finally:
+            self._lock.release()
 
 
 def _seconds(ticks: int | None, time_base: Fraction | None) -> float | None:
