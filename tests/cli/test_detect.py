@@ -9,6 +9,7 @@ import pty
 import resource
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -141,6 +142,53 @@ def test_an_interrupt_keeps_what_was_finished(
     assert 6 <= len(finished) < 250
     assert finished == list(range(len(finished)))
     assert video_shape(tmp_path / "out.mp4")[0] == len(finished)
+
+
+# A signal at each line of `_detect` after the last frame, run for run.
+INTERRUPTED_EVERYWHERE = """
+import os, signal, sys
+from pathlib import Path
+from heatprop.cli import main
+from heatprop.cli.detect import Detect
+
+work, detect = Detect._work, Detect._detect.__code__
+lines = []
+
+def working(self, *rest):
+    try:
+        return work(self, *rest)
+    finally:
+        lines.append(0)
+
+def trace_line(frame, event, _):
+    if lines and event == "line":
+        lines.append(frame.f_lineno)
+        if len(lines) == run + 2:
+            os.kill(os.getpid(), signal.SIGINT)
+    return trace_line
+
+Detect._work = working
+for run in range(1000):
+    lines.clear()
+    sys.settrace(lambda frame, *_: trace_line if frame.f_code is detect else None)
+    arguments = ["detect", sys.argv[1], "--backend", "onnx", "--max-frames", "1", "-o", f"{run}.mp4"]
+    code = main([*arguments, "--json", f"{run}.jsonl"])
+    sys.settrace(None)
+    print(run, code, Path(f"{run}.mp4").exists() and Path(f"{run}.jsonl").exists(), lines[-1])
+    if len(lines) < run + 2:
+        break
+"""
+
+
+def test_an_interrupt_after_the_last_frame_deletes_nothing(short_clip: Path, tmp_path: Path) -> None:
+    arguments = [sys.executable, "-c", INTERRUPTED_EVERYWHERE, str(short_clip)]
+    done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False)
+    runs = [line.split() for line in done.stdout.splitlines()]
+    assert len(runs) > 8, done.stderr
+    assert {kept for _, _, kept, _ in runs} == {"True"}, done.stdout
+    assert {code for _, code, _, _ in runs} == {"0", "130"}, done.stdout
+    assert "what was finished is kept" in done.stderr
+    assert "nothing is written" not in done.stderr
 
 
 def test_a_reader_that_leaves_ends_it_quietly(demo_clip: Path, tmp_path: Path) -> None:

@@ -130,8 +130,21 @@ class Detect:
                 score_threshold=self.score_threshold,
             )
             started = perf_counter()
+            exit_code = 0
+            problems: list[Exception] = []
             try:
-                exit_code, problem = self._work(video, detector, outputs, interrupts)
+                try:
+                    self._work(video, detector, outputs, interrupts)
+                finally:
+                    interrupts.hold()
+            except Interrupted as interrupted:
+                exit_code = interrupted.exit_code
+            except BrokenPipeError:
+                # Whoever reads standard output has read enough: `heatprop detect ... --json - | head`.
+                pass
+            except (HeatpropError, OSError) as problem:
+                exit_code = 1
+                problems.append(problem)
             except BaseException:
                 # A fault in heatprop itself; it shows its traceback, but hours of finished work are not lost.
                 outputs.keep([], [])
@@ -139,12 +152,9 @@ class Detect:
             if not outputs.frames and exit_code == 0 and not outputs.reader_gone:
                 raise SourceError(f"{self.source}: no picture in it can be read; is the file damaged?")
             written: list[Path] = []
-            problems = [] if problem is None else [problem]
-            try:
-                with interrupts.held():
-                    outputs.keep(written, problems)
-            except Interrupted as interrupted:
-                exit_code = interrupted.exit_code
+            outputs.keep(written, problems)
+            if interrupts.pending is not None:
+                exit_code = interrupts.pending.exit_code
             seconds = perf_counter() - started
         if outputs.frames and not self.quiet and not outputs.reader_gone:
             for line in self._summary(video, detector, outputs, seconds, written).lines():
@@ -191,32 +201,23 @@ class Detect:
         detector: VideoDetector,
         outputs: DetectOutputs,
         interrupts: Interrupts,
-    ) -> tuple[int, Exception | None]:
-        """Go through the frames; return the exit code and what went wrong."""
+    ) -> None:
+        """Go through the frames."""
         total = video.info.frame_count
         if self.max_frames is not None:
             total = min(total or self.max_frames, self.max_frames)
         quiet = self.quiet or (self.json == STANDARD_OUTPUT and sys.stdout.isatty())
-        try:
-            outputs.begin(self._header(video, detector), mark_new=detector.propagation is not None)
-            with (
-                FrameProgress(self._name, total, quiet=quiet) as progress,
-                closing(self._frames(detector, video)) as frames,
-            ):
-                for frame, found, alone in frames:
-                    with interrupts.held():
-                        outputs.write(frame, found, alone)
-                        progress.advance()
-                    if outputs.frames == self.max_frames:
-                        break
-        except Interrupted as interrupted:
-            return interrupted.exit_code, None
-        except BrokenPipeError:
-            # Whoever reads standard output has read enough: `heatprop detect ... --json - | head`.
-            return 0, None
-        except (HeatpropError, OSError) as problem:
-            return 1, problem
-        return 0, None
+        outputs.begin(self._header(video, detector), mark_new=detector.propagation is not None)
+        with (
+            FrameProgress(self._name, total, quiet=quiet) as progress,
+            closing(self._frames(detector, video)) as frames,
+        ):
+            for frame, found, alone in frames:
+                with interrupts.held():
+                    outputs.write(frame, found, alone)
+                    progress.advance()
+                if outputs.frames == self.max_frames:
+                    break
 
     def _frames(
         self, detector: VideoDetector, video: VideoSource

@@ -40,6 +40,15 @@ class Interrupts:
         self._held = False
         self._pending: Interrupted | None = None
 
+    @property
+    def pending(self) -> Interrupted | None:
+        """What was asked while held and not raised."""
+        return self._pending
+
+    def hold(self) -> None:
+        """Raise nothing from here on: what is finished now is to be kept; see `pending`."""
+        self._held = True
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """Let the block finish before `Interrupted` is raised."""
