@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from importlib import metadata
 from typing import Annotated, TypeAlias
@@ -50,6 +51,11 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:
         close_standard_output()
         return 0
+    except OSError as problem:
+        if problem.errno != errno.ENAMETOOLONG:
+            raise
+        error(f"{problem.filename}: {problem.strerror}; choose a shorter one")
+        return 2
 
 
 def _parse(arguments: list[str]) -> Detect | Export | Models:

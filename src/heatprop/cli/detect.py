@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 from collections.abc import Generator
 from contextlib import closing
@@ -99,7 +100,7 @@ class Detect:
     @property
     def _name(self) -> str:
         """What the source is called where room is short."""
-        return Path(self.source).resolve().name if Path(self.source).exists() else self.source
+        return Path(self.source).resolve().name if os.path.exists(self.source) else self.source
 
     def _propagation(self) -> PropagationConfig | None:
         if self.no_propagation:

@@ -41,7 +41,7 @@ def default_video_name(source: str) -> str:
         path = Path(source)
         if any(mark in path.name for mark in "*?["):
             path = path.parent
-        stem = path.resolve().name if path.is_dir() else path.stem
+        stem = path.resolve().name if os.path.isdir(path) else path.stem
     name = re.sub(r"[^\w.-]+", "-", stem).strip("-") or "video"
     return f"{name}.heatprop.mp4"
 
@@ -168,7 +168,8 @@ class DetectOutputs:
             except HeatpropError as problem:
                 problems.append(problem)
             else:
-                written += [path] if path else []
+                # An output that failed on the way, on a full disk for instance, has left nothing.
+                written += [path] if path and path.exists() else []
         if sink is not None:
             self.sound_note, self.encoding_seconds = sink.audio_note, sink.encoding_seconds
 
@@ -190,7 +191,7 @@ class DetectOutputs:
 
 def _refuse_clashes(source: str, paths: Sequence[Path]) -> None:
     for path in paths:
-        if os.path.exists(source) and path.exists() and path.samefile(source):
+        if os.path.exists(source) and os.path.exists(path) and path.samefile(source):
             raise OutputError(f"{path} is the source itself; choose another name for the output")
     if len(paths) == 2 and paths[0].absolute() == paths[1].absolute():
         raise OutputError(f"{paths[0]} is asked for twice, by -o and --json; choose two names")
