@@ -64,7 +64,7 @@ def open_container(
         # Some protocols call an answer that never came invalid.
         is_late = is_remote and time.monotonic() - start >= timeout
         if isinstance(error, av.InvalidDataError) and not is_late:
-            raise SourceError(f"{name} is not a video, or its start is damaged; try to play it") from None
+            raise SourceError(f"{name} is not a video, or it is damaged or cut off; try to play it") from None
         if is_late:
             error = TimeoutError()
         raise explain_failure(name, error, timeout if is_remote else None) from None
