@@ -184,7 +184,7 @@ def test_without_torch_one_line_says_what_to_install(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     refused(
-        Finished(done.returncode, done.stdout, done.stderr), r"torch, which is not installed.*heatprop\[train\]"
+        Finished(done.returncode, done.stdout, done.stderr), r"torch, which is not installed.*heatprop\[export\]"
     )
     assert not list(tmp_path.iterdir())
 

@@ -24,6 +24,7 @@ from heatprop.cli.summary import Summary
 from heatprop.detector import VideoDetector
 from heatprop.errors import HeatpropError, InvalidConfigError, SourceError, check_count
 from heatprop.io import VideoSource, open_video
+from heatprop.io.addresses import shown
 from heatprop.io.results import STANDARD_OUTPUT, ResultsHeader
 from heatprop.propagation import PropagationConfig
 from heatprop.types import Detections, Frame
@@ -100,7 +101,7 @@ class Detect:
     @property
     def _name(self) -> str:
         """What the source is called where room is short."""
-        return Path(self.source).resolve().name if os.path.exists(self.source) else self.source
+        return Path(self.source).resolve().name if os.path.exists(self.source) else shown(self.source)
 
     def _propagation(self) -> PropagationConfig | None:
         if self.no_propagation:
@@ -151,7 +152,7 @@ class Detect:
                 outputs.keep([], [])
                 raise
             if not outputs.frames and exit_code == 0 and not outputs.reader_gone:
-                raise SourceError(f"{self.source}: no picture in it can be read; is the file damaged?")
+                raise SourceError(f"{self._name}: no picture in it can be read; is the file damaged?")
             written: list[Path] = []
             outputs.keep(written, problems)
             if interrupts.pending is not None:
