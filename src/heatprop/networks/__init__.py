@@ -1,4 +1,4 @@
-"""CenterNet in PyTorch: the paper's networks, timm backbones, published checkpoints. Needs the extra `train`."""
+"""CenterNet in PyTorch: the paper's networks, timm backbones, published checkpoints. Needs the extra `export`."""
 
 try:
     import torch as _torch  # noqa: F401

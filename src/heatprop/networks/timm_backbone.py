@@ -56,7 +56,7 @@ def _create(name: str, pretrained: Pretrained, levels: Sequence[int]) -> Any:
         import timm  # noqa: PLC0415 - a second that only such backbones need
     except ImportError:
         raise InvalidConfigError(
-            f"backbone {name!r} needs timm, which is not installed; run pip install 'heatprop[train]'"
+            f"backbone {name!r} needs timm, which is not installed; run pip install 'heatprop[export]'"
         ) from None
     if not timm.is_model(name.partition(".")[0]):
         raise InvalidConfigError(
