@@ -154,9 +154,11 @@ def test_the_public_names_are_there_and_no_more():
         "HeatmapPropagator",
         "HeatpropError",
         "PropagationConfig",
+        "SeqNmsConfig",
         "VideoDetector",
         "decode",
         "open_video",
+        "seq_nms",
     ]
     assert heatprop.decode is decode
 

@@ -9,6 +9,7 @@ from heatprop.detector import VideoDetector
 from heatprop.errors import HeatpropError
 from heatprop.io import open_video
 from heatprop.propagation import HeatmapPropagator, PropagationConfig
+from heatprop.seqnms import SeqNmsConfig, seq_nms
 from heatprop.types import Detections, Frame, HeadOutput
 
 __all__ = [
@@ -18,9 +19,11 @@ __all__ = [
     "HeatmapPropagator",
     "HeatpropError",
     "PropagationConfig",
+    "SeqNmsConfig",
     "VideoDetector",
     "decode",
     "open_video",
+    "seq_nms",
 ]
 
 __version__ = "0.1.0"
