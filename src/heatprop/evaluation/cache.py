@@ -1,0 +1,329 @@
+"""A folder of network outputs, so that whatever comes after the network costs no run of it.
+
+    FOLDER/manifest.json              which model, dataset, classes and floor: see `CacheManifest`
+    FOLDER/parts/000012-003.zarr.zip  frames 192 to 255 of video 12: a Zarr 3 group in one file
+
+A part is written under another name and gets its own when it is whole, so a run that is killed leaves whole parts
+only. Zip's checksums tell a damaged one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from heatprop.backends import Backend
+from heatprop.datasets.annotations import Video, VideoDataset
+from heatprop.errors import HeatpropError, InvalidArrayError, check_range
+from heatprop.evaluation.sparse_outputs import SparseOutput, check_sparse, places_of
+from heatprop.evaluation.whole_files import read_json, write_json, write_whole
+from heatprop.types import IntArray
+from heatprop.zoo import Model
+
+FORMAT = "heatprop-outputs"
+VERSION = 1
+PART_FRAMES = 64
+"""Frames in a part: some seconds of the network's work, which is all that a kill can cost."""
+DEFAULT_FLOOR = 0.01
+
+
+class CacheError(HeatpropError, ValueError):
+    """A cache belongs to something else, lacks frames, or is damaged; the message names the folder or file."""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheManifest:
+    """What the outputs in a cache come from; two runs may share a cache only when all of it is equal.
+
+    Attributes:
+        model: name of the model.
+        model_sha256: hash of its card and of its files.
+        backend: runtime, version, device and precision, as `Backend.description` says.
+        layout: of the dataset.
+        split: of the dataset.
+        frames: number of frames of the dataset.
+        frames_sha256: hash of the names of its videos and frames, in order; the dataset may be moved.
+        classes: names of the heatmap's channels that are kept, in order.
+        stride: pixels of the network's input for one cell.
+        floor: see `heatprop.evaluation.sparse_outputs`.
+    """
+
+    model: str
+    model_sha256: str
+    backend: str
+    layout: str
+    split: str
+    frames: int
+    frames_sha256: str
+    classes: tuple[str, ...]
+    stride: int
+    floor: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON object that stands in the file."""
+        return {"format": FORMAT, "version": VERSION, **asdict(self), "classes": list(self.classes)}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CachedPart:
+    """Some consecutive frames of a video.
+
+    Attributes:
+        frame_sizes: width and height of each picture in pixels, int64 ``(F, 2)``.
+        outputs: what the network said about each.
+    """
+
+    frame_sizes: IntArray
+    outputs: Sequence[SparseOutput]
+
+
+def hash_of_model(model: Model) -> str:
+    """Return the SHA-256 of a model's card and files."""
+    digest = hashlib.sha256(model.card.to_json().encode())
+    weights = [model.path.with_suffix(".bin")] if model.path.suffix == ".xml" else []
+    for path in (model.path, *weights):
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def hash_of_frames(dataset: VideoDataset) -> str:
+    """Return the SHA-256 of the names of a dataset's videos and frames, in order."""
+    digest = hashlib.sha256()
+    for video in dataset.videos:
+        digest.update(f"{video.name}\t{video.length}\n".encode())
+    for name in dataset.frame_names:
+        digest.update(f"{name}\n".encode())
+    return digest.hexdigest()
+
+
+def manifest_of(
+    model: Model, backend: Backend, dataset: VideoDataset, *, split: str, classes: Sequence[str], floor: float
+) -> CacheManifest:
+    """Say what outputs come from.
+
+    Raises:
+        InvalidConfigError: `floor` is outside [0, 1].
+    """
+    check_range("cache floor", floor, 0, 1)
+    return CacheManifest(
+        model=model.card.name,
+        model_sha256=hash_of_model(model),
+        backend=backend.description,
+        layout=dataset.layout,
+        split=split,
+        frames=dataset.frame_count,
+        frames_sha256=hash_of_frames(dataset),
+        classes=tuple(classes),
+        stride=model.card.stride,
+        floor=float(floor),
+    )
+
+
+def read_manifest(folder: Path) -> CacheManifest:
+    """Read what a cache is of.
+
+    Raises:
+        CacheError: there is no cache, or its manifest is damaged or of another version.
+    """
+    path = folder / "manifest.json"
+    remedy = "give another --cache folder, or delete this one to make it again"
+    try:
+        value = read_json(path)
+    except FileNotFoundError:
+        raise CacheError(
+            f"cache {folder}: there is no manifest.json in it; make one with evaluate --cache"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise CacheError(f"cache {folder}: manifest.json cannot be read ({error}); {remedy}") from None
+    if not isinstance(value, dict) or value.get("format") != FORMAT:
+        raise CacheError(f"cache {folder}: manifest.json is not that of a cache; {remedy}")
+    if value.get("version") != VERSION:
+        raise CacheError(
+            f"cache {folder}: its version is {value.get('version')!r} but this heatprop reads {VERSION}; {remedy}"
+        )
+    kinds = {"frames": int, "stride": int, "floor": float, "classes": list}
+    names = [item.name for item in fields(CacheManifest)]
+    for name in names:
+        if type(value.get(name)) is not kinds.get(name, str):
+            raise CacheError(f"cache {folder}: {name} in manifest.json is {value.get(name)!r}; {remedy}")
+    settings = {name: value[name] for name in names}
+    return CacheManifest(**settings | {"classes": tuple(map(str, value["classes"]))})
+
+
+def part_count(video: Video) -> int:
+    """Return how many parts a video has."""
+    return -(-video.length // PART_FRAMES)
+
+
+def part_rows(video: Video, part: int) -> range:
+    """Return the rows of the frames of a part of a video."""
+    return video.rows[part * PART_FRAMES : (part + 1) * PART_FRAMES]
+
+
+class OutputCache:
+    """An open cache; several processes may use one at once.
+
+    Args:
+        folder: where it is, or shall be.
+        manifest: what it must be of; None takes an existing one as it is.
+
+    Attributes:
+        manifest: what it is of.
+
+    Raises:
+        CacheError: it is of something else, or there is none and `manifest` is None.
+        OutputError: it cannot be made.
+    """
+
+    def __init__(self, folder: Path, manifest: CacheManifest | None = None) -> None:
+        _zarr()
+        self.folder = folder
+        if manifest is None or (folder / "manifest.json").exists():
+            self.manifest = read_manifest(folder)
+            if manifest is not None:
+                require_same(folder, self.manifest, manifest)
+            return
+        self.manifest = manifest
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise CacheError(f"cache {folder} holds something else; give an empty folder or a new name")
+        write_json(folder / "manifest.json", manifest.to_json())
+
+    def _path(self, video: int, part: int) -> Path:
+        return self.folder / "parts" / f"{video:06d}-{part:03d}.zarr.zip"
+
+    def has(self, video: int, part: int) -> bool:
+        """Say whether a part is there."""
+        return self._path(video, part).exists()
+
+    def require_whole(self, videos: Sequence[Video]) -> None:
+        """Check that no part is missing.
+
+        Raises:
+            CacheError: one is.
+        """
+        wanted = [(number, part) for number, video in enumerate(videos) for part in range(part_count(video))]
+        missing = sum(not self.has(*each) for each in wanted)
+        if missing:
+            raise CacheError(
+                f"cache {self.folder}: {missing} of its {len(wanted)} parts are missing; "
+                "run evaluate --cache with it to the end first"
+            )
+
+    def write(self, video: int, part: int, content: CachedPart) -> None:
+        """Keep a part, whole or not at all.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        write_whole(self._path(video, part), lambda path: _write_part(path, content))
+
+    def read(self, video: int, part: int) -> CachedPart:
+        """Read a part.
+
+        Raises:
+            CacheError: it is missing or damaged.
+        """
+        path = self._path(video, part)
+        try:
+            content = _read_part(path)
+        except FileNotFoundError:
+            raise CacheError(f"cache {self.folder}: {path.name} is missing; run evaluate --cache again") from None
+        except Exception as error:  # zarr, zip and the codecs have a dozen unrelated exception types
+            raise CacheError(
+                f"cache {path} is damaged ({type(error).__name__}: {error}); delete this file and run "
+                "evaluate --cache again: only its frames are computed anew"
+            ) from None
+        classes = len(self.manifest.classes)
+        if any(output.shape[0] != classes for output in content.outputs):
+            raise CacheError(f"cache {path} is not of {classes} classes; delete this file and run evaluate again")
+        return content
+
+
+def require_same(folder: Path, have: CacheManifest, want: CacheManifest) -> None:
+    """Check that a cache is of what is asked for.
+
+    Raises:
+        CacheError: one line that names the first thing that differs.
+    """
+    for item in fields(CacheManifest):
+        old, new = getattr(have, item.name), getattr(want, item.name)
+        if old != new:
+            raise CacheError(
+                f"cache {folder} was made with {item.name.replace('_', ' ')} {_short(old)}, not {_short(new)}; "
+                "give another --cache folder, or delete this one"
+            )
+
+
+def _short(value: object) -> str:
+    if isinstance(value, tuple):
+        value = ", ".join(value)
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _write_part(path: Path, content: CachedPart) -> None:
+    zarr = _zarr()
+    outputs = content.outputs
+    arrays: dict[str, np.ndarray[Any, Any]] = {
+        "frame_sizes": np.asarray(content.frame_sizes, np.int64),
+        "shapes": np.array([output.shape for output in outputs], np.int64).reshape(-1, 3),
+        "cell_counts": np.array([len(output.cells) for output in outputs], np.int64),
+        "cell_steps": np.concatenate([np.diff(output.cells, prepend=0) for output in outputs]).astype(np.uint32),
+        "scores": np.concatenate([output.scores for output in outputs]),
+        "sizes": np.concatenate([output.sizes for output in outputs]),
+    }
+    if outputs[0].offsets is not None:
+        arrays["offsets"] = np.concatenate([output.offsets for output in outputs if output.offsets is not None])
+    with zarr.storage.ZipStore(path, mode="w") as store:
+        group = zarr.create_group(store)
+        for name, values in arrays.items():
+            # Bytes of a rank together: they compress to half.
+            squeeze = zarr.codecs.BloscCodec(cname="zstd", clevel=3, shuffle="shuffle", typesize=values.itemsize)
+            chunks = tuple(max(1, side) for side in values.shape)
+            array = group.create_array(
+                name, shape=values.shape, dtype=values.dtype, chunks=chunks, compressors=squeeze
+            )
+            if values.size:
+                array[...] = values
+
+
+def _read_part(path: Path) -> CachedPart:
+    zarr = _zarr()
+    with zarr.storage.ZipStore(path, mode="r") as store:
+        group = zarr.open_group(store, mode="r")
+        arrays = {name: np.asarray(array[...]) for name, array in group.arrays()}
+    shapes, counts = arrays["shapes"], arrays["cell_counts"]
+    ends = np.cumsum(counts)
+    if len(ends) == 0 or ends[-1] != len(arrays["cell_steps"]) or ends[-1] != len(arrays["scores"]):
+        raise InvalidArrayError("the number of cells is not that of the frames")
+    outputs: list[SparseOutput] = []
+    place = 0
+    for shape, end, count in zip(shapes.tolist(), ends.tolist(), counts.tolist(), strict=True):
+        cells = np.cumsum(arrays["cell_steps"][end - count : end], dtype=np.int64)
+        extent = (shape[0], shape[1], shape[2])
+        rows = slice(place, place + len(places_of(cells, extent)))
+        offsets = arrays["offsets"][rows] if "offsets" in arrays else None
+        output = SparseOutput(extent, cells, arrays["scores"][end - count : end], arrays["sizes"][rows], offsets)
+        check_sparse(output)
+        outputs.append(output)
+        place = rows.stop
+    if place != len(arrays["sizes"]) or len(arrays["frame_sizes"]) != len(outputs):
+        raise InvalidArrayError("the number of sizes is not that of the cells")
+    return CachedPart(arrays["frame_sizes"], outputs)
+
+
+def _zarr() -> ModuleType:
+    try:
+        import zarr  # noqa: PLC0415
+        import zarr.codecs  # noqa: PLC0415
+        import zarr.storage  # noqa: PLC0415
+    except ImportError:
+        raise CacheError("a cache needs the package zarr; run: pip install 'heatprop[evaluate]'") from None
+    return zarr
