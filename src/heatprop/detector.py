@@ -13,7 +13,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from heatprop.backends import Backend, Precision, load_model, open_backend
+from heatprop.backends import Backend, Device, Precision, load_model, open_backend
 from heatprop.decoding import decode
 from heatprop.errors import check_range
 from heatprop.io import VideoSource, open_video
@@ -104,10 +104,11 @@ class VideoDetector:
         forget_at_cuts: whether propagation starts anew where one shot ends and another begins. The paper, whose
             videos have no cuts, does not.
         precision: "f32", or "bf16" for speed where backend and processor have it.
+        device: "auto", "cpu", or for a graphics card "cuda" or "tensorrt"; see `heatprop.backends.open_backend`.
 
     Raises:
         ModelError: the model is unknown or damaged.
-        BackendError: the backend is unknown or not installed, or lacks the precision.
+        BackendError: the backend is unknown or not installed, or lacks the precision or the device.
         InvalidConfigError: a setting lies outside its range.
 
     Example:
@@ -128,6 +129,7 @@ class VideoDetector:
         score_threshold: float = 0.3,
         forget_at_cuts: bool = True,
         precision: Precision = "f32",
+        device: Device = "auto",
     ) -> None:
         check_range("score_threshold", score_threshold, 0, 1)
         loaded = load_model(model)
@@ -135,7 +137,7 @@ class VideoDetector:
         self.propagation = propagation
         self.score_threshold = score_threshold
         self.forget_at_cuts = forget_at_cuts
-        self.backend: Backend = open_backend(backend, loaded, precision=precision)
+        self.backend: Backend = open_backend(backend, loaded, precision=precision, device=device)
         self.timings = StageTimings()
         self._state = self._new_state(propagation)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -252,6 +253,31 @@ def test_an_unknown_backend_is_refused(name: str, part: str) -> None:
     with pytest.raises(BackendError, match=part) as caught:
         open_backend(name, MODEL)
     assert "onnx" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "device", "part"),
+    [
+        ("onnx", "cuda", "onnxruntime-gpu"),
+        ("onnx", "tensorrt", "onnxruntime-gpu"),
+        ("auto", "tensorrt", "onnxruntime-gpu"),
+        ("openvino", "cuda", "no device 'cuda'"),
+        ("torch", "tensorrt", "no device 'tensorrt'"),
+        ("torch", "cuda", "no device 'cuda'"),
+        ("onnx", "gpu", "unknown"),
+    ],
+)
+def test_a_device_that_is_not_there_is_refused_with_the_remedy(name: str, device: str, part: str) -> None:
+    if device == "cuda" and name == "torch" and importlib.import_module("torch").cuda.is_available():
+        pytest.skip("this machine has a CUDA card")
+    with pytest.raises(BackendError, match=part) as caught:
+        open_backend(name, model_for(name), device=device)  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", available())
+def test_the_processor_can_be_asked_for(name: str) -> None:
+    assert "CPU" in open_backend(name, model_for(name), device="cpu").description
 
 
 def test_impossible_numbers_of_threads_are_refused() -> None:

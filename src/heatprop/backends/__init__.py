@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from heatprop import zoo
-from heatprop.backends.base import Backend, Precision
+from heatprop.backends.base import Backend, Device, Precision
 from heatprop.errors import BackendError
 from heatprop.zoo import Model
 from heatprop.zoo.metadata import NotOnnxError, read_operators
 
-__all__ = ["Backend", "BackendName", "Precision", "available", "load_model", "open_backend"]
+__all__ = ["Backend", "BackendName", "Device", "Precision", "available", "load_model", "open_backend"]
 
 BackendName = Literal["auto", "onnx", "openvino", "torch"]
 
@@ -27,19 +27,22 @@ CHECKPOINTS = (".pth", ".pt", ".ckpt")
 
 @dataclass(frozen=True, slots=True)
 class _Runtime:
-    """A backend before it is imported: module that it needs, module and class here, endings that it opens."""
+    """A backend before it is imported: what it needs, module and class here, what it opens and where it runs."""
 
     needs: str
     module: str
     kind: str
     opens: tuple[str, ...]
+    devices: tuple[str, ...]
 
 
 # Fastest first.
 _BACKENDS = {
-    "openvino": _Runtime("openvino", "heatprop.backends.openvino", "OpenVinoBackend", (".xml", ".onnx")),
-    "onnx": _Runtime("onnxruntime", "heatprop.backends.onnx", "OnnxBackend", (".onnx",)),
-    "torch": _Runtime("torch", "heatprop.backends.torch", "TorchBackend", CHECKPOINTS),
+    "openvino": _Runtime("openvino", "heatprop.backends.openvino", "OpenVinoBackend", (".xml", ".onnx"), ("cpu",)),
+    "onnx": _Runtime(
+        "onnxruntime", "heatprop.backends.onnx", "OnnxBackend", (".onnx",), ("cpu", "cuda", "tensorrt")
+    ),
+    "torch": _Runtime("torch", "heatprop.backends.torch", "TorchBackend", CHECKPOINTS, ("cpu", "cuda")),
 }
 
 
@@ -72,6 +75,7 @@ def open_backend(
     model: Model,
     *,
     precision: Precision = "f32",
+    device: Device = "auto",
     threads: int | None = None,
     concurrency: int | None = None,
 ) -> Backend:
@@ -82,18 +86,22 @@ def open_backend(
         model: from `load_model` or `heatprop.zoo.load`.
         precision: "f32" gives the same boxes on every machine; "bf16" is faster where the processor has it and
             moves boxes by a pixel or so (docs/decisions/006-precision.md); "f16" is for graphics cards.
+        device: "auto" is the processor, except that PyTorch takes a graphics card (CUDA) where there is one;
+            "cuda", and for ``.onnx`` files "tensorrt", ask for the card.
         threads: processors to use in all; None means all that the process may use.
         concurrency: calls at once that they are shared between; None means the most frames a second,
             1 the shortest time for a frame that waits for the one before.
 
     Raises:
-        BackendError: the backend is unknown or not installed, or refuses the model or the precision.
+        BackendError: the backend is unknown or not installed, or refuses the model, the precision or the device.
         InvalidConfigError: `threads` or `concurrency` is below 1.
     """
     if precision not in get_args(Precision):
         raise BackendError(f"precision {precision!r} is unknown; choose one of {', '.join(get_args(Precision))}")
+    if device not in get_args(Device):
+        raise BackendError(f"device {device!r} is unknown; choose one of {', '.join(get_args(Device))}")
     if name == "auto":
-        name = _fastest(model)
+        name = _fastest(model, device)
     if name not in _BACKENDS:
         raise BackendError(f"backend {name!r} is unknown; choose one of {', '.join(['auto', *_BACKENDS])}")
     runtime = _BACKENDS[name]
@@ -103,7 +111,7 @@ def open_backend(
             f"choose {' or '.join(_openers(model)) or 'another model'}, or export the checkpoint again"
         )
     backend: Backend = getattr(_import(name), runtime.kind)(
-        model, precision=precision, threads=threads, concurrency=concurrency
+        model, precision=precision, device=device, threads=threads, concurrency=concurrency
     )
     return backend
 
@@ -112,11 +120,12 @@ def _openers(model: Model) -> list[str]:
     return [name for name, runtime in _BACKENDS.items() if model.path.suffix in runtime.opens]
 
 
-def _fastest(model: Model) -> str:
+def _fastest(model: Model, device: Device) -> str:
     """Return the fastest backend that is installed and opens the file; else one to install."""
     openers = _openers(model)
     if not openers:
         raise BackendError(f"no backend opens {model.path}; give an .onnx, .xml or .pth file")
+    openers = [name for name in openers if device == "auto" or device in _BACKENDS[name].devices] or openers
     installed = [name for name in openers if name in available()]
     if "onnx" in installed and _is_deformable(model.path):
         return "onnx"  # OpenVINO's ONNX reader does not know the operator

@@ -15,6 +15,7 @@ from heatprop.types import FloatArray, HeadOutput, ImageArray
 from heatprop.zoo import Model, ModelCard
 
 Precision: TypeAlias = Literal["f32", "bf16", "f16"]
+Device: TypeAlias = Literal["auto", "cpu", "cuda", "tensorrt"]
 INPUT = "images"
 _MOST_CALLS_AT_ONCE = 8
 

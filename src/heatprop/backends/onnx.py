@@ -1,4 +1,4 @@
-"""Inference with ONNX Runtime on the processor: installed with heatprop, so it always works."""
+"""Inference with ONNX Runtime: on the processor, where it always works, or on a graphics card when asked to."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import onnxruntime
 
 from heatprop.backends.base import (
     INPUT,
+    Device,
     Precision,
     check_heads,
     check_images,
@@ -21,17 +22,23 @@ from heatprop.zoo import Model
 _FATAL_ONLY = 4  # what fails is raised as an exception; printing it as well would reach the user twice
 
 
+_PROVIDERS = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
+
+
 class OnnxBackend:
-    """ONNX Runtime, CPU, float32. Each call runs in the thread that makes it.
+    """ONNX Runtime. Each call runs in the thread that makes it.
 
     Args:
         model: what to run.
-        precision: only "f32".
+        precision: "f32"; with TensorRT also "f16".
+        device: "auto" and "cpu" are the processor; "cuda" and "tensorrt" need the package ``onnxruntime-gpu``,
+            and run on the processor what they have no kernel for.
         threads: processors to use in all; None means all that the process may use.
         concurrency: calls at once to share them between; None means one processor a call, at most 8 calls.
 
     Raises:
-        BackendError: ONNX Runtime refuses the file, or the file is not what its card says.
+        BackendError: ONNX Runtime refuses the file, or lacks device or precision, or the file is not what its
+            card says.
         InvalidConfigError: a number is below 1.
     """
 
@@ -42,13 +49,18 @@ class OnnxBackend:
         model: Model,
         *,
         precision: Precision = "f32",
+        device: Device = "auto",
         threads: int | None = None,
         concurrency: int | None = None,
     ) -> None:
-        if precision != "f32":
-            raise BackendError(f"ONNX Runtime has no precision {precision!r} on a processor; use f32 or OpenVINO")
+        device = "cpu" if device == "auto" else device
+        if precision not in (("f32", "f16") if device == "tensorrt" else ("f32",)):
+            where = "a processor; use f32 or OpenVINO" if device == "cpu" else f"{device}; use f32"
+            raise BackendError(f"ONNX Runtime has no precision {precision!r} on {where}")
+        providers = _providers(device, precision)
         threads, self.concurrency = share_processors(threads, concurrency)
-        self.description = f"ONNX Runtime {onnxruntime.__version__}, CPU, f32"
+        name = {"cpu": "CPU", "cuda": "CUDA", "tensorrt": "TensorRT"}[device]
+        self.description = f"ONNX Runtime {onnxruntime.__version__}, {name}, {precision}"
         self._model = model
         self._outputs = list(wanted_channels(model.card))
         options = onnxruntime.SessionOptions()
@@ -58,13 +70,16 @@ class OnnxBackend:
         # Idle threads that spin take the processor from decoding and drawing.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            self._session = onnxruntime.InferenceSession(
-                str(model.path), options, providers=["CPUExecutionProvider"]
-            )
+            self._session = onnxruntime.InferenceSession(str(model.path), options, providers=providers)
         except Exception as error:  # ONNX Runtime has a dozen unrelated exception types
             raise BackendError(
                 f"ONNX Runtime {onnxruntime.__version__} refuses {model.path}: {_first_line(error)}"
             ) from None
+        if device != "cpu" and _PROVIDERS[device] not in self._session.get_providers():
+            # ONNX Runtime falls back to the processor without an error where a library is missing.
+            raise BackendError(
+                f"ONNX Runtime cannot start {name} here; are the card's driver and libraries installed?"
+            )
         channels = {
             output.name: output.shape[1] if len(output.shape) == 4 and type(output.shape[1]) is int else None
             for output in self._session.get_outputs()
@@ -82,6 +97,25 @@ class OnnxBackend:
                 f"ONNX Runtime failed on images {images.shape} with {self._model.path}: {_first_line(error)}"
             ) from None
         return split_heads(dict(zip(self._outputs, arrays, strict=True)), images, self._model)
+
+
+def _providers(device: Device, precision: Precision) -> list[str | tuple[str, dict[str, str]]]:
+    """Return the execution providers for a device, the processor last.
+
+    Raises:
+        BackendError: this build of ONNX Runtime does not have the device.
+    """
+    if device == "cpu":
+        return ["CPUExecutionProvider"]
+    if _PROVIDERS[device] not in onnxruntime.get_available_providers():
+        raise BackendError(
+            f"ONNX Runtime {onnxruntime.__version__} has no device {device!r} here; put onnxruntime-gpu in place "
+            "of onnxruntime, or use --device cpu"
+        )
+    providers: list[str | tuple[str, dict[str, str]]] = [_PROVIDERS["cuda"], "CPUExecutionProvider"]
+    if device == "tensorrt":
+        providers.insert(0, (_PROVIDERS[device], {"trt_fp16_enable": str(precision == "f16")}))
+    return providers
 
 
 def _first_line(error: Exception) -> str:

@@ -8,7 +8,15 @@ from pathlib import Path
 
 import torch
 
-from heatprop.backends.base import INPUT, Precision, check_heads, check_images, share_processors, split_heads
+from heatprop.backends.base import (
+    INPUT,
+    Device,
+    Precision,
+    check_heads,
+    check_images,
+    share_processors,
+    split_heads,
+)
 from heatprop.errors import BackendError, ModelError
 from heatprop.networks import Checkpoint, load_checkpoint
 from heatprop.networks.normalisation import normalise
@@ -40,7 +48,7 @@ def load_model(path: Path) -> CheckpointModel:
 
 
 class TorchBackend:
-    """PyTorch on the first graphics card (CUDA), or on the processor where there is none.
+    """PyTorch on the first graphics card (CUDA), or on the processor.
 
     In "bf16" and "f16" convolutions run in that format; deformable ones stay in float32, as does the sigmoid. On
     a graphics card float32 may mean TF32, as PyTorch is set. On the processor the number of threads is
@@ -49,6 +57,7 @@ class TorchBackend:
     Args:
         model: what to run.
         precision: "f32", "bf16", or on a graphics card "f16".
+        device: "auto" is a graphics card (CUDA) where there is one; "cpu" or "cuda".
         threads: processors to use in all; None means all that the process may use.
         concurrency: calls at once to share them between; None means one processor a call, at most 8 calls.
 
@@ -64,15 +73,20 @@ class TorchBackend:
         model: Model,
         *,
         precision: Precision = "f32",
+        device: Device = "auto",
         threads: int | None = None,
         concurrency: int | None = None,
     ) -> None:
-        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if device == "tensorrt" or (device == "cuda" and not torch.cuda.is_available()):
+            raise BackendError(f"PyTorch has no device {device!r} here; use --device cpu")
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._device = torch.device(device)
         if precision == "f16" and self._device.type == "cpu":
             raise BackendError("PyTorch has no precision 'f16' on a processor; use f32 or bf16")
         threads, self.concurrency = share_processors(threads, concurrency)
-        device = self._device.type.upper() if self._device.type == "cpu" else torch.cuda.get_device_name()
-        self.description = f"PyTorch {torch.__version__.partition('+')[0]}, {device}, {precision}"
+        where = "CPU" if device == "cpu" else torch.cuda.get_device_name()
+        self.description = f"PyTorch {torch.__version__.partition('+')[0]}, {where}, {precision}"
         self._model = model
         self._autocast_type = _AUTOCAST.get(precision)
         network = _checkpoint(model).network

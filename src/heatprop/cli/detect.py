@@ -15,7 +15,7 @@ from typing import Annotated
 import cv2
 import tyro
 
-from heatprop.backends import BackendName, Precision
+from heatprop.backends import BackendName, Device, Precision
 from heatprop.cli.interrupts import Interrupted, Interrupts
 from heatprop.cli.messages import error, say
 from heatprop.cli.outputs import DetectOutputs, default_video_name
@@ -63,6 +63,8 @@ class Detect:
     """What runs the network; auto takes the fastest installed."""
     precision: Precision = _DETECTOR["precision"]
     """Of the network; bf16 is faster where OpenVINO and the processor have it, and moves boxes by a pixel."""
+    device: Device = _DETECTOR["device"]
+    """Where the network runs: cuda (ONNX Runtime, PyTorch) and tensorrt (ONNX Runtime) are graphics cards."""
     score_threshold: Annotated[float, tyro.conf.arg(metavar="SCORE")] = _DETECTOR["score_threshold"]
     """Show objects of at least this score, 0 to 1."""
     no_propagation: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
@@ -128,6 +130,7 @@ class Detect:
                 propagation=propagation,
                 backend=self.backend,
                 precision=self.precision,
+                device=self.device,
                 forget_at_cuts=not self.carry_over_cuts,
                 score_threshold=self.score_threshold,
             )
