@@ -5,13 +5,17 @@ Boxes are ``(N, 4)`` as (x1, y1, x2, y2) on any grid; a side is ``x2 - x1``, wit
 
 from __future__ import annotations
 
+from typing import Any, TypeAlias
+
 import numpy as np
 from numpy.typing import NDArray
 
 from heatprop.types import FloatArray, IntArray
 
+AnyFloatArray: TypeAlias = NDArray[np.floating[Any]]
 
-def areas(boxes: FloatArray) -> NDArray[np.float64]:
+
+def areas(boxes: AnyFloatArray) -> NDArray[np.float64]:
     """Return the area of each box ``(..., 4)``, as ``(...)``; 0 for one whose sides are crossed.
 
     >>> areas(np.array([[0, 0, 2, 3], [5, 5, 4, 9]], np.float32)).tolist()
@@ -22,7 +26,7 @@ def areas(boxes: FloatArray) -> NDArray[np.float64]:
     return area
 
 
-def iou(boxes: FloatArray, others: FloatArray) -> NDArray[np.float64]:
+def iou(boxes: AnyFloatArray, others: AnyFloatArray) -> NDArray[np.float64]:
     """Return the intersection over union of boxes ``(..., 4)`` with others, broadcast; 0 where both are empty.
 
     >>> a, b = np.float32([[0, 0, 2, 2]]), np.float32([[1, 0, 3, 2], [0, 0, 0, 0]])
@@ -59,6 +63,6 @@ def nms(boxes: FloatArray, labels: IntArray, iou_threshold: float) -> IntArray:
     return np.flatnonzero(kept)
 
 
-def _sides(boxes: FloatArray) -> tuple[NDArray[np.float64], ...]:
+def _sides(boxes: AnyFloatArray) -> tuple[NDArray[np.float64], ...]:
     """Return x1, y1, x2 and y2, each float64 ``(...)``, contiguous: several times faster than rows of four."""
     return tuple(np.ascontiguousarray(boxes[..., i], np.float64) for i in range(4))

@@ -1,0 +1,35 @@
+"""How results are shown: percentages for people, strict JSON for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isfinite
+
+from rich.table import Table
+
+
+def json_number(value: float) -> float | None:
+    """Return a number for JSON, which has no NaN: None stands for it."""
+    return float(value) if isfinite(value) else None
+
+
+def percent(value: float) -> str:
+    """Return a share as a percentage with two decimals, "-" for NaN.
+
+    >>> percent(0.74143), percent(float("nan"))
+    ('74.14', '-')
+    """
+    return decimals(100 * value, 2)
+
+
+def decimals(value: float, digits: int) -> str:
+    """Return a number with so many digits after the point, "-" for NaN."""
+    return f"{value:.{digits}f}" if isfinite(value) else "-"
+
+
+def new_table(title: str, columns: Sequence[str]) -> Table:
+    """Return an empty table; the first column holds text, the others numbers."""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="right" if number else "left")
+    return table
