@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from heapq import heapify, heappop, heappush, heapreplace
+from heapq import heapify, heappop, heappush
 from itertools import pairwise
 from typing import Literal, TypeAlias, get_args
 
@@ -24,7 +24,7 @@ from heatprop.types import Detections, IntArray
 
 Rescoring: TypeAlias = Literal["mean", "max"]
 _DoubleArray: TypeAlias = NDArray[np.float64]
-_PAIRS_AT_ONCE = 1 << 20
+_PAIRS_AT_ONCE = 1 << 17  # what a processor's cache holds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,25 +120,23 @@ def rescore(
         InvalidArrayError: a box is not finite, or a score is not finite or below 0.
     """
     _check_numbers(frames, scores, boxes)
-    order = np.lexsort((frames, labels))  # stable: within class and frame the rows keep their order
-    classes = np.unique(labels, return_inverse=True)[1][order]
-    keys = classes * (np.ptp(frames) + 2 if len(frames) else 1) + frames[order]
-    search = _PathSearch(scores[order].tolist(), keys, boxes[order], config)
     new, kept = scores.astype(np.float64), np.ones(len(scores), np.bool_)
-    for start, end in pairwise(np.searchsorted(classes, np.arange(classes.max(initial=-1) + 2)).tolist()):
-        for path, total in search.paths(start, end, config.min_path_score):
-            rows = order[path]
-            new[rows] = total / len(path) if config.rescoring == "mean" else scores[rows].max()
-    kept[order[search.suppressed]] = False
+    order = np.lexsort((frames, labels))  # stable: within class and frame the rows keep their order
+    for rows in np.split(order, np.flatnonzero(np.diff(labels[order])) + 1):
+        search = _PathSearch(frames[rows], scores[rows].tolist(), boxes[rows], config)
+        for path, total in search.paths(config.min_path_score):
+            taken = rows[path]
+            new[taken] = total / len(path) if config.rescoring == "mean" else scores[taken].max()
+        kept[rows[search.suppressed]] = False
     return new, kept
 
 
 class _PathSearch:
-    """The boxes of a video as a graph, and for each the best sum of a path that ends in it.
+    """The boxes of a class as a graph, and for each the best sum of a path that ends in it.
 
     Args:
+        frames: of each box, ascending.
         scores: of each box.
-        keys: of each box a number for its class and frame, ascending; one more is the next frame of the class.
         boxes: ``(D, 4)``.
         config: the settings.
 
@@ -146,12 +144,16 @@ class _PathSearch:
         suppressed: the boxes that gave way to one of a path.
     """
 
-    def __init__(self, scores: list[float], keys: IntArray, boxes: _DoubleArray, config: SeqNmsConfig) -> None:
+    def __init__(self, frames: IntArray, scores: list[float], boxes: _DoubleArray, config: SeqNmsConfig) -> None:
         count = len(scores)
-        sides = tuple(np.ascontiguousarray(boxes[:, i]) for i in range(4))
-        frame_end, next_end = np.searchsorted(keys, keys, "right"), np.searchsorted(keys, keys + 1, "right")
-        earlier, later = _overlapping(sides, frame_end, next_end, config.link_iou)
-        one, other = _overlapping(sides, np.arange(1, count + 1), frame_end, config.suppress_iou)
+        frame_end = np.searchsorted(frames, frames, "right")
+        next_end = np.searchsorted(frames, frames + 1, "right")
+        earlier, later = _overlapping(boxes, frame_end, next_end, config.link_iou)
+        self._links = len(earlier)
+        self.suppressed: list[int] = []
+        if not self._links:
+            return
+        one, other = _overlapping(boxes, np.arange(1, count + 1), frame_end, config.suppress_iou)
         self._after = _neighbours(earlier, later, count)
         self._before = _neighbours(later, earlier, count)
         self._rivals = _neighbours(np.concatenate([one, other]), np.concatenate([other, one]), count)
@@ -161,42 +163,42 @@ class _PathSearch:
             if linked:
                 self._sums[box], self._origins[box] = self._best(box)
         self._is_free = [True] * count
-        self.suppressed: list[int] = []
 
-    def paths(self, start: int, end: int, min_path_score: float) -> Iterator[tuple[list[int], float]]:
-        """Take the paths of one class, boxes `start` to `end`, best first: each as boxes and sum of scores."""
-        links = sum(map(len, self._before[start:end]))
-        # Sums only ever fall, so what the heap says of a box is never too little, and is put right when on top.
-        heap = [(-total, box) for box, total in enumerate(self._sums[start:end], start)] if links else []
-        heapify(heap)
-        while links:
-            claimed, last = heap[0]
+    def paths(self, min_path_score: float) -> Iterator[tuple[list[int], float]]:
+        """Take the paths, best first, while there are links: each as boxes and sum of scores."""
+        if not self._links:
+            return
+        sums = np.array(self._sums)
+        ranking = np.argsort(-sums, kind="stable")[::-1]
+        # The best is last. Sums only ever fall, so none ranks too low; one that fell is ranked again in its turn.
+        ranked = list(zip((-sums[ranking]).tolist(), ranking.tolist(), strict=True))
+        fallen: list[tuple[float, int]] = []
+        while self._links:
+            claimed, last = heappop(fallen) if fallen and not (ranked and ranked[-1] < fallen[0]) else ranked.pop()
             total = self._sums[last]
             if not self._is_free[last]:
-                heappop(heap)
-            elif claimed != -total:
-                heapreplace(heap, (-total, last))
-            elif total < min_path_score:
+                continue
+            if claimed != -total:
+                heappush(fallen, (-total, last))
+                continue
+            if total < min_path_score:
                 return
-            else:
-                path = [last]
-                while (last := self._origins[last]) >= 0:
-                    path.append(last)
-                links -= self._take(path)
-                yield path, total
+            path = [last]
+            while (last := self._origins[last]) >= 0:
+                path.append(last)
+            self._take(path)
+            yield path, total
 
-    def _take(self, path: list[int]) -> int:
-        """Take the boxes of a path and their rivals out; return how many links that cut."""
+    def _take(self, path: list[int]) -> None:
+        """Take the boxes of a path and their rivals out, with all their links."""
         rivals = [rival for box in path for rival in self._rivals[box] if self._is_free[rival]]
         self.suppressed += rivals
-        links = 0
         for box in (*path, *rivals):
             self._is_free[box] = False
             self._sums[box] = 0.0
-            links += sum(self._is_free[linked] for linked in self._before[box])
-            links += sum(self._is_free[linked] for linked in self._after[box])
+            for linked in (*self._before[box], *self._after[box]):
+                self._links -= self._is_free[linked]
         self._sum_again([*path, *rivals])
-        return links
 
     def _sum_again(self, changed: list[int]) -> None:
         """Compute the sums anew that ran through changed boxes, frame after frame, as far as they change."""
@@ -226,9 +228,14 @@ class _PathSearch:
 
 
 def _overlapping(
-    sides: tuple[_DoubleArray, ...], first: IntArray, end: IntArray, threshold: float
+    boxes: _DoubleArray, first: IntArray, end: IntArray, threshold: float
 ) -> tuple[IntArray, IntArray]:
-    """Return the pairs (i, j) of boxes with j from `first` to `end` of i and an IoU of at least `threshold`."""
+    """Return the pairs (i, j) of boxes with j from `first` to `end` of i and an IoU of at least `threshold`.
+
+    A side is counted with the pixel at its end: ``x2 - x1 + 1``.
+    """
+    x1, y1, x2, y2 = (np.ascontiguousarray(boxes[:, i]) for i in range(4))
+    areas = np.maximum(x2 - x1 + 1, 0.0) * np.maximum(y2 - y1 + 1, 0.0)
     reach = np.cumsum(end - first)
     found = [(np.empty(0, np.int64), np.empty(0, np.int64))]
     begin = 0
@@ -238,35 +245,29 @@ def _overlapping(
         some = np.arange(begin, stop)
         i = np.repeat(some, (end - first)[some])
         j = np.arange(done, reach[stop - 1]) - np.repeat(reach[some] - end[some], (end - first)[some])
-        overlap = _pixel_iou(tuple(side[i] for side in sides), tuple(side[j] for side in sides)) >= threshold
+        width = np.minimum(x2[i], x2[j]) - np.maximum(x1[i], x1[j]) + 1
+        if threshold > 0:  # most pairs lie apart
+            near = np.flatnonzero(width > 0)
+            i, j, width = i[near], j[near], width[near]
+        height = np.minimum(y2[i], y2[j]) - np.maximum(y1[i], y1[j]) + 1
+        common = np.maximum(width, 0.0) * np.maximum(height, 0.0)
+        union = areas[i] + areas[j] - common
+        overlap = np.divide(common, union, out=np.zeros_like(union), where=union > 0) >= threshold
         found.append((i[overlap], j[overlap]))
         begin = stop
     lefts, rights = zip(*found, strict=True)
     return np.concatenate(lefts), np.concatenate(rights)
 
 
-def _pixel_iou(a: tuple[_DoubleArray, ...], b: tuple[_DoubleArray, ...]) -> _DoubleArray:
-    """Return the intersection over union of pairs of boxes whose corners are pixels that belong to them."""
-    width = np.minimum(a[2], b[2]) - np.maximum(a[0], b[0]) + 1
-    height = np.minimum(a[3], b[3]) - np.maximum(a[1], b[1]) + 1
-    intersection = np.maximum(width, 0.0) * np.maximum(height, 0.0)
-    union = _pixel_area(a) + _pixel_area(b) - intersection
-    ratio: _DoubleArray = np.divide(intersection, union, out=np.zeros_like(union), where=union > 0)
-    return ratio
-
-
-def _pixel_area(sides: tuple[_DoubleArray, ...]) -> _DoubleArray:
-    x1, y1, x2, y2 = sides
-    area: _DoubleArray = np.maximum(x2 - x1 + 1, 0.0) * np.maximum(y2 - y1 + 1, 0.0)
-    return area
-
-
-def _neighbours(boxes: IntArray, others: IntArray, count: int) -> list[list[int]]:
+def _neighbours(boxes: IntArray, others: IntArray, count: int) -> list[Sequence[int]]:
     """Gather pairs (box, other) into a list of others for each of `count` boxes; it keeps their order."""
     order = np.argsort(boxes, kind="stable")
-    bounds = np.searchsorted(boxes[order], np.arange(count + 1)).tolist()
-    ordered = others[order].tolist()
-    return [ordered[start:end] for start, end in pairwise(bounds)]
+    boxes, ordered = boxes[order], others[order].tolist()
+    starts = np.flatnonzero(np.diff(boxes, prepend=-1))
+    lists: list[Sequence[int]] = [()] * count
+    for box, (start, end) in zip(boxes[starts].tolist(), pairwise([*starts.tolist(), len(ordered)]), strict=True):
+        lists[box] = ordered[start:end]
+    return lists
 
 
 def _check_numbers(frames: IntArray, scores: _DoubleArray, boxes: _DoubleArray) -> None:
