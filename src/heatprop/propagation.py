@@ -206,6 +206,19 @@ class HeatmapPropagator:
         """Forget everything: the next frame is the first of a video."""
         self._carried = None
 
+    @property
+    def memory(self) -> tuple[Carried, tuple[int, ...]] | None:
+        """What the last frame hands to the next, and the (classes, height, width, size components) of both.
+
+        None before the first frame. Given to another propagator of the same settings, that one goes on where
+        this one is, as a run that was stopped needs.
+        """
+        return None if self._carried is None else (self._carried, self._shape)
+
+    @memory.setter
+    def memory(self, memory: tuple[Carried, tuple[int, ...]]) -> None:
+        self._carried, self._shape = memory
+
     def update(self, output: HeadOutput, *, overwrite: bool = False) -> Detections:
         """Detect in the next frame, with what the last one showed.
 
