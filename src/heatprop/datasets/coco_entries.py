@@ -1,0 +1,136 @@
+"""Entries of a COCO file, whose fields are looked at before they are used."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from heatprop.datasets.annotations import DatasetError
+
+_SINGULAR = {"images": "image", "videos": "video", "annotations": "annotation", "categories": "category"}
+_LARGEST = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """One object of a list in the file.
+
+    Attributes:
+        id: its ``id``; of an entry without one, its place in the list.
+        fields: what stands in it.
+        place: how a message names it, such as ``a.json, annotation 17``.
+    """
+
+    id: int
+    fields: Mapping[str, Any]
+    place: str
+
+    def wrong(self, text: str) -> DatasetError:
+        """Return the error that says what is wrong with it."""
+        return DatasetError(f"{self.place}: {text}")
+
+    def whole(self, name: str, default: int | None = None) -> int:
+        """Return a whole number; null counts as left out.
+
+        Raises:
+            DatasetError: it is none, or is left out and has no default.
+        """
+        value = self.fields.get(name)
+        if value is None and default is not None:
+            return default
+        if isinstance(value, bool) or not isinstance(value, int) or abs(value) > _LARGEST:
+            raise self.wrong(f"{name} is {value!r:.60}; it must be a whole number")
+        return value
+
+    def text(self, name: str, default: str | None = None) -> str:
+        """Return a text that is not empty.
+
+        Raises:
+            DatasetError: it is none, or is left out and has no default.
+        """
+        value = self.fields.get(name, default)
+        if not isinstance(value, str) or not value or "\0" in value:
+            raise self.wrong(f"{name} is {value!r:.60}; it must be a text")
+        return value
+
+    def flag(self, name: str) -> bool:
+        """Return a truth value, which may be written 0 or 1; False when left out.
+
+        Raises:
+            DatasetError: it is another thing.
+        """
+        value = self.fields.get(name)
+        if value is None:
+            return False
+        if not isinstance(value, (bool, int)):
+            raise self.wrong(f"{name} is {value!r:.60}; it must be 0 or 1")
+        return bool(value)
+
+    def numbers(self, name: str, count: int) -> tuple[float, ...]:
+        """Return that many finite numbers.
+
+        Raises:
+            DatasetError: they are not.
+        """
+        value = self.fields.get(name)
+        if (
+            not isinstance(value, list)
+            or len(value) != count
+            or any(isinstance(one, bool) or not isinstance(one, (int, float)) for one in value)
+            or any(abs(one) > _LARGEST or not math.isfinite(one) for one in value)
+        ):
+            raise self.wrong(f"{name} is {value!r:.60}; it must be {count} finite numbers")
+        return tuple(float(one) for one in value)
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """A list of the file, entry by entry.
+
+    Args:
+        content: the object in the file.
+        name: "images", "videos", "annotations" or "categories".
+        path: the file.
+        required: whether the list must be there.
+
+    Raises:
+        DatasetError: while iterating: the list is missing, is no list, or an entry is no object.
+    """
+
+    content: Mapping[str, Any]
+    name: str
+    path: Path
+    required: bool = True
+
+    def __iter__(self) -> Iterator[Entry]:
+        values = self.content.get(self.name, None if self.required else [])
+        if not isinstance(values, list):
+            what = "is missing" if values is None else f"is a {type(values).__name__}"
+            raise DatasetError(f"{self.path}: its list {self.name!r} {what}; CocoVID needs it")
+        singular = _SINGULAR[self.name]
+        for position, fields in enumerate(values):
+            if not isinstance(fields, dict):
+                raise DatasetError(f"{self.path}: {self.name}[{position}] is {fields!r:.60}; it must be an object")
+            number = fields.get("id")
+            if isinstance(number, bool) or not isinstance(number, int):
+                yield Entry(position, fields, f"{self.path}, {self.name}[{position}]")
+            else:
+                yield Entry(number, fields, f"{self.path}, {singular} {number}")
+
+
+def table_of(entries: Entries) -> dict[int, Entry]:
+    """Return the entries by their id.
+
+    Raises:
+        DatasetError: one has no id, or the id of another.
+    """
+    table: dict[int, Entry] = {}
+    for entry in entries:
+        number = entry.whole("id")
+        if number in table:
+            raise entry.wrong("its id stands there twice; ids must differ")
+        table[number] = entry
+    return table

@@ -1,0 +1,241 @@
+"""One annotation of ImageNet VID or DET: the Pascal VOC XML of one picture, read without trust."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from heatprop.datasets.annotations import DatasetError
+from heatprop.datasets.columns import Box
+from heatprop.datasets.findings import Finding, Report, at_line, refuse
+
+if TYPE_CHECKING:
+    from lxml import etree
+
+_LONGEST = 1 << 24  # bytes; those of ImageNet have thousands
+_INTEGER_LIMIT = 2**53
+_NO_DOCTYPE = "a DOCTYPE is not allowed, for it can define entities; take it out"
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotatedObject:
+    """One object of a picture.
+
+    Attributes:
+        label: class number, from 0.
+        box: (x1, y1, x2, y2) in pixels, exactly as the file says.
+        track: the same number is the same object within a video; -1 where the file says nothing.
+        occluded: False where the file says nothing.
+        generated: interpolated by a machine; False where the file says nothing.
+        line: where it begins in the file, from 1.
+    """
+
+    label: int
+    box: Box
+    track: int
+    occluded: bool
+    generated: bool
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """What one file says: width and height of the picture in pixels, and its objects in the file's order."""
+
+    width: int
+    height: int
+    objects: tuple[AnnotatedObject, ...]
+
+
+def read_annotation(
+    path: Path, labels: Mapping[str, int], *, skip_others: bool = False, report: Report = refuse
+) -> Annotation | None:
+    """Read an annotation file; the arguments and errors are those of `parse_annotation`.
+
+    Raises:
+        DatasetError: moreover, the file is missing or cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            data = file.read(_LONGEST + 1)
+    except OSError as error:
+        kind = "missing annotation" if isinstance(error, FileNotFoundError) else "unreadable annotation"
+        report(Finding(kind, str(path), f"cannot be read ({error.strerror}); restore the file"))
+        return None
+    return parse_annotation(data, path, labels, skip_others=skip_others, report=report)
+
+
+def parse_annotation(
+    data: bytes, path: Path | str, labels: Mapping[str, int], *, skip_others: bool = False, report: Report = refuse
+) -> Annotation | None:
+    """Return what the bytes of an annotation file say.
+
+    Nothing is fetched or expanded: a DOCTYPE, and so every entity, is refused. A box may reach beyond the
+    picture, as some of ImageNet's do; that is reported but no damage.
+
+    Args:
+        data: content of the file.
+        path: name of the file, for messages.
+        labels: class number of each name (WordNet id) that objects may have.
+        skip_others: pass over objects of other names, instead of reporting them as unknown classes.
+        report: takes each finding; left out: the first that is damage is raised. Where it returns, the object
+            is left out, or, when nothing of the file can be used, None is returned.
+
+    Raises:
+        DatasetError: by `report`: the file is cut off or no annotation, a tag is missing, a number is none or
+            not finite, a box is inverted, or a class is unknown. Or lxml is not installed.
+
+    Example:
+        >>> text = b"<annotation><size><width>8</width><height>6</height></size></annotation>"
+        >>> parse_annotation(text, "000000.xml", {})
+        Annotation(width=8, height=6, objects=())
+    """
+    try:
+        root = _parse(data)
+        width, height = _size(root)
+    except _DamageError as fault:
+        report(fault.finding(path))
+        return None
+    objects = []
+    for element in root.iterchildren("object"):
+        try:
+            found = _object(element, labels, skip_others)
+        except _DamageError as fault:
+            report(fault.finding(path))
+            continue
+        if found is None:
+            continue
+        objects.append(found)
+        x1, y1, x2, y2 = found.box
+        if x1 < 0 or y1 < 0 or x2 > width or y2 > height:  # pixels may count from 0 or from 1
+            text = f"box ({x1:g}, {y1:g}, {x2:g}, {y2:g}) reaches beyond the picture of {width}x{height}"
+            report(Finding("box outside the picture", at_line(path, found.line), text, is_damage=False))
+    return Annotation(width, height, tuple(objects))
+
+
+class _DamageError(Exception):
+    """Damage found, `line` lines into the file; None where no line can be named."""
+
+    def __init__(self, kind: str, line: int | None, text: str) -> None:
+        super().__init__(text)
+        self.kind, self.line, self.text = kind, line, text
+
+    def finding(self, path: Path | str) -> Finding:
+        return Finding(self.kind, at_line(path, self.line) if self.line else str(path), self.text)
+
+
+@cache
+def _lxml() -> tuple[ModuleType, etree.XMLParser]:
+    try:
+        from lxml import etree  # noqa: PLC0415
+    except ImportError:
+        raise DatasetError("annotations in XML need lxml; install it: pip install 'heatprop[evaluate]'") from None
+    parser = etree.XMLParser(
+        resolve_entities=False, load_dtd=False, dtd_validation=False, no_network=True, huge_tree=False,
+        remove_comments=True, remove_pis=True,
+    )  # fmt: skip
+    return etree, parser
+
+
+def _parse(data: bytes) -> etree._Element:
+    lxml, parser = _lxml()
+    if len(data) > _LONGEST:
+        text = f"is larger than {_LONGEST >> 20} MB, an annotation has a few kB; restore the file"
+        raise _DamageError("damaged annotation", None, text)
+    if not data.strip():
+        raise _DamageError("damaged annotation", None, "is empty; restore the file")
+    doctype = data.find(b"<!DOCTYPE")
+    if doctype >= 0:
+        raise _DamageError("forbidden XML", data.count(b"\n", 0, doctype) + 1, _NO_DOCTYPE)
+    try:
+        root: etree._Element = lxml.fromstring(data, parser)
+    except lxml.XMLSyntaxError as error:
+        what = str(error.msg).split(", line ")[0]
+        raise _DamageError(
+            "damaged annotation", error.lineno, f"is not whole XML ({what}); restore the file"
+        ) from None
+    if root.getroottree().docinfo.internalDTD is not None:  # in an encoding that hides it from the search above
+        raise _DamageError("forbidden XML", None, _NO_DOCTYPE)
+    if root.tag != "annotation":
+        raise _DamageError("damaged annotation", _line(root), f"holds <{root.tag}>, not <annotation>")
+    return root
+
+
+def _line(element: etree._Element) -> int:
+    line: Any = element.sourceline  # the stubs know no type for it
+    return int(line or 1)
+
+
+def _child(element: etree._Element, tag: str) -> etree._Element:
+    child = element.find(tag)
+    if child is None:
+        raise _DamageError("missing tag", _line(element), f"<{element.tag}> has no <{tag}>")
+    return child
+
+
+def _number(element: etree._Element) -> float:
+    text = element.text or ""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or "_" in text:
+        raise _DamageError(
+            "bad number", _line(element), f"{element.tag} is {text!r:.40}; it must be a finite number"
+        )
+    return value
+
+
+def _whole(element: etree._Element) -> int:
+    value = _number(element)
+    if not value.is_integer() or abs(value) > _INTEGER_LIMIT:
+        raise _DamageError("bad number", _line(element), f"{element.tag} is {value:g}; it must be a whole number")
+    return int(value)
+
+
+def _size(root: etree._Element) -> tuple[int, int]:
+    size = _child(root, "size")
+    width, height = _whole(_child(size, "width")), _whole(_child(size, "height"))
+    if width < 1 or height < 1:
+        raise _DamageError("bad number", _line(size), f"the picture is {width}x{height}; sides are at least 1")
+    return width, height
+
+
+def _object(element: etree._Element, labels: Mapping[str, int], skip_others: bool) -> AnnotatedObject | None:
+    parts: dict[object, etree._Element] = {child.tag: child for child in element}
+    name = parts.get("name")
+    if name is None or "bndbox" not in parts:
+        raise _DamageError(
+            "missing tag", _line(element), f"<object> has no <{'name' if name is None else 'bndbox'}>"
+        )
+    wnid = (name.text or "").strip()
+    label = labels.get(wnid)
+    if label is None:
+        if skip_others:
+            return None
+        raise _DamageError("unknown class", _line(name), f"class {wnid!r:.40} is none of the {len(labels)} known")
+    return AnnotatedObject(
+        label,
+        _box(parts["bndbox"]),
+        -1 if (track := parts.get("trackid")) is None else _whole(track),
+        (flag := parts.get("occluded")) is not None and _whole(flag) != 0,
+        (flag := parts.get("generated")) is not None and _whole(flag) != 0,
+        _line(element),
+    )
+
+
+def _box(element: etree._Element) -> Box:
+    sides: dict[object, float] = {child.tag: _number(child) for child in element}
+    try:
+        box = (sides["xmin"], sides["ymin"], sides["xmax"], sides["ymax"])
+    except KeyError as error:
+        raise _DamageError("missing tag", _line(element), f"<bndbox> has no <{error.args[0]}>") from None
+    if box[2] < box[0] or box[3] < box[1]:
+        text = f"box is inverted: x from {box[0]:g} to {box[2]:g}, y from {box[1]:g} to {box[3]:g}"
+        raise _DamageError("inverted box", _line(element), text)
+    return box
