@@ -7,13 +7,13 @@ from math import floor, inf, nan
 from typing import Any
 
 import numpy as np
-from rich.table import Table
+from rich.console import Group
 
 from heatprop.evaluation.average_precision import PrecisionRecall, precision_recall
 from heatprop.evaluation.false_alarms import best_overlaps, frame_shares
 from heatprop.evaluation.matching import Matching
 from heatprop.evaluation.motion import displacement, uncovered_pairs
-from heatprop.evaluation.tables import decimals, json_number, new_table, percent
+from heatprop.evaluation.tables import decimals, json_number, new_table, percent, titled
 
 DISPLACEMENT_RANGES = {"slow": (0.0, 2.0), "medium": (2.0, 4.0), "fast": (4.0, inf)}
 """Cells that the centre moves between two frames in each group: from the first number to below the second."""
@@ -90,10 +90,10 @@ class ClassAgnosticResult:
     groups: tuple[DisplacementGroup, ...]
     uncovered: tuple[float, ...]
 
-    def table(self) -> Table:
+    def table(self) -> Group:
         """Return table 3 of the paper, for `rich`."""
+        title = "All classes together, by displacement in output cells between two frames (precision and AP in %)"
         table = new_table(
-            "Class-agnostic, by displacement in output cells between two frames (% where no count)",
             ("at recall", "objects that are", "cells", "pairs", "FN", "FP", "precision", "score", "AP"),
         )
         for recall in RECALLS:
@@ -106,7 +106,7 @@ class ClassAgnosticResult:
                     percent(group.curve.average_precision),
                 )  # fmt: skip
             table.add_section()
-        return table
+        return titled(title, table)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures for JSON; "range" is in cells, null for no end."""

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.table import Table
+from rich.console import Group
 
 from heatprop.evaluation.average_precision import PrecisionRecall
 from heatprop.evaluation.false_alarms import best_overlaps, frame_shares
 from heatprop.evaluation.matching import Matching
 from heatprop.evaluation.motion import motion_iou
 from heatprop.evaluation.official import class_curves, mean_of_known
-from heatprop.evaluation.tables import json_number, new_table, percent
+from heatprop.evaluation.tables import json_number, new_table, percent, titled
 
 MOTION_IOU_RANGES = {"all": (0.0, 1.0), "slow": (0.9, 1.0), "medium": (0.7, 0.9), "fast": (0.0, 0.7)}
 """Motion IoU of each group, both ends inclusive."""
@@ -61,13 +61,14 @@ class MotionResult:
     groups: tuple[MotionGroup, ...]
     objects_without: int
 
-    def table(self) -> Table:
+    def table(self) -> Group:
         """Return a table, for `rich`."""
-        table = new_table("mAP by motion IoU, FGFA's definition (%)", ("objects", "motion IoU", "number", "mAP"))
+        title = "mAP by motion IoU, FGFA's definition (%)"
+        table = new_table(("objects", "motion IoU", "number", "mAP"))
         for group in self.groups:
             between = f"{group.low:g} to {group.high:g}"
             table.add_row(group.name, between, str(group.objects), percent(group.mean_average_precision))
-        return table
+        return titled(title, table)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the groups for JSON; a class without objects in a group has null there."""

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.table import Table
+from rich.console import Group
 
 from heatprop.evaluation.average_precision import PrecisionRecall, precision_recall
 from heatprop.evaluation.matching import Matching
-from heatprop.evaluation.tables import json_number, new_table, percent
+from heatprop.evaluation.tables import json_number, new_table, percent, titled
 
 NAME = "official ImageNet VID"
 
@@ -41,16 +41,17 @@ class OfficialResult:
         """Mean over the classes that have objects; NaN when none has."""
         return mean_of_known(self.average_precisions)
 
-    def table(self) -> Table:
+    def table(self) -> Group:
         """Return a table of the classes that have objects, for `rich`."""
-        table = new_table(f"Average precision, {NAME} (%)", ("class", "id", "objects", "AP"))
+        title = f"Average precision, {NAME} (%)"
+        table = new_table(("class", "id", "objects", "AP"))
         for name, number, curve in zip(self.classes, self.class_ids, self.curves, strict=True):
             if curve.positives:
                 table.add_row(name, str(number), str(curve.positives), percent(curve.average_precision))
         table.add_section()
         objects = sum(curve.positives for curve in self.curves)
         table.add_row("mAP", "", str(objects), percent(self.mean_average_precision), style="bold")
-        return table
+        return titled(title, table)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures for JSON; classes that have objects are keyed by their official number."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import isfinite
 
+from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 
 def json_number(value: float) -> float | None:
@@ -27,9 +29,14 @@ def decimals(value: float, digits: int) -> str:
     return f"{value:.{digits}f}" if isfinite(value) else "-"
 
 
-def new_table(title: str, columns: Sequence[str]) -> Table:
+def new_table(columns: Sequence[str]) -> Table:
     """Return an empty table; the first column holds text, the others numbers."""
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
     for number, column in enumerate(columns):
         table.add_column(column, justify="right" if number else "left")
     return table
+
+
+def titled(title: str, table: Table) -> Group:
+    """Put a title over a table, which may be wider than it."""
+    return Group(Text(title, style="italic"), table)
