@@ -224,8 +224,8 @@ class OutputCache:
         """
         write_whole(self._path(video, part), lambda path: _write_part(path, content))
 
-    def read(self, video: int, part: int) -> CachedPart:
-        """Read a part.
+    def read(self, video: int, part: int, frames: int) -> CachedPart:
+        """Read a part of so many frames.
 
         Raises:
             CacheError: it is missing or damaged.
@@ -240,9 +240,12 @@ class OutputCache:
                 f"cache {path} is damaged ({type(error).__name__}: {error}); delete this file and run "
                 "evaluate --cache again: only its frames are computed anew"
             ) from None
-        classes = len(self.manifest.classes)
-        if any(output.shape[0] != classes for output in content.outputs):
-            raise CacheError(f"cache {path} is not of {classes} classes; delete this file and run evaluate again")
+        classes = {output.shape[0] for output in content.outputs}
+        if classes != {len(self.manifest.classes)} or len(content.outputs) != frames:
+            raise CacheError(
+                f"cache {path} has {len(content.outputs)} frames of {sorted(classes)} classes, not {frames} of "
+                f"{len(self.manifest.classes)}; delete this file and run evaluate --cache again"
+            )
         return content
 
 

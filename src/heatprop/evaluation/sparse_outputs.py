@@ -56,11 +56,11 @@ class SparseOutput:
         places = places_of(self.cells, self.shape)
         size = np.zeros((self.sizes.shape[1], height * width), np.float32)
         size[:, places] = self.sizes.T
-        offset = None
+        offset: FloatArray | None = None
         if self.offsets is not None:
-            offset = np.full((2, height * width), _MIDDLE, np.float32)
-            offset[:, places] = self.offsets.T
-            offset = offset.reshape(2, height, width)
+            flat = np.full((2, height * width), _MIDDLE, np.float32)
+            flat[:, places] = self.offsets.T
+            offset = flat.reshape(2, height, width)
         return HeadOutput(heatmap.reshape(self.shape), size.reshape(-1, height, width), offset)
 
 

@@ -43,7 +43,11 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         OutputError: it cannot be written.
     """
-    write_whole(path, lambda partial: partial.write_bytes(text.encode()) and None)
+
+    def write(partial: Path) -> None:
+        partial.write_bytes(text.encode())
+
+    write_whole(path, write)
 
 
 def write_json(path: Path, value: Any) -> None:

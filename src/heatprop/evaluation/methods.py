@@ -1,0 +1,143 @@
+"""The temporal methods that are compared: from the network's outputs of a video to detections in pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, astuple, dataclass, fields, replace
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatprop.decoding import decode
+from heatprop.errors import InvalidConfigError, check_range
+from heatprop.letterbox import Letterbox, boxes_to_frame
+from heatprop.propagation import Carried, HeatmapPropagator, PropagationConfig
+from heatprop.seqnms import SeqNmsConfig, seq_nms
+from heatprop.types import Detections, HeadOutput, IntArray
+
+MethodName: TypeAlias = Literal["network", "interpolation", "propagation"]
+Memory: TypeAlias = dict[str, NDArray[Any]]
+_CARRIED = tuple(item.name for item in fields(Carried))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """What happens to the network's outputs of a video.
+
+    Attributes:
+        name: "network" looks at each frame for itself; "interpolation" is the baseline of the paper's section 5.1;
+            "propagation" is heatmap propagation.
+        propagation: settings of "propagation".
+        score_threshold: detections below it are dropped, and not carried on either; in [0, 1].
+        seq_nms: settings of Seq-NMS over the detections of the whole video; None for none.
+
+    Nothing is forgotten at cuts between shots, as in the paper: videos of these datasets have none.
+
+    Raises:
+        InvalidConfigError: a value lies outside its range.
+    """
+
+    name: MethodName = "propagation"
+    propagation: PropagationConfig = PropagationConfig()
+    score_threshold: float = PropagationConfig.score_threshold
+    seq_nms: SeqNmsConfig | None = None
+
+    def __post_init__(self) -> None:
+        if self.name not in get_args(MethodName):
+            raise InvalidConfigError(f"method is {self.name!r}; choose one of {', '.join(get_args(MethodName))}")
+        check_range("score_threshold", self.score_threshold, 0, 1)
+
+    def config(self) -> PropagationConfig | None:
+        """Return the settings of propagation that the method comes down to; None for the network alone."""
+        if self.name == "network":
+            return None
+        chosen = self.propagation if self.name == "propagation" else PropagationConfig.interpolation()
+        return replace(chosen, score_threshold=self.score_threshold)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what shapes the detections, as strict JSON: infinity is the text "inf"."""
+        config = self.config()
+        settings: dict[str, Any] = {"method": self.name, "score_threshold": float(self.score_threshold)}
+        if self.name == "propagation" and config is not None:
+            settings |= {"radius": int(config.radius), "alpha": float(config.alpha), "beta": float(config.beta)}
+        seq = None if self.seq_nms is None else asdict(self.seq_nms)
+        settings["seq_nms"] = seq
+        return {key: "inf" if value == float("inf") else value for key, value in settings.items()}
+
+    def __str__(self) -> str:
+        """Return the method in a few words."""
+        words = {"network": "network alone", "interpolation": "interpolation"}.get(self.name)
+        if words is None:
+            config = self.propagation
+            words = f"propagation (P={config.radius}, alpha {config.alpha:g}, beta {config.beta:g})"
+        return words if self.seq_nms is None else f"{words} + Seq-NMS"
+
+
+class VideoMethod:
+    """A method at work on one video, frame after frame, without Seq-NMS, which comes when all frames are there.
+
+    Args:
+        method: what to do.
+        labels: the dataset's class number of each channel of the heatmaps, int64 ``(C,)``.
+        stride: pixels of the network's input for one cell.
+    """
+
+    def __init__(self, method: Method, labels: IntArray, stride: int) -> None:
+        self._threshold = method.score_threshold
+        self._labels = labels
+        self._stride = stride
+        config = method.config()
+        self._propagator = None if config is None else HeatmapPropagator(config)
+        self._fitted: Letterbox | None = None
+
+    def update(self, output: HeadOutput, fitted: Letterbox) -> Detections:
+        """Detect in the next frame; a picture of another size starts anew, as in `VideoDetector`.
+
+        Args:
+            output: what the network says about it; may be changed.
+            fitted: how the picture was laid into the network's input.
+
+        Returns:
+            Boxes in pixels of the picture, labels of the dataset, by falling score.
+
+        Raises:
+            InvalidArrayError: the output is broken; see `HeatmapPropagator.update`.
+        """
+        if self._propagator is None:
+            found = decode(output, score_threshold=self._threshold)
+        else:
+            if self._fitted is not None and fitted != self._fitted:
+                self._propagator.reset()
+            found = self._propagator.update(output, overwrite=True)
+        self._fitted = fitted
+        boxes = boxes_to_frame(found.boxes, fitted, self._stride)
+        return Detections(boxes, found.scores, self._labels[found.labels], found.lengths)
+
+    def memory(self) -> Memory:
+        """Return what later frames need to know, as named arrays: see `restore`."""
+        memory: Memory = {}
+        if self._fitted is not None:
+            memory["fitted"] = np.array(astuple(self._fitted), np.int64)
+        if self._propagator is not None and self._propagator.memory is not None:
+            carried, shape = self._propagator.memory
+            memory["shape"] = np.array(shape, np.int64)
+            memory |= {name: getattr(carried, name) for name in _CARRIED}
+        return memory
+
+    def restore(self, memory: Memory) -> None:
+        """Go on where a method with this memory was.
+
+        Raises:
+            KeyError: the memory is not that of such a method.
+        """
+        if "fitted" in memory:
+            self._fitted = Letterbox(*memory["fitted"].tolist())
+        if self._propagator is not None and self._fitted is not None:
+            carried = Carried(**{name: memory[name] for name in _CARRIED})
+            self._propagator.memory = (carried, tuple(memory["shape"].tolist()))
+
+
+def finish_video(method: Method, found: Iterable[Detections]) -> list[Detections]:
+    """Do what a method does when all frames of a video are there."""
+    return list(found) if method.seq_nms is None else seq_nms(list(found), method.seq_nms)

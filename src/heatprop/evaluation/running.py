@@ -1,0 +1,189 @@
+"""Detect in a whole dataset, in parts that survive a kill, and put the detections together."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from heatprop.backends import Backend
+from heatprop.datasets.annotations import VideoDataset
+from heatprop.errors import SourceError
+from heatprop.evaluation.cache import CachedPart, OutputCache, part_count, part_rows
+from heatprop.evaluation.class_matching import ClassMatching
+from heatprop.evaluation.methods import Method, VideoMethod, finish_video
+from heatprop.evaluation.run_folder import FinishedPart, RunFolder
+from heatprop.evaluation.sparse_outputs import SparseOutput, sparsify
+from heatprop.io.images import read_image
+from heatprop.letterbox import Letterbox, fit_letterbox, letterbox
+from heatprop.pipeline import map_ahead
+from heatprop.types import Detections, HeadOutput
+from heatprop.zoo import ModelCard
+
+
+@dataclass(frozen=True, slots=True)
+class PictureNetwork:
+    """A network that looks at picture files and speaks of a dataset's classes; may be used by many threads.
+
+    Attributes:
+        backend: runs the network.
+        card: of the model.
+        classes: which of its channels the dataset has classes for; the others are left out.
+    """
+
+    backend: Backend
+    card: ModelCard
+    classes: ClassMatching
+
+    def look(self, path: Path) -> tuple[Letterbox, HeadOutput]:
+        """Read a picture and run the network on it.
+
+        Raises:
+            SourceError: the picture is missing or damaged.
+        """
+        image = read_image(path)
+        if image is None:
+            raise SourceError(
+                f"{path}: this picture is damaged; replace it and run again: what is finished is kept"
+            )
+        fitted = fit_letterbox(image.shape[1], image.shape[0], self.card.input)
+        (output,) = self.backend.infer(letterbox(image, fitted)[None])
+        return fitted, self.classes.restrict(output)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    fitted: Letterbox
+    output: HeadOutput
+    kept: SparseOutput | None
+
+
+class _Frames:
+    """Gives what the network says about each frame, from the cache where it is there."""
+
+    def __init__(self, dataset: VideoDataset, network: PictureNetwork, cache: OutputCache | None) -> None:
+        self._dataset, self._network, self._cache = dataset, network, cache
+        self._lock = threading.Lock()
+        self._read: dict[tuple[int, int], CachedPart] = {}
+
+    def see(self, item: tuple[int, int, int]) -> _Seen:
+        """Return what is said about one frame, given as (video, part, row); called from several threads at once.
+
+        With a cache every output passes through it, so that it does not matter which run filled the cache.
+        """
+        number, part, row = item
+        if self._cache is None:
+            fitted, output = self._network.look(Path(self._dataset.image_paths[row]))
+            return _Seen(fitted, output, None)
+        content = self._cached(number, part)
+        if content is None:
+            fitted, output = self._network.look(Path(self._dataset.image_paths[row]))
+            kept = sparsify(output, self._cache.manifest.floor)
+        else:
+            place = row - part_rows(self._dataset.videos[number], part).start
+            kept = content.outputs[place]
+            width, height = content.frame_sizes[place].tolist()
+            fitted = fit_letterbox(width, height, self._network.card.input)
+        return _Seen(fitted, kept.dense(), kept)
+
+    def _cached(self, number: int, part: int) -> CachedPart | None:
+        assert self._cache is not None
+        with self._lock:
+            if (number, part) not in self._read:
+                if not self._cache.has(number, part):
+                    return None
+                frames = len(part_rows(self._dataset.videos[number], part))
+                content = self._cache.read(number, part, frames)
+                self._read = {**dict(list(self._read.items())[-1:]), (number, part): content}
+            return self._read[number, part]
+
+
+def detect_dataset(
+    dataset: VideoDataset,
+    network: PictureNetwork,
+    method: Method,
+    folder: RunFolder,
+    *,
+    cache: OutputCache | None = None,
+    advance: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Detect in all frames that are not finished; pictures are read and the network is run some frames ahead.
+
+    However often it is killed and called again, the folder ends up the same.
+
+    Args:
+        dataset: its pictures must be there.
+        network: what looks at them.
+        method: what happens to its outputs.
+        folder: keeps what is finished.
+        cache: keeps, and spares, the network's outputs.
+        advance: called with how many frames more are finished, first with those of earlier runs.
+
+    Raises:
+        SourceError: a picture is missing or damaged; what was finished is kept.
+        CacheError: the cache is damaged.
+        OutputError: the folder or the cache cannot be written.
+    """
+    videos = dataset.videos
+    parts = [(number, part) for number, video in enumerate(videos) for part in range(part_count(video))]
+    pending = [each for each in parts if not folder.has(*each)]
+    rows = {each: part_rows(videos[each[0]], each[1]) for each in pending}
+    advance(dataset.frame_count - sum(map(len, rows.values())))
+    items = ((*each, row) for each in pending for row in rows[each])
+    workers = network.backend.concurrency + 2
+    at_work: VideoMethod | None = None
+    last = (-1, -1)
+    with closing(map_ahead(items, _Frames(dataset, network, cache).see, workers)) as frames:
+        for number, part in pending:
+            if at_work is None or last != (number, part - 1):
+                at_work = VideoMethod(method, network.classes.labels, network.card.stride)
+                if part > 0:
+                    at_work.restore(folder.read(number, part - 1).memory)
+            last = (number, part)
+            sizes: list[tuple[int, int]] = []
+            found: list[Detections] = []
+            kept: list[SparseOutput] = []
+            for _ in rows[last]:
+                _, seen, _ = next(frames)
+                found.append(at_work.update(seen.output, seen.fitted))
+                sizes.append((seen.fitted.frame_width, seen.fitted.frame_height))
+                kept += [] if seen.kept is None else [seen.kept]
+                advance(1)
+            frame_sizes = np.array(sizes, np.int64)
+            if cache is not None and not cache.has(number, part):
+                cache.write(number, part, CachedPart(frame_sizes, kept))
+            folder.write(number, part, FinishedPart(frame_sizes, found, at_work.memory()))
+
+
+def finished_detections(
+    dataset: VideoDataset, method: Method, folder: RunFolder
+) -> Iterator[tuple[int, Detections]]:
+    """Yield the row of each frame and its detections, after all that the method does.
+
+    Raises:
+        RunFolderError: a part is missing or damaged.
+    """
+    for number, video in enumerate(dataset.videos):
+        parts = [folder.read(number, part) for part in range(part_count(video))]
+        found = finish_video(method, (each for part in parts for each in part.found))
+        yield from zip(video.rows, found, strict=True)
+
+
+def pictures_of_other_size(dataset: VideoDataset, folder: RunFolder) -> list[int]:
+    """Return the rows of pictures that are not as large as the annotations say; 0 there means nothing is said.
+
+    Raises:
+        RunFolderError: a part is missing or damaged.
+    """
+    wrong: list[int] = []
+    for number, video in enumerate(dataset.videos):
+        for part in range(part_count(video)):
+            rows = part_rows(video, part)
+            said = dataset.image_sizes[rows.start : rows.stop]
+            differ = ((folder.read(number, part).frame_sizes != said) & (said > 0)).any(axis=1)
+            wrong += [rows[place] for place in np.flatnonzero(differ).tolist()]
+    return wrong
