@@ -10,6 +10,7 @@ from typing import Annotated, TypeAlias
 import tyro
 
 from heatprop.cli.detect import Detect
+from heatprop.cli.evaluate import Evaluate
 from heatprop.cli.export import Export
 from heatprop.cli.messages import close_standard_output, error
 from heatprop.cli.models import Models
@@ -18,6 +19,7 @@ from heatprop.errors import HeatpropError
 
 Command: TypeAlias = (
     Annotated[Detect, tyro.conf.subcommand("detect")]
+    | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Export, tyro.conf.subcommand("export")]
     | Annotated[Models, tyro.conf.subcommand("models")]
 )
@@ -58,8 +60,8 @@ def main(argv: list[str] | None = None) -> int:
         return 2
 
 
-def _parse(arguments: list[str]) -> Detect | Export | Models:
-    command: Detect | Export | Models = tyro.cli(
+def _parse(arguments: list[str]) -> Detect | Evaluate | Export | Models:
+    command: Detect | Evaluate | Export | Models = tyro.cli(
         Command, prog="heatprop", description=_DESCRIPTION, args=arguments, config=_MARKERS
     )
     return command

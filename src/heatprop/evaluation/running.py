@@ -102,6 +102,16 @@ class _Frames:
             return self._read[number, part]
 
 
+def unfinished(dataset: VideoDataset, folder: RunFolder) -> dict[tuple[int, int], range]:
+    """Return the rows of each part, as (video, part), that is not finished, in order."""
+    return {
+        (number, part): part_rows(video, part)
+        for number, video in enumerate(dataset.videos)
+        for part in range(part_count(video))
+        if not folder.has(number, part)
+    }
+
+
 def detect_dataset(
     dataset: VideoDataset,
     network: PictureNetwork,
@@ -109,7 +119,7 @@ def detect_dataset(
     folder: RunFolder,
     *,
     cache: OutputCache | None = None,
-    advance: Callable[[int], None] = lambda _: None,
+    advance: Callable[[], None] = lambda: None,
 ) -> None:
     """Detect in all frames that are not finished; pictures are read and the network is run some frames ahead.
 
@@ -121,24 +131,20 @@ def detect_dataset(
         method: what happens to its outputs.
         folder: keeps what is finished.
         cache: keeps, and spares, the network's outputs.
-        advance: called with how many frames more are finished, first with those of earlier runs.
+        advance: called after each frame.
 
     Raises:
         SourceError: a picture is missing or damaged; what was finished is kept.
         CacheError: the cache is damaged.
         OutputError: the folder or the cache cannot be written.
     """
-    videos = dataset.videos
-    parts = [(number, part) for number, video in enumerate(videos) for part in range(part_count(video))]
-    pending = [each for each in parts if not folder.has(*each)]
-    rows = {each: part_rows(videos[each[0]], each[1]) for each in pending}
-    advance(dataset.frame_count - sum(map(len, rows.values())))
-    items = ((*each, row) for each in pending for row in rows[each])
+    pending = unfinished(dataset, folder)
+    items = ((*each, row) for each, rows in pending.items() for row in rows)
     workers = network.backend.concurrency + 2
     at_work: VideoMethod | None = None
     last = (-1, -1)
     with closing(map_ahead(items, _Frames(dataset, network, cache).see, workers)) as frames:
-        for number, part in pending:
+        for (number, part), rows in pending.items():
             if at_work is None or last != (number, part - 1):
                 at_work = VideoMethod(method, network.classes.labels, network.card.stride)
                 if part > 0:
@@ -147,12 +153,12 @@ def detect_dataset(
             sizes: list[tuple[int, int]] = []
             found: list[Detections] = []
             kept: list[SparseOutput] = []
-            for _ in rows[last]:
+            for _ in rows:
                 _, seen, _ = next(frames)
                 found.append(at_work.update(seen.output, seen.fitted))
                 sizes.append((seen.fitted.frame_width, seen.fitted.frame_height))
                 kept += [] if seen.kept is None else [seen.kept]
-                advance(1)
+                advance()
             frame_sizes = np.array(sizes, np.int64)
             if cache is not None and not cache.has(number, part):
                 cache.write(number, part, CachedPart(frame_sizes, kept))

@@ -1,0 +1,183 @@
+"""`heatprop evaluate`: detect in a whole dataset, resumable at any moment, and score what was found."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import cv2
+import tyro
+from rich.console import Console
+
+from heatprop.backends import BackendName, Device, Precision, load_model, open_backend
+from heatprop.cli.interrupts import Interrupted, Interrupts
+from heatprop.cli.messages import error, say
+from heatprop.cli.progress import FrameProgress
+from heatprop.datasets import DatasetError, Layout, VideoDataset, load_dataset
+from heatprop.errors import HeatpropError, InvalidConfigError
+from heatprop.evaluation.cache import DEFAULT_FLOOR, OutputCache, manifest_of
+from heatprop.evaluation.class_matching import ClassMatching, match_classes
+from heatprop.evaluation.detections import DetectionTable
+from heatprop.evaluation.methods import Method, MethodName
+from heatprop.evaluation.results import METRICS, EvaluationReport, Metric, score
+from heatprop.evaluation.run_folder import RunFolder
+from heatprop.evaluation.running import (
+    PictureNetwork,
+    detect_dataset,
+    finished_detections,
+    pictures_of_other_size,
+    unfinished,
+)
+from heatprop.evaluation.whole_files import write_json
+from heatprop.propagation import PropagationConfig
+from heatprop.seqnms import SeqNmsConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluate:
+    """Detect in a whole dataset and score it; run again after a stop, it goes on where it was.
+    $ heatprop evaluate --dataset imagenet-vid --root ILSVRC2015 --model vid.onnx -o vid-propagation
+    $ heatprop evaluate --dataset coco-video --root clips -o alone --method network --cache outputs
+    $ heatprop evaluate --dataset coco-video --root clips -o both --seq-nms --cache outputs
+
+    A stop, even a kill, loses some seconds of work at most.
+    """
+
+    dataset: Layout
+    """How the dataset's files are laid out."""
+    root: Annotated[Path, tyro.conf.arg(metavar="DIR")]
+    """Folder of the dataset."""
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="OUT_DIR", help_behavior_hint="")]
+    """Folder for detections, report and finished work; one for each setting."""
+    split: str = "val"
+    """Of ImageNet VID."""
+    model: Annotated[str, tyro.conf.arg(metavar="NAME|PATH")] = "mb3-coco"
+    """Embedded model, or path of one with a card."""
+    backend: BackendName = "auto"
+    """What runs the network; auto takes the fastest installed."""
+    device: Device = "auto"
+    """Where the network runs."""
+    precision: Precision = "f32"
+    """Of the network."""
+    method: MethodName = Method.name
+    """The network alone, the paper's interpolation baseline, or heatmap propagation."""
+    no_propagation: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
+    """The same as --method network."""
+    radius: Annotated[int, tyro.conf.arg(metavar="CELLS")] = PropagationConfig.radius
+    """Propagation: how far an object may move in a frame, in cells of the output grid."""
+    alpha: Annotated[float, tyro.conf.arg(metavar="SHARE")] = PropagationConfig.alpha
+    """Propagation: share of the past in the balance, 0 to 1."""
+    beta: Annotated[float, tyro.conf.arg(metavar="POWER")] = PropagationConfig.beta
+    """Propagation: how strongly the length of a track counts; may be inf."""
+    score_threshold: Annotated[float, tyro.conf.arg(metavar="SCORE")] = Method.score_threshold
+    """Keep detections of at least this score, 0 to 1."""
+    seq_nms: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
+    """Rescore whole videos with Seq-NMS afterwards."""
+    cache: Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")] = None
+    """Keep the network's outputs here, or take them from here: other settings then cost no run of the network."""
+    cache_floor: Annotated[float, tyro.conf.arg(metavar="SCORE")] = DEFAULT_FLOOR
+    """Cells of the heatmap below this are not kept in the cache; 0 keeps all."""
+    metric: Annotated[Metric | None, tyro.conf.arg(help_behavior_hint="")] = None
+    """Only this metric; left out: both."""
+    json: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
+    """Print the report as JSON instead of tables."""
+    quiet: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
+    """No progress bar and no notes; errors are still said."""
+
+    def run(self) -> int:
+        """Do it and return the exit code.
+
+        Raises:
+            HeatpropError: the request is bad.
+        """
+        method = self._method()
+        cv2.setNumThreads(1)  # pictures are scaled side by side
+        dataset = load_dataset(self.dataset, self.root, self.split)
+        if not dataset.frame_count:
+            raise DatasetError(f"{self.root}: the dataset has no frames; give another --root or --split")
+        model = load_model(self.model)
+        classes = match_classes(model.card.classes, dataset.classes)
+        backend = open_backend(self.backend, model, precision=self.precision, device=self.device)
+        manifest = manifest_of(
+            model,
+            backend,
+            dataset,
+            split=self.split,
+            classes=[dataset.classes[label] for label in classes.labels],
+            floor=self.cache_floor,
+        )
+        cache = None if self.cache is None else OutputCache(self.cache, manifest)
+        source = manifest.to_json() | {"floor": None if cache is None else manifest.floor}
+        folder = RunFolder(self.output, {"outputs": source, "method": method.to_json()})
+        network = PictureNetwork(backend, model.card, classes)
+        try:
+            with Interrupts():
+                self._announce(dataset, classes)
+                self._detect(dataset, network, method, folder, cache)
+                report = self._finish(dataset, method, folder)
+        except Interrupted as interrupted:
+            if not self.quiet:
+                say("heatprop: interrupted; what is finished is kept: run the same command to go on")
+            return interrupted.exit_code
+        except (HeatpropError, OSError) as problem:
+            error(problem)
+            return 1
+        if self.json:
+            sys.stdout.write(json.dumps(report.to_dict(), allow_nan=False) + "\n")
+        else:
+            Console(highlight=False, markup=False).print(report.tables())
+        return 0
+
+    def _method(self) -> Method:
+        if self.no_propagation and self.method not in (Method.name, "network"):
+            raise InvalidConfigError(f"--no-propagation contradicts --method {self.method}; drop one of them")
+        config = PropagationConfig(radius=self.radius, alpha=self.alpha, beta=self.beta)
+        if self.cache is not None and self.score_threshold < self.cache_floor:
+            raise InvalidConfigError(
+                f"--score-threshold is {self.score_threshold:g}, but the cache keeps cells from "
+                f"{self.cache_floor:g} on only; raise it, or lower --cache-floor"
+            )
+        return Method(
+            name="network" if self.no_propagation else self.method,
+            propagation=config,
+            score_threshold=self.score_threshold,
+            seq_nms=SeqNmsConfig() if self.seq_nms else None,
+        )
+
+    def _announce(self, dataset: VideoDataset, classes: ClassMatching) -> None:
+        if classes.missing and not self.quiet:
+            say(
+                f"heatprop: note: {self.model} has no class for {len(classes.missing)} of the dataset's "
+                f"{len(dataset.classes)}, nothing is found of them: {', '.join(classes.missing)}"
+            )
+
+    def _detect(
+        self,
+        dataset: VideoDataset,
+        network: PictureNetwork,
+        method: Method,
+        folder: RunFolder,
+        cache: OutputCache | None,
+    ) -> None:
+        to_do = sum(map(len, unfinished(dataset, folder).values()))
+        if to_do < dataset.frame_count and not self.quiet:
+            say(
+                f"heatprop: {dataset.frame_count - to_do:,} of {dataset.frame_count:,} frames are finished already"
+            )
+        with FrameProgress(self.root.name or str(self.root), to_do, quiet=self.quiet) as progress:
+            detect_dataset(dataset, network, method, folder, cache=cache, advance=progress.advance)
+        wrong = pictures_of_other_size(dataset, folder)
+        if wrong and not self.quiet:
+            say(
+                f"heatprop: warning: {len(wrong)} pictures are not as large as the annotations say, so boxes "
+                f"cannot fit; the first is {dataset.image_paths[wrong[0]]}"
+            )
+
+    def _finish(self, dataset: VideoDataset, method: Method, folder: RunFolder) -> EvaluationReport:
+        table = DetectionTable.from_frames(finished_detections(dataset, method, folder))
+        report = score(dataset, table, METRICS if self.metric is None else (self.metric,))
+        write_json(folder.path / "report.json", report.to_dict())
+        return report
