@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,8 @@ from heatprop.backends import load_model, open_backend
 from heatprop.errors import BackendError, InvalidConfigError, ModelError, OutputExistsError
 from heatprop.letterbox import fit_letterbox, letterbox
 from heatprop.networks import CenterNet, CenterNetConfig, Checkpoint, load_checkpoint
-from heatprop.networks.export import Exported, export_checkpoint
+from heatprop.networks import export as export_module
+from heatprop.networks.export import Deployed, Exported, export_checkpoint
 from heatprop.networks.quantisation import sensitive_convolutions
 from heatprop.types import ImageArray
 from heatprop.zoo.card import METADATA_KEY
@@ -173,7 +175,14 @@ def test_weights_that_exist_are_kept_too(checkpoint: Checkpoint, tmp_path: Path)
 def test_nothing_is_written_when_the_file_computes_something_else(
     checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("heatprop.networks.export._TOLERANCE", -1.0)
+    def trace_another(deployed: Deployed) -> torch.export.ExportedProgram:
+        another = copy.deepcopy(deployed)
+        assert another.network.heatmap.output.bias is not None
+        torch.nn.init.constant_(another.network.heatmap.output.bias, -2.0)
+        return trace(another)
+
+    trace = export_module._trace
+    monkeypatch.setattr(export_module, "_trace", trace_another)
     with pytest.raises(ModelError, match="exported heatmap differs"):
         export_checkpoint(checkpoint, tmp_path / "model.xml")
     assert not list(tmp_path.iterdir())
