@@ -9,6 +9,7 @@ from typing import Annotated, TypeAlias
 
 import tyro
 
+from heatprop.cli.dataset import Dataset
 from heatprop.cli.detect import Detect
 from heatprop.cli.evaluate import Evaluate
 from heatprop.cli.export import Export
@@ -18,7 +19,8 @@ from heatprop.cli.usage import parse_quietly
 from heatprop.errors import HeatpropError
 
 Command: TypeAlias = (
-    Annotated[Detect, tyro.conf.subcommand("detect")]
+    Annotated[Dataset, tyro.conf.subcommand("dataset")]
+    | Annotated[Detect, tyro.conf.subcommand("detect")]
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Export, tyro.conf.subcommand("export")]
     | Annotated[Models, tyro.conf.subcommand("models")]
@@ -60,8 +62,8 @@ def main(argv: list[str] | None = None) -> int:
         return 2
 
 
-def _parse(arguments: list[str]) -> Detect | Evaluate | Export | Models:
-    command: Detect | Evaluate | Export | Models = tyro.cli(
+def _parse(arguments: list[str]) -> Dataset | Detect | Evaluate | Export | Models:
+    command: Dataset | Detect | Evaluate | Export | Models = tyro.cli(
         Command, prog="heatprop", description=_DESCRIPTION, args=arguments, config=_MARKERS
     )
     return command

@@ -51,9 +51,9 @@ class FrameProgress:
         )
         self._task = self._progress.add_task(name, total=total)
 
-    def advance(self) -> None:
-        """Count one more frame."""
-        self._progress.advance(self._task)
+    def advance(self, frames: int = 1) -> None:
+        """Count that many more frames."""
+        self._progress.advance(self._task, frames)
 
     def __enter__(self) -> Self:
         self._progress.start()

@@ -232,6 +232,7 @@ class _Objects:
             raise entry.wrong(f"bbox has the sides {width:g} and {height:g}; none may be negative")
         box = (x, y, x + width, y + height)
         if x < 0 or y < 0 or box[2] > image.fields["width"] or box[3] > image.fields["height"]:
-            text = f"box {box} reaches beyond the picture of {image.fields['width']}x{image.fields['height']}"
+            place = "({:g}, {:g}, {:g}, {:g})".format(*box)
+            text = f"box {place} reaches beyond the picture of {image.fields['width']}x{image.fields['height']}"
             self._report(Finding("box outside the picture", entry.place, text, is_damage=False))
         return box

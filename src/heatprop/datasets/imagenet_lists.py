@@ -71,9 +71,18 @@ def find_snippets(tree: ImagenetTree, split: str) -> SnippetList:
         raise DatasetError(
             f"{tree.annotations}: no split {split!r} and no list {split}.txt; splits that are there: {have}"
         )
-    found = sorted(snippet_folders(tree.annotations / split))
-    names_found = [folder.relative_to(tree.annotations).as_posix() for folder in found]
-    return SnippetList(None, _from_folders(tree, names_found), is_complete=True)
+    return list_folders(tree, split)
+
+
+def list_folders(tree: ImagenetTree, split: str) -> SnippetList:
+    """Return the snippets that the folders of a split hold, by name, their frames numbered from 1.
+
+    Raises:
+        DatasetError: a folder cannot be read.
+    """
+    folders = sorted(snippet_folders(tree.annotations / split))
+    names = [folder.relative_to(tree.annotations).as_posix() for folder in folders]
+    return SnippetList(None, _from_folders(tree, names), is_complete=True)
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, str]]:

@@ -1,0 +1,128 @@
+"""Looks a dataset through before hours are spent on it: what is there, what is missing, what is damaged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from heatprop.datasets.annotations import DatasetError, VideoDataset
+from heatprop.datasets.coco_video import find_annotations, load_coco_video
+from heatprop.datasets.consistency import check_numbering, check_pictures, check_tracks
+from heatprop.datasets.findings import Finding, Progress
+from heatprop.datasets.imagenet_checks import examine_snippets
+from heatprop.datasets.imagenet_tree import find_tree
+from heatprop.datasets.imagenet_vid import read_snippets
+from heatprop.datasets.opening import Layout
+from heatprop.datasets.report import DatasetReport, FindingLog, count_classes
+
+Pictures: TypeAlias = Literal["decoded", "quick", "not checked"]
+StageProgress: TypeAlias = Callable[[str, int, int], None]
+
+
+def check_dataset(
+    root: str | Path,
+    layout: Layout | Literal["auto"] = "auto",
+    split: str = "val",
+    *,
+    pictures: Pictures = "decoded",
+    progress: StageProgress | None = None,
+) -> DatasetReport:
+    """Look through a dataset and return what is there and everything that is wrong.
+
+    Args:
+        root: as in `load_dataset`.
+        layout: as in `load_dataset`; "auto": seen from the files.
+        split: as in `load_dataset`.
+        pictures: "decoded": each picture is decoded whole; "quick": only headers and ends are read; "not checked":
+            none is opened, for scoring needs none.
+        progress: called now and then with the stage ("annotations", "pictures"), the frames done, and their total.
+
+    Raises:
+        DatasetError: there is no such folder, nothing in it is of the layout, or the split is not there.
+    """
+    root = Path(root)
+    log = FindingLog()
+    read = _imagenet_vid if (layout if layout != "auto" else find_layout(root)) == "imagenet-vid" else _coco_video
+    dataset, source, name = read(root, split, log, _stage(progress, "annotations"))
+    if dataset is None:
+        return DatasetReport(name, str(root), None, source, 0, 0, 0, 0, 0, "not checked", (), log.groups())
+    check_numbering(dataset, log)
+    check_tracks(dataset, log)
+    if pictures != "not checked":
+        seen = check_pictures(
+            dataset, quick=pictures == "quick", report=log, progress=_stage(progress, "pictures")
+        )
+        pictures = pictures if seen else "not checked"
+    classes = count_classes(dataset)
+    return DatasetReport(
+        layout=dataset.layout,
+        root=str(dataset.root),
+        split=split if dataset.layout == "imagenet-vid" else None,
+        frames_from=source,
+        videos=len(dataset.videos),
+        frames=dataset.frame_count,
+        empty_frames=dataset.frame_count - len(np.unique(dataset.truth.frames)),
+        boxes=len(dataset.truth),
+        tracks=sum(one.tracks for one in classes),
+        pictures=pictures,
+        classes=classes,
+        findings=log.groups(),
+    )
+
+
+def find_layout(root: Path) -> Layout:
+    """Return which layout a folder, or a JSON file, has.
+
+    Raises:
+        DatasetError: there is nothing, or nothing of a known layout.
+    """
+    if not root.exists():
+        raise DatasetError(f"{root}: no such folder; give the folder of the dataset")
+    if root.is_file():
+        return "coco-video"
+    try:
+        find_tree(root, "VID")
+    except DatasetError:
+        if any(root.glob("*.json")):
+            return "coco-video"
+        raise DatasetError(
+            f"{root}: no dataset is recognised; wanted Annotations/VID (imagenet-vid) or a JSON file (coco-video)"
+        ) from None
+    return "imagenet-vid"
+
+
+Read: TypeAlias = tuple[VideoDataset | None, str, Layout]
+
+
+def _imagenet_vid(root: Path, split: str, log: FindingLog, progress: Progress | None) -> Read:
+    tree = find_tree(root, "VID")
+    listed = examine_snippets(tree, split, log)
+    source = "folders" if listed.source is None else str(listed.source)
+    if not any(snippet.frames for snippet in listed.snippets):
+        log(Finding("no frames", str(tree.annotations / split), "holds no annotation; unpack the archive again"))
+        return None, source, "imagenet-vid"
+
+    def report(finding: Finding) -> None:
+        if finding.kind != "missing annotation":  # seen before, by comparing list and folders
+            log(finding)
+
+    return read_snippets(tree, listed.snippets, report=report, progress=progress), source, "imagenet-vid"
+
+
+def _coco_video(root: Path, _: str, log: FindingLog, progress: Progress | None) -> Read:
+    path = find_annotations(root)
+    try:
+        dataset = load_coco_video(root, report=log)
+    except DatasetError as error:
+        log(Finding("damaged annotation file", str(path), str(error).removeprefix(f"{path}: ")))
+        return None, str(path), "coco-video"
+    if progress is not None:
+        progress(dataset.frame_count, dataset.frame_count)
+    return dataset, str(path), "coco-video"
+
+
+def _stage(progress: StageProgress | None, stage: str) -> Progress | None:
+    return None if progress is None else lambda done, total: progress(stage, done, total)
