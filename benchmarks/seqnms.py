@@ -8,8 +8,8 @@ clutter that comes and goes. A few classes hold most of the boxes. The last row 
 
 Ours is `heatprop.seq_nms`, from `Detections` to `Detections`. The usual way overlaps frames with NumPy and, for
 every path, runs through all boxes and links of the class, as the original does. Before anything is timed, both
-must give the same scores to the last bit. Both run in one process; ours is the median of nine runs, the usual way runs
-once. The ratios are what carries over to other machines. The last line printed is one JSON object.
+must give the same scores to the last bit. Both run in one process; ours is the median of nine runs, the usual way
+runs once. The ratios are what carries over to other machines. The last line printed is one JSON object.
 """
 
 from __future__ import annotations

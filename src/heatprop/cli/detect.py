@@ -5,9 +5,9 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from collections.abc import Generator
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated
@@ -21,13 +21,14 @@ from heatprop.cli.messages import error, say
 from heatprop.cli.outputs import DetectOutputs, default_video_name
 from heatprop.cli.progress import FrameProgress
 from heatprop.cli.summary import Summary
+from heatprop.cli.two_passes import FrameStream, TwoPasses
 from heatprop.detector import VideoDetector
-from heatprop.errors import HeatpropError, InvalidConfigError, SourceError, check_count
+from heatprop.errors import HeatpropError, InvalidConfigError, SourceError, check_count, check_range
 from heatprop.io import VideoSource, open_video
 from heatprop.io.addresses import shown
 from heatprop.io.results import STANDARD_OUTPUT, ResultsHeader
 from heatprop.propagation import PropagationConfig
-from heatprop.types import Detections, Frame
+from heatprop.seqnms import SeqNmsConfig
 
 _DETECTOR = {name: option.default for name, option in inspect.signature(VideoDetector).parameters.items()}
 
@@ -38,6 +39,7 @@ class Detect:
     $ heatprop detect street.mp4
     $ heatprop detect street.mp4 -o out.mp4 --json out.jsonl
     $ heatprop detect street.mp4 -o both.mp4 --compare
+    $ heatprop detect street.mp4 --seq-nms
     $ heatprop detect camera:0 --json - | head
 
     Ctrl-C stops and keeps what was finished.
@@ -77,6 +79,8 @@ class Detect:
     """Propagation: how strongly the length of a track counts; may be inf."""
     carry_over_cuts: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
     """Propagation: do not start anew where one shot ends and another begins."""
+    seq_nms: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
+    """Find objects in all frames first, rescore them along their paths, then write; not for live sources."""
 
     def run(self) -> int:
         """Do it and return the exit code.
@@ -90,10 +94,15 @@ class Detect:
             raise InvalidConfigError("--compare shows two pictures side by side; add -o OUT.mp4 for the video")
         if self.compare and self.no_propagation:
             raise InvalidConfigError("--compare needs propagation for the right side; drop --no-propagation")
+        check_range("score_threshold", self.score_threshold, 0, 1)
         # Frames are scaled side by side; threads within one would only take turns with those of the network.
         cv2.setNumThreads(1)
         try:
             with Interrupts() as interrupts, open_video(self.source) as video:
+                if self.seq_nms and video.info.is_live:
+                    raise InvalidConfigError(
+                        f"--seq-nms needs the whole video, and {self._name} is live; save it to a file first"
+                    )
                 return self._detect(video, interrupts)
         except Interrupted as interrupted:
             if not self.quiet:
@@ -110,10 +119,18 @@ class Detect:
             return None
         return PropagationConfig(radius=self.radius, alpha=self.alpha, beta=self.beta)
 
+    @property
+    def _least_score(self) -> float:
+        """What the detector returns; paths need their weak boxes too, and are cut down when they are rescored."""
+        return (
+            min(self.score_threshold, PropagationConfig.score_threshold) if self.seq_nms else self.score_threshold
+        )
+
     def _header(self, video: VideoSource, detector: VideoDetector) -> ResultsHeader:
         settings = {
             "propagation": detector.propagation,
-            "score_threshold": detector.score_threshold,
+            "seq_nms": SeqNmsConfig() if self.seq_nms else None,
+            "score_threshold": self.score_threshold,
             "forget_at_cuts": detector.forget_at_cuts,
             "backend": detector.backend.description,
         }
@@ -132,7 +149,7 @@ class Detect:
                 precision=self.precision,
                 device=self.device,
                 forget_at_cuts=not self.carry_over_cuts,
-                score_threshold=self.score_threshold,
+                score_threshold=self._least_score,
             )
             started = perf_counter()
             exit_code = 0
@@ -208,25 +225,28 @@ class Detect:
         interrupts: Interrupts,
     ) -> None:
         """Go through the frames."""
-        total = video.info.frame_count
+        outputs.begin(
+            self._header(video, detector), mark_new=detector.propagation is not None, rescored=self.seq_nms
+        )
+        frames = self._frames(detector, video)
+        if self.seq_nms:
+            notify = (lambda _: None) if self.quiet else say
+            passes = TwoPasses(video, outputs, interrupts, self.score_threshold, self._progress, notify)
+            passes.run(frames, self.max_frames)
+            return
+        with self._progress("", video.info.frame_count) as progress, closing(frames):
+            for frame, found, alone in islice(frames, self.max_frames):
+                with interrupts.held():
+                    outputs.write(frame.index, frame.time, frame.image, found, alone)
+                    progress.advance()
+
+    def _progress(self, stage: str, total: int | None) -> FrameProgress:
         if self.max_frames is not None:
             total = min(total or self.max_frames, self.max_frames)
         quiet = self.quiet or (self.json == STANDARD_OUTPUT and sys.stdout.isatty())
-        outputs.begin(self._header(video, detector), mark_new=detector.propagation is not None)
-        with (
-            FrameProgress(self._name, total, quiet=quiet) as progress,
-            closing(self._frames(detector, video)) as frames,
-        ):
-            for frame, found, alone in frames:
-                with interrupts.held():
-                    outputs.write(frame, found, alone)
-                    progress.advance()
-                if outputs.frames == self.max_frames:
-                    break
+        return FrameProgress(self._name + stage, total, quiet=quiet)
 
-    def _frames(
-        self, detector: VideoDetector, video: VideoSource
-    ) -> Generator[tuple[Frame, Detections, Detections | None], None, None]:
+    def _frames(self, detector: VideoDetector, video: VideoSource) -> FrameStream:
         if self.compare:
             for frame, alone, found in detector.stream_compare(video):
                 yield frame, found, alone

@@ -18,9 +18,10 @@ from heatprop.errors import HeatpropError, OutputError
 from heatprop.io import SourceInfo, VideoSink
 from heatprop.io.outputs import OutputFile
 from heatprop.io.results import STANDARD_OUTPUT, ResultsHeader, ResultsWriter
-from heatprop.types import Detections, Frame
+from heatprop.types import Detections, ImageArray
 
 _CAPTIONS = ("network alone", "with heatmap propagation")
+_RESCORED_CAPTIONS = ("network alone", "with propagation and Seq-NMS")
 
 
 def default_video_name(source: str) -> str:
@@ -77,6 +78,7 @@ class DetectOutputs:
         self.reader_gone = False
         self._compare = compare
         self._mark_new = False
+        self._captions = _CAPTIONS
         self._classes: Sequence[str] = ()
         self._sink: VideoSink | None = None
         self._video = video
@@ -99,8 +101,18 @@ class DetectOutputs:
             self.discard()
             raise
 
-    def begin(self, header: ResultsHeader, *, mark_new: bool) -> None:
-        """Take over the classes and write the header of the results; `mark_new` is that of `draw`.
+    @property
+    def draws(self) -> bool:
+        """Whether a video is written, so that `write` needs pictures."""
+        return self._sink is not None
+
+    def begin(self, header: ResultsHeader, *, mark_new: bool, rescored: bool = False) -> None:
+        """Take over the classes and write the header of the results.
+
+        Args:
+            header: of the results.
+            mark_new: see `draw`.
+            rescored: whether Seq-NMS works on the detections, for the caption of `compare`.
 
         Raises:
             BrokenPipeError: standard output was closed, and there is no video to go on with.
@@ -108,14 +120,24 @@ class DetectOutputs:
         """
         self._classes = header.classes
         self._mark_new = mark_new
+        self._captions = _RESCORED_CAPTIONS if rescored else _CAPTIONS
         if self._to_standard_output:
             with self._reader_may_leave():
                 self._writer = ResultsWriter(STANDARD_OUTPUT, header)
         elif self._claimed is not None:
             self._writer = ResultsWriter(self._claimed, header)
 
-    def write(self, frame: Frame, found: Detections, alone: Detections | None) -> None:
-        """Write one frame to all outputs; `alone` is what the network says alone, for `compare`.
+    def write(
+        self, index: int, time: float, image: ImageArray | None, found: Detections, alone: Detections | None
+    ) -> None:
+        """Write one frame to all outputs.
+
+        Args:
+            index: number of the frame.
+            time: in seconds.
+            image: the picture; may be None where no video is drawn.
+            found: its detections.
+            alone: what the network says alone, for `compare`.
 
         Raises:
             BrokenPipeError: standard output was closed, and there is no video to go on with.
@@ -123,14 +145,14 @@ class DetectOutputs:
         """
         if self._writer is not None:
             with self._reader_may_leave():
-                self._writer.write(frame.index, frame.time, found)
-        if self._sink is not None:
+                self._writer.write(index, time, found)
+        if self._sink is not None and image is not None:
             started = perf_counter()
-            picture = draw(frame.image, found, self._classes, mark_new=self._mark_new)
+            picture = draw(image, found, self._classes, mark_new=self._mark_new)
             if alone is not None and self._compare:
-                picture = side_by_side(draw(frame.image, alone, self._classes), picture, _CAPTIONS)
+                picture = side_by_side(draw(image, alone, self._classes), picture, self._captions)
             self.drawing_seconds += perf_counter() - started
-            self._sink.write(picture, frame.time)
+            self._sink.write(picture, time)
         self.frames += 1
         self.objects += len(found)
 

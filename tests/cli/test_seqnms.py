@@ -1,0 +1,264 @@
+"""`heatprop detect --seq-nms`: find in the whole video, rescore, then write; what stays when it is stopped."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from cli.conftest import FRAMES, HEIGHT, WIDTH, Run, command, run_process, video_shape
+from heatprop.detector import VideoDetector
+from heatprop.io.results import read_results
+from heatprop.propagation import PropagationConfig
+from heatprop.seqnms import seq_nms
+
+ONNX = ("--backend", "onnx")
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir())
+
+
+def frames_of(path: Path) -> list[np.ndarray]:
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+@pytest.mark.parametrize("propagation", [PropagationConfig(), None])
+@pytest.mark.parametrize("threshold", [0.3, 0.02])
+def test_the_detections_are_those_of_the_detector_rescored(
+    run: Run, short_clip: Path, propagation: PropagationConfig | None, threshold: float
+) -> None:
+    options = () if propagation else ("--no-propagation",)
+    shown = ("--score-threshold", str(threshold))
+    done = run("detect", short_clip, *ONNX, "--seq-nms", *options, *shown, "--json", "found.jsonl")
+    assert done.code == 0, done.err
+    header, frames = read_results(Path("found.jsonl"))
+    assert header.settings["seq_nms"] == {
+        "link_iou": 0.5,
+        "suppress_iou": 0.3,
+        "rescoring": "mean",
+        "min_path_score": 0.01,
+    }
+    assert header.settings["score_threshold"] == threshold
+    detector = VideoDetector(propagation=propagation, backend="onnx", score_threshold=min(threshold, 0.05))
+    rescored = seq_nms([found for _, found in detector.stream(short_clip)])
+    wanted = [found.select(found.scores >= threshold) for found in rescored]
+    frames = list(frames)
+    assert [index for index, _, _ in frames] == list(range(FRAMES))
+    assert [at for _, at, _ in frames] == pytest.approx(np.arange(FRAMES) / 25)
+    for (_, _, found), want in zip(frames, wanted, strict=True):
+        np.testing.assert_allclose(found.scores, want.scores, atol=1e-4)
+        np.testing.assert_allclose(found.boxes, want.boxes, atol=0.01)
+        assert found.labels.tolist() == want.labels.tolist()
+        assert found.lengths.tolist() == want.lengths.tolist()
+
+
+def test_the_video_is_drawn_with_the_new_scores_on_the_right_frames(run: Run, short_clip: Path) -> None:
+    done = run("detect", short_clip, *ONNX, "--seq-nms", "-o", "out.mp4", "--json", "found.jsonl")
+    assert done.code == 0, done.err
+    assert names(Path()) == ["found.jsonl", "out.mp4"]
+    assert f"{FRAMES} frames" in done.err
+    assert video_shape(Path("out.mp4")) == (FRAMES, WIDTH, HEIGHT)
+    # Away from every box the picture is that of the source at the same place in the video.
+    _, rows = read_results(Path("found.jsonl"))
+    for (_, _, found), drawn, source in zip(rows, frames_of(Path("out.mp4")), frames_of(short_clip), strict=True):
+        untouched = np.ones((HEIGHT, WIDTH), bool)
+        for x1, y1, x2, y2 in found.boxes.astype(int).tolist():
+            untouched[max(y1 - 30, 0) : y2 + 30, max(x1 - 10, 0) : x2 + 120] = False
+        assert untouched.mean() > 0.05
+        difference = np.abs(drawn.astype(int) - source.astype(int)).mean(axis=2)
+        assert difference[untouched].mean() < 4
+
+
+def test_without_outputs_the_video_is_named_as_ever(run: Run, short_clip: Path) -> None:
+    assert run("detect", short_clip, *ONNX, "--seq-nms", "--max-frames", "2").code == 0
+    assert names(Path()) == ["street.heatprop.mp4"]
+
+
+def test_max_frames_ends_both_passes(run: Run, short_clip: Path) -> None:
+    done = run(
+        "detect", short_clip, *ONNX, "--seq-nms", "--max-frames", "5", "-o", "out.mp4", "--json", "found.jsonl"
+    )
+    assert done.code == 0, done.err
+    assert video_shape(Path("out.mp4"))[0] == 5
+    assert len(Path("found.jsonl").read_text().splitlines()) == 6
+
+
+def test_compare_shows_the_network_alone_beside_it(run: Run, short_clip: Path) -> None:
+    done = run("detect", short_clip, *ONNX, "--seq-nms", "--compare", "-o", "both.mp4")
+    assert done.code == 0, done.err
+    assert video_shape(Path("both.mp4")) == (FRAMES, 2 * WIDTH, HEIGHT)
+
+
+def test_a_folder_of_images_is_rescored_too(run: Run, short_clip: Path, tmp_path: Path) -> None:
+    shots = tmp_path / "shots"
+    shots.mkdir()
+    for index, image in enumerate(frames_of(short_clip)[:4]):
+        cv2.imwrite(str(shots / f"{index}.png"), image[..., ::-1])
+    done = run("detect", shots, *ONNX, "--seq-nms", "-o", "out.mp4", "--json", "-")
+    assert done.code == 0, done.err
+    assert len(done.out.splitlines()) == 5
+    assert video_shape(Path("out.mp4"))[0] == 4
+
+
+def test_quiet_says_nothing(run: Run, short_clip: Path) -> None:
+    done = run("detect", short_clip, *ONNX, "--seq-nms", "--quiet", "-o", "out.mp4")
+    assert (done.code, done.out, done.err) == (0, "", "")
+
+
+# what cannot be rescored
+
+
+def test_a_pipe_is_refused_before_anything_is_written(short_clip: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.ts"
+    os.mkfifo(pipe)
+    work = tmp_path / "work"
+    work.mkdir()
+    remux = (
+        "import av, sys\n"
+        "with av.open(sys.argv[1]) as source, av.open(sys.argv[2], 'w', format='mpegts') as target:\n"
+        "    stream = target.add_stream_from_template(source.streams.video[0])\n"
+        "    for packet in source.demux(video=0):\n"
+        "        if packet.dts is not None:\n"
+        "            packet.stream = stream\n"
+        "            target.mux(packet)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", remux, str(short_clip), str(pipe)], stderr=subprocess.DEVNULL
+    ) as feeder:
+        done = run_process("detect", pipe, *ONNX, "--seq-nms", "--json", "found.jsonl", folder=work)
+        feeder.kill()
+    assert done.code == 2
+    assert done.err == (
+        "heatprop: error: --seq-nms needs the whole video, and pipe.ts is live; save it to a file first\n"
+    )
+    assert names(work) == []
+
+
+def test_a_score_out_of_range_is_refused_as_without(run: Run, short_clip: Path) -> None:
+    done = run("detect", short_clip, *ONNX, "--seq-nms", "--score-threshold", "2")
+    assert done.code == 2
+    assert done.err.startswith("heatprop: error: score_threshold is 2")
+    assert names(Path()) == []
+
+
+# stopping
+
+
+def interrupted(clip: Path, folder: Path, outputs: tuple[str, ...], seconds: float) -> tuple[int, str]:
+    """Run it, send Ctrl-C some time after the outputs were begun, and return exit code and standard error."""
+    arguments = command("detect", clip, *ONNX, "--seq-nms", *outputs, "--json", "found.jsonl")
+    with subprocess.Popen(arguments, cwd=folder, stderr=subprocess.PIPE, text=True) as process:
+        growing = folder / "found.part.jsonl"
+        while process.poll() is None and not (growing.exists() and growing.read_bytes()):
+            time.sleep(0.01)
+        time.sleep(seconds)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=120)
+    return process.returncode, err
+
+
+@pytest.mark.parametrize("outputs", [(), ("-o", "out.mp4")])
+def test_an_interrupt_of_the_first_pass_keeps_what_was_found(
+    demo_clip: Path, tmp_path: Path, outputs: tuple[str, ...]
+) -> None:
+    code, err = interrupted(demo_clip, tmp_path, outputs, 1.0)
+    assert code == 130, err
+    assert "what was finished is kept" in err
+    assert ("drawing what was found so far" in err) == bool(outputs)
+    assert "Traceback" not in err
+    assert names(tmp_path) == ["found.jsonl", *(["out.mp4"] if outputs else [])]
+    _, rows = read_results(tmp_path / "found.jsonl")
+    frames = [index for index, _, _ in rows]
+    assert 1 <= len(frames) < 250
+    assert frames == list(range(len(frames)))
+    if outputs:
+        assert video_shape(tmp_path / "out.mp4")[0] == len(frames)
+
+
+def test_an_interrupt_while_drawing_keeps_the_frames_drawn(short_clip: Path, tmp_path: Path) -> None:
+    # Ctrl-C comes with the fourth frame of the second pass.
+    program = """
+import os, signal, sys
+from heatprop.cli import main
+from heatprop.cli.outputs import DetectOutputs
+
+write = DetectOutputs.write
+
+def writing(self, *arguments):
+    write(self, *arguments)
+    if self.frames == 4:
+        os.kill(os.getpid(), signal.SIGINT)
+
+DetectOutputs.write = writing
+sys.exit(main(["detect", sys.argv[1], "--backend", "onnx", "--seq-nms", "-o", "out.mp4", "--json", "found.jsonl"]))
+"""
+    arguments = [sys.executable, "-W", "error", "-c", program, str(short_clip)]
+    done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 130, done.stderr
+    assert "what was finished is kept" in done.stderr
+    assert video_shape(tmp_path / "out.mp4")[0] == 4
+    assert len((tmp_path / "found.jsonl").read_text().splitlines()) == 5
+
+
+def test_an_interrupt_while_rescoring_loses_nothing(short_clip: Path, tmp_path: Path) -> None:
+    program = """
+import os, signal, sys
+from heatprop.cli import main, two_passes
+
+rescore = two_passes.seq_nms
+
+def rescoring(found):
+    os.kill(os.getpid(), signal.SIGINT)
+    return rescore(found)
+
+two_passes.seq_nms = rescoring
+sys.exit(main(["detect", sys.argv[1], "--backend", "onnx", "--seq-nms", "-o", "out.mp4", "--json", "found.jsonl"]))
+"""
+    arguments = [sys.executable, "-W", "error", "-c", program, str(short_clip)]
+    done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 130, done.stderr
+    assert video_shape(tmp_path / "out.mp4")[0] == FRAMES
+    assert len((tmp_path / "found.jsonl").read_text().splitlines()) == FRAMES + 1
+
+
+def test_a_file_that_shrinks_between_the_passes_is_told_and_the_rest_kept(
+    short_clip: Path, tmp_path: Path
+) -> None:
+    shots = tmp_path / "shots"
+    shots.mkdir()
+    for index, image in enumerate(frames_of(short_clip)[:6]):
+        cv2.imwrite(str(shots / f"{index}.png"), image[..., ::-1])
+    work = tmp_path / "work"
+    work.mkdir()
+    program = """
+import os, sys
+from heatprop.cli import main, two_passes
+
+rescore = two_passes.seq_nms
+
+def rescoring(found):
+    for name in ("4.png", "5.png"):
+        os.remove(os.path.join(sys.argv[1], name))
+    return rescore(found)
+
+two_passes.seq_nms = rescoring
+sys.exit(main(["detect", sys.argv[1], "--backend", "onnx", "--seq-nms", "-o", "out.mp4", "--json", "found.jsonl"]))
+"""
+    arguments = [sys.executable, "-W", "error", "-c", program, str(shots)]
+    done = subprocess.run(arguments, cwd=work, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1, done.stderr
+    assert "heatprop: error:" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert video_shape(work / "out.mp4")[0] == 4
+    assert json.loads((work / "found.jsonl").read_text().splitlines()[-1])["frame"] == 3
+    shutil.rmtree(shots)
