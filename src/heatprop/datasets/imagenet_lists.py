@@ -119,7 +119,12 @@ def _inside(name: str, path: Path, line: int) -> str:
     return name
 
 
-def _in_split(name: str, split: str) -> str:
+def in_split(name: str, split: str) -> str:
+    """Return a path of a list as one below ``Annotations/VID`` or ``DET``: some lists leave the split out.
+
+    >>> in_split("ILSVRC2015_val_00000000", "val")
+    'val/ILSVRC2015_val_00000000'
+    """
     return name if name.split("/", 1)[0] in _SPLITS else f"{split}/{name}"
 
 
@@ -130,7 +135,7 @@ def _class_lists(tree: ImagenetTree) -> list[Path]:
 
 def _labelled(path: Path, split: str) -> Iterator[tuple[str, int]]:
     """Yield the snippets of a list of one class; those marked -1 are said not to show it."""
-    return ((_in_split(name, split), label) for _, name, label in labelled_paths(path) if label >= 0)
+    return ((in_split(name, split), label) for _, name, label in labelled_paths(path) if label >= 0)
 
 
 def _from_list(tree: ImagenetTree, split: str, path: Path) -> SnippetList:
@@ -159,7 +164,7 @@ def _split_frame(name: str, path: Path, line: int, split: str) -> tuple[str, str
     snippet, slash, frame = name.rpartition("/")
     if not slash:
         raise DatasetError(f"{at_line(path, line)}: {name!r:.60} names no snippet; a frame is SNIPPET/FRAME")
-    return _in_split(snippet, split), frame
+    return in_split(snippet, split), frame
 
 
 def _frame_numbers(numbers: list[int], path: Path) -> list[int]:
@@ -186,14 +191,14 @@ def _expanded(path: Path, split: str) -> Iterator[Row]:
         if length > 10**7:
             raise DatasetError(f"{at_line(path, line)}: a snippet of {length} frames; restore the list")
         for number in range(length):
-            yield line, _in_split(snippet, split), f"{first + number:06d}", start + number
+            yield line, in_split(snippet, split), f"{first + number:06d}", start + number
 
 
 def _chosen(path: Path, split: str) -> Iterator[Row]:
     for number, (line, snippet, (_, frame, length)) in enumerate(_four_columns(path), 1):
         if frame >= length:
             raise DatasetError(f"{at_line(path, line)}: frame {frame} of a snippet of {length}; restore the list")
-        yield line, _in_split(snippet, split), f"{frame:06d}", number
+        yield line, in_split(snippet, split), f"{frame:06d}", number
 
 
 def _grouped(rows: Iterable[Row], path: Path) -> tuple[Snippet, ...]:

@@ -16,7 +16,7 @@ from heatprop.datasets.imagenet_tree import ImagenetTree, find_tree, frame_names
 from heatprop.datasets.voc_xml import read_annotation
 from heatprop.types import IntArray
 
-_PICTURE = ".JPEG"
+PICTURE_SUFFIX = ".JPEG"
 _STEP = 500
 
 
@@ -59,7 +59,7 @@ def read_snippets(
         below_split = snippet.name.split("/", 1)[-1]
         image_folder, annotation_folder = tree.images / snippet.name, tree.annotations / snippet.name
         names += [f"{below_split}/{frame}" for frame in snippet.frames]
-        images += [image_folder / f"{frame}{_PICTURE}" for frame in snippet.frames]
+        images += [image_folder / f"{frame}{PICTURE_SUFFIX}" for frame in snippet.frames]
         annotations += [annotation_folder / f"{frame}.xml" for frame in snippet.frames]
     if not names:
         raise DatasetError(f"{tree.annotations}: no frame in it; check that the archive was unpacked whole")
