@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,6 +23,7 @@ from heatprop.datasets.annotations import Video, VideoDataset
 from heatprop.errors import HeatpropError, InvalidArrayError, check_range
 from heatprop.evaluation.sparse_outputs import SparseOutput, check_sparse, places_of
 from heatprop.evaluation.whole_files import read_json, write_json, write_whole
+from heatprop.letterbox import InputFormat
 from heatprop.types import IntArray
 from heatprop.zoo import Model
 
@@ -51,6 +52,8 @@ class CacheManifest:
         frames_sha256: hash of the names of its videos and frames, in order; the dataset may be moved.
         classes: names of the heatmap's channels that are kept, in order.
         stride: pixels of the network's input for one cell.
+        longest_side: of the network's input in pixels; see `heatprop.letterbox.InputFormat`.
+        multiple: the same.
         floor: see `heatprop.evaluation.sparse_outputs`.
     """
 
@@ -63,7 +66,14 @@ class CacheManifest:
     frames_sha256: str
     classes: tuple[str, ...]
     stride: int
+    longest_side: int
+    multiple: int
     floor: float
+
+    @property
+    def input_format(self) -> InputFormat:
+        """How pictures were laid into the network's input; says nothing of colours."""
+        return InputFormat(longest_side=self.longest_side, multiple=self.multiple)
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON object that stands in the file."""
@@ -122,6 +132,8 @@ def manifest_of(
         frames_sha256=hash_of_frames(dataset),
         classes=tuple(classes),
         stride=model.card.stride,
+        longest_side=model.card.input.longest_side,
+        multiple=model.card.input.multiple,
         floor=float(floor),
     )
 
@@ -148,7 +160,8 @@ def read_manifest(folder: Path) -> CacheManifest:
         raise CacheError(
             f"cache {folder}: its version is {value.get('version')!r} but this heatprop reads {VERSION}; {remedy}"
         )
-    kinds = {"frames": int, "stride": int, "floor": float, "classes": list}
+    numbers = dict.fromkeys(("frames", "stride", "longest_side", "multiple"), int)
+    kinds = {**numbers, "floor": float, "classes": list}
     names = [item.name for item in fields(CacheManifest)]
     for name in names:
         if type(value.get(name)) is not kinds.get(name, str):
@@ -247,6 +260,22 @@ class OutputCache:
                 f"{len(self.manifest.classes)}; delete this file and run evaluate --cache again"
             )
         return content
+
+
+def require_dataset(folder: Path, have: CacheManifest, dataset: VideoDataset, split: str) -> None:
+    """Check that a cache is of a dataset.
+
+    Raises:
+        CacheError: one line that names the first thing that differs.
+    """
+    want = replace(
+        have,
+        layout=dataset.layout,
+        split=split,
+        frames=dataset.frame_count,
+        frames_sha256=hash_of_frames(dataset),
+    )
+    require_same(folder, have, want)
 
 
 def require_same(folder: Path, have: CacheManifest, want: CacheManifest) -> None:

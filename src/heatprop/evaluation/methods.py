@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, astuple, dataclass, fields, replace
+from math import inf
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -18,6 +19,7 @@ from heatprop.types import Detections, HeadOutput, IntArray
 
 MethodName: TypeAlias = Literal["network", "interpolation", "propagation"]
 Memory: TypeAlias = dict[str, NDArray[Any]]
+_INTERPOLATION = PropagationConfig(radius=0, alpha=0.5, beta=inf)
 _CARRIED = tuple(item.name for item in fields(Carried))
 
 
@@ -52,7 +54,7 @@ class Method:
         """Return the settings of propagation that the method comes down to; None for the network alone."""
         if self.name == "network":
             return None
-        chosen = self.propagation if self.name == "propagation" else PropagationConfig.interpolation()
+        chosen = self.propagation if self.name == "propagation" else _INTERPOLATION
         return replace(chosen, score_threshold=self.score_threshold)
 
     def to_json(self) -> dict[str, Any]:
@@ -91,12 +93,13 @@ class VideoMethod:
         self._propagator = None if config is None else HeatmapPropagator(config)
         self._fitted: Letterbox | None = None
 
-    def update(self, output: HeadOutput, fitted: Letterbox) -> Detections:
+    def update(self, output: HeadOutput, fitted: Letterbox, *, overwrite: bool = False) -> Detections:
         """Detect in the next frame; a picture of another size starts anew, as in `VideoDetector`.
 
         Args:
-            output: what the network says about it; may be changed.
+            output: what the network says about it.
             fitted: how the picture was laid into the network's input.
+            overwrite: whether `output.heatmap` may be changed, which spares copying it.
 
         Returns:
             Boxes in pixels of the picture, labels of the dataset, by falling score.
@@ -109,7 +112,7 @@ class VideoMethod:
         else:
             if self._fitted is not None and fitted != self._fitted:
                 self._propagator.reset()
-            found = self._propagator.update(output, overwrite=True)
+            found = self._propagator.update(output, overwrite=overwrite)
         self._fitted = fitted
         boxes = boxes_to_frame(found.boxes, fitted, self._stride)
         return Detections(boxes, found.scores, self._labels[found.labels], found.lengths)

@@ -155,7 +155,7 @@ def detect_dataset(
             kept: list[SparseOutput] = []
             for _ in rows:
                 _, seen, _ = next(frames)
-                found.append(at_work.update(seen.output, seen.fitted))
+                found.append(at_work.update(seen.output, seen.fitted, overwrite=True))
                 sizes.append((seen.fitted.frame_width, seen.fitted.frame_height))
                 kept += [] if seen.kept is None else [seen.kept]
                 advance()

@@ -1,0 +1,224 @@
+"""Many settings of the temporal methods on cached network outputs, over all processors."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from heatprop.datasets.annotations import Video, VideoDataset
+from heatprop.errors import HeatpropError, InvalidConfigError
+from heatprop.evaluation.cache import OutputCache, part_count, part_rows
+from heatprop.evaluation.coco import coco_result
+from heatprop.evaluation.detections import DetectionTable
+from heatprop.evaluation.matching import match
+from heatprop.evaluation.methods import Method, VideoMethod, finish_video
+from heatprop.evaluation.official import mean_of_known, official_result
+from heatprop.evaluation.tables import json_number
+from heatprop.letterbox import fit_letterbox
+from heatprop.propagation import PropagationConfig
+from heatprop.seqnms import SeqNmsConfig
+from heatprop.types import Detections, IntArray
+
+_METHODS_AT_ONCE = 16  # the detections of so many are in memory
+_MOST_METHODS = 10_000
+
+
+class SweepError(HeatpropError, RuntimeError):
+    """A process of a sweep died."""
+
+
+@dataclass(frozen=True, slots=True)
+class SweepRow:
+    """What one setting scores: means over the classes that have objects, shares of 1.
+
+    Attributes:
+        method: the setting.
+        ap50: COCO's average precision at overlap .50.
+        ap75: at overlap .75.
+        official: mAP of the official metric of ImageNet VID.
+        detections: how many there are.
+    """
+
+    method: Method
+    ap50: float
+    ap75: float
+    official: float
+    detections: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return settings and figures for JSON or a table."""
+        return self.method.to_json() | {
+            "AP50": json_number(self.ap50),
+            "AP75": json_number(self.ap75),
+            "mAP": json_number(self.official),
+            "detections": self.detections,
+        }
+
+
+def grid(
+    radii: Sequence[int],
+    alphas: Sequence[float],
+    betas: Sequence[float],
+    thresholds: Sequence[float],
+    *,
+    seq_nms: SeqNmsConfig | None,
+) -> list[Method]:
+    """Return propagation with every combination, after the network alone and interpolation with each threshold.
+
+    Raises:
+        InvalidConfigError: a value lies outside its range, or there are more than 10000 combinations.
+    """
+    count = len(radii) * len(alphas) * len(betas) * len(thresholds)
+    if count > _MOST_METHODS:
+        raise InvalidConfigError(f"the grid has {count} settings; ask for at most {_MOST_METHODS}")
+    methods = [
+        Method(name=name, score_threshold=threshold, seq_nms=seq_nms)
+        for threshold in thresholds
+        for name in ("network", "interpolation")
+    ]
+    for threshold, radius, alpha, beta in product(thresholds, radii, alphas, betas):
+        config = PropagationConfig(radius=radius, alpha=alpha, beta=beta)
+        methods.append(Method(propagation=config, score_threshold=threshold, seq_nms=seq_nms))
+    return methods
+
+
+def sweep(
+    dataset: VideoDataset,
+    cache: OutputCache,
+    methods: Sequence[Method],
+    *,
+    jobs: int,
+    advance: Callable[[int], None] = lambda _: None,
+) -> Iterator[SweepRow]:
+    """Score methods on the outputs in a cache; a video is decompressed once for many of them.
+
+    Args:
+        dataset: what the cache is of; its pictures are not needed.
+        cache: whole; see `OutputCache.require_whole`.
+        methods: the settings.
+        jobs: processes at once.
+        advance: called with how many frames times settings more are done.
+
+    Yields:
+        The score of each, in their order.
+
+    Raises:
+        InvalidConfigError: a threshold is below the cache's floor.
+        CacheError: the cache is damaged.
+        SweepError: a process died.
+    """
+    for method in methods:
+        require_above_floor(method.score_threshold, cache.manifest.floor)
+    labels = np.array([dataset.classes.index(name) for name in cache.manifest.classes], np.int64)
+    slim = replace(dataset, image_paths=(), annotation_paths=())
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, context, _start, (slim,)) as pool:
+        try:
+            for start in range(0, len(methods), _METHODS_AT_ONCE):
+                some = methods[start : start + _METHODS_AT_ONCE]
+                futures: dict[Future[list[DetectionTable]], int] = {
+                    pool.submit(detect_video, cache.folder, number, video, labels, some): number
+                    for number, video in enumerate(dataset.videos)
+                }
+                tables: list[list[DetectionTable]] = [[] for _ in dataset.videos]
+                for future in as_completed(futures):
+                    number = futures.pop(future)
+                    tables[number] = future.result()
+                    advance(dataset.videos[number].length * len(some))
+                joined = [_join([each[place] for each in tables]) for place in range(len(some))]
+                yield from pool.map(_score, some, joined)
+        except BrokenProcessPool:
+            raise SweepError(
+                "a process of the sweep was ended from outside; is memory short? try --jobs 1"
+            ) from None
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def require_above_floor(threshold: float, floor: float) -> None:
+    """Check that a cache holds the cells that a score threshold asks for.
+
+    Raises:
+        InvalidConfigError: it does not.
+    """
+    if threshold < floor:
+        raise InvalidConfigError(
+            f"the score threshold is {threshold:g}, but the cache holds only cells of at least {floor:g}; raise "
+            "it, or make a cache with a lower --cache-floor"
+        )
+
+
+def detect_video(
+    folder: Path, number: int, video: Video, labels: IntArray, methods: Sequence[Method]
+) -> list[DetectionTable]:
+    """Detect in one cached video by several methods.
+
+    Args:
+        folder: of the cache.
+        number: of the video in its dataset.
+        video: the video.
+        labels: the dataset's class number of each channel of the heatmaps.
+        methods: the settings.
+
+    Returns:
+        The detections of each method.
+
+    Raises:
+        CacheError: the cache is damaged.
+    """
+    cache = OutputCache(folder)
+    manifest = cache.manifest
+    at_work = [VideoMethod(method, labels, manifest.stride) for method in methods]
+    found: list[list[Detections]] = [[] for _ in methods]
+    for part in range(part_count(video)):
+        content = cache.read(number, part, len(part_rows(video, part)))
+        for (width, height), kept in zip(content.frame_sizes.tolist(), content.outputs, strict=True):
+            fitted = fit_letterbox(width, height, manifest.input_format)
+            output = kept.dense()
+            for each, frames in zip(at_work, found, strict=True):
+                frames.append(each.update(output, fitted))
+    return [
+        DetectionTable.from_frames(zip(video.rows, finish_video(method, frames), strict=True))
+        for method, frames in zip(methods, found, strict=True)
+    ]
+
+
+def _join(tables: Sequence[DetectionTable]) -> DetectionTable:
+    return DetectionTable(
+        np.concatenate([table.frames for table in tables]),
+        np.concatenate([table.labels for table in tables]),
+        np.concatenate([table.scores for table in tables]),
+        np.concatenate([table.boxes for table in tables]),
+    )
+
+
+_scored_dataset: list[VideoDataset] = []  # of a process of the pool, sent to it once
+
+
+def _start(dataset: VideoDataset) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a word; the parent says what is to say
+    cv2.setNumThreads(1)
+    _scored_dataset[:] = [dataset]
+
+
+def _score(method: Method, table: DetectionTable) -> SweepRow:
+    (dataset,) = _scored_dataset
+    coco = coco_result(dataset, table)
+    official = official_result(match(dataset, table))
+    return SweepRow(
+        method=method,
+        ap50=mean_of_known(coco.ap50),
+        ap75=mean_of_known(coco.ap75),
+        official=official.mean_average_precision,
+        detections=len(table),
+    )
