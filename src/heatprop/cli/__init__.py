@@ -15,6 +15,7 @@ from heatprop.cli.evaluate import Evaluate
 from heatprop.cli.export import Export
 from heatprop.cli.messages import close_standard_output, error
 from heatprop.cli.models import Models
+from heatprop.cli.score import Score
 from heatprop.cli.sweep import Sweep
 from heatprop.cli.usage import parse_quietly
 from heatprop.errors import HeatpropError
@@ -25,6 +26,7 @@ Command: TypeAlias = (
     | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
     | Annotated[Export, tyro.conf.subcommand("export")]
     | Annotated[Models, tyro.conf.subcommand("models")]
+    | Annotated[Score, tyro.conf.subcommand("score")]
     | Annotated[Sweep, tyro.conf.subcommand("sweep")]
 )
 
@@ -64,8 +66,8 @@ def main(argv: list[str] | None = None) -> int:
         return 2
 
 
-def _parse(arguments: list[str]) -> Dataset | Detect | Evaluate | Export | Models | Sweep:
-    command: Dataset | Detect | Evaluate | Export | Models | Sweep = tyro.cli(
+def _parse(arguments: list[str]) -> Dataset | Detect | Evaluate | Export | Models | Score | Sweep:
+    command: Dataset | Detect | Evaluate | Export | Models | Score | Sweep = tyro.cli(
         Command, prog="heatprop", description=_DESCRIPTION, args=arguments, config=_MARKERS
     )
     return command

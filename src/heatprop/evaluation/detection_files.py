@@ -14,7 +14,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from heatprop.datasets.annotations import VideoDataset
 from heatprop.evaluation.detection_json import parse_coco, parse_json_lines
@@ -49,7 +48,8 @@ def _checked(raw: RawDetections, path: Path, dataset: VideoDataset) -> Detection
     """Turn what a file says into a table, or say what is wrong with the first detection that is."""
     finite = np.isfinite(raw.numbers).all(axis=1)
     labels = positions(np.array(dataset.class_ids), raw.numbers[:, 0])
-    upright: NDArray[np.bool_] = (raw.numbers[:, 2:4] <= raw.numbers[:, 4:]).all(axis=1)
+    _, _, x1, y1, x2, y2 = raw.numbers.T
+    upright = (x1 <= x2) & (y1 <= y2)
     wrong = np.flatnonzero(~finite | (raw.frames < 0) | (labels < 0) | ~upright)
     if len(wrong):
         first = int(wrong[0])

@@ -1,0 +1,66 @@
+"""`heatprop score`: how good detections are that lie in a file."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+from rich.console import Console
+
+from heatprop.cli.messages import say
+from heatprop.datasets import Layout, load_dataset
+from heatprop.evaluation.detection_files import read_detections
+from heatprop.evaluation.results import METRICS, score
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Score detections made anywhere against an annotated dataset.
+    $ heatprop score detections.txt --dataset imagenet-vid --root ILSVRC2015
+    $ heatprop score detections.json --dataset coco-video --root annotations.json --metric coco --json
+
+    DETECTIONS is official text (frame_index class_id score x1 y1 x2 y2), JSON Lines, or COCO's JSON: its content
+    says which. No pictures are needed. docs/guides/evaluation.md explains each figure.
+    """
+
+    detections: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="DETECTIONS")]
+    """File of detections, of all videos."""
+    dataset: Annotated[Layout, tyro.conf.arg(help_behavior_hint="")]
+    """How the dataset is laid out."""
+    root: Annotated[Path, tyro.conf.arg(metavar="DIR", help_behavior_hint="")]
+    """Folder of the dataset; of coco-video also its JSON file."""
+    split: Annotated[str, tyro.conf.arg(metavar="NAME")] = "val"
+    """Split of ImageNet VID."""
+    metric: Literal["all", "official", "coco"] = "all"
+    """official: ImageNet VID, with slow, medium and fast objects apart. coco: AP50:95, AP50 and AP75."""
+    json: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
+    """Print one JSON object instead of tables; figures are shares of 1, null where there is none."""
+    plots: Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")] = None
+    """Draw precision over recall into this folder, as SVG."""
+    quiet: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
+    """Say nothing but the result."""
+
+    def run(self) -> int:
+        """Print the figures on standard output and return the exit code.
+
+        Raises:
+            HeatpropError: dataset or detections are not what they should be; nothing was scored.
+        """
+        dataset = load_dataset(self.dataset, self.root, self.split)
+        detections = read_detections(self.detections, dataset)
+        report = score(dataset, detections, METRICS if self.metric == "all" else (self.metric,))
+        if self.json:
+            sys.stdout.write(json.dumps(report.to_dict(), indent=1, allow_nan=False) + "\n")
+        else:
+            Console(highlight=False, markup=False).print(report.tables())
+        if self.plots is not None:
+            from heatprop.evaluation.plots import write_plots  # noqa: PLC0415 (matplotlib is slow to import)
+
+            for path in write_plots(report, self.plots):
+                if not self.quiet:
+                    say(f"drawn: {path}")
+        return 0
