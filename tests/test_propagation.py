@@ -63,6 +63,7 @@ configs = st.builds(
     score_threshold=st.sampled_from([0.0, 0.05, 0.3, 1.0]),
     max_detections=st.sampled_from([1, 3, 100]),
     nms_iou=st.sampled_from([0.0, 0.3, 1.0]),
+    carries=st.sampled_from(["balanced", "network"]),
 )
 
 
@@ -83,6 +84,10 @@ def test_the_sparse_update_equals_the_dense_reading_of_the_paper(frames, config)
         np.testing.assert_allclose(found.boxes, np.reshape([d["box"] for d in wanted], (-1, 4)), rtol=0, atol=1e-4)
 
 
+def carried_by(config, detection):
+    return detection["network"] if config.carries == "network" else (detection["score"], detection["size"])
+
+
 @given(videos(), configs)
 def test_the_balanced_heatmap_equals_the_dense_one_everywhere(frames, config):
     dense = DensePropagator(config)
@@ -90,8 +95,8 @@ def test_the_balanced_heatmap_equals_the_dense_one_everywhere(frames, config):
         carried = [d["cell"] for d in dense.detections]
         objects = Carried(
             np.array([np.ravel_multi_index(c, heatmap.shape) for c in carried], np.int64),
-            np.array([d["score"] for d in dense.detections], np.float32),
-            np.array([d["size"] for d in dense.detections], np.float32).reshape(-1, len(size)),
+            np.array([carried_by(config, d)[0] for d in dense.detections], np.float32),
+            np.array([carried_by(config, d)[1] for d in dense.detections], np.float32).reshape(-1, len(size)),
             np.array([d["length"] for d in dense.detections], np.int64),
         )
         propagated = propagate(objects, heatmap.shape, config.radius)
@@ -134,6 +139,52 @@ def test_equation_6_alone_with_alpha_097_needs_27_frames_for_the_same():
     assert scores[27] == pytest.approx(0.407564, abs=1e-6)
     assert [round(float(score), 1) for score in scores[26:28]] == [0.4, 0.4]
     assert scores[26] > scores[27] > 0.4 > scores[28]
+
+
+# the special cases of the paper
+
+
+def test_the_papers_setting_is_the_default():
+    assert PropagationConfig.paper() == PropagationConfig()
+    assert PropagationConfig().carries == "balanced"
+
+
+def test_interpolation_is_propagation_with_p_0_beta_infinite_and_alpha_a_half():
+    config = PropagationConfig.interpolation()
+    assert (config.radius, config.beta, config.alpha, config.peak_window) == (0, inf, 0.5, 3)
+
+
+def test_interpolation_averages_what_the_network_said_not_averages():
+    assert scores_over(PropagationConfig.interpolation(), TRACKED_THEN_LOST)[-2:] == pytest.approx([0.5, 0.1])
+    recursive = replace(PropagationConfig.interpolation(), carries="balanced")
+    assert scores_over(recursive, TRACKED_THEN_LOST)[-2:] == pytest.approx([0.5, 0.3])
+
+
+def test_interpolation_mixes_the_networks_own_sizes():
+    propagator = HeatmapPropagator(PropagationConfig.interpolation())
+    widths = []
+    for score, side in ((0.8, 2.0), (0.4, 8.0), (0.4, 5.0)):
+        found = propagator.update(HeadOutput(one_object(score).heatmap, np.full((2, 9, 9), side)))
+        widths.append(float(found.boxes[0, 2] - found.boxes[0, 0]))
+    assert widths == pytest.approx([2.0, (0.8 * 2 + 0.4 * 8) / 1.2, (0.4 * 8 + 0.4 * 5) / 0.8])
+
+
+@given(videos())
+def test_interpolation_is_equation_11_where_the_last_frame_has_a_detection_and_the_network_elsewhere(frames):
+    config = PropagationConfig.interpolation()
+    sparse, dense = HeatmapPropagator(config), DensePropagator(config)
+    last = None
+    for heatmap, size, offset in frames:
+        detected = [d["cell"] for d in dense.detections]
+        dense.update(heatmap, size, offset)
+        wanted = heatmap.astype(np.float64)
+        for cell in detected:
+            if last[cell] > 0:  # a score of 0 carries nothing
+                wanted[cell] = 0.5 * (wanted[cell] + last[cell])  # equation 11
+        np.testing.assert_allclose(dense.balanced, wanted, rtol=0, atol=1e-7)
+        found = sparse.update(HeadOutput(heatmap, size, offset))
+        assert [d["score"] for d in dense.detections] == pytest.approx(found.scores.tolist(), abs=1e-6)
+        last = heatmap
 
 
 # properties
@@ -270,6 +321,7 @@ def test_a_size_that_is_not_finite_matters_only_where_it_is_used():
         {"score_threshold": 2},
         {"max_detections": 0},
         {"nms_iou": -0.1},
+        {"carries": "nothing"},
     ],
 )
 def test_a_setting_out_of_range_is_named_with_its_value_and_range(setting):

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
+from typing import Literal, Self, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from heatprop.boxes import nms
 from heatprop.decoding import DecodingConfig, boxes_at, sizes_at, strongest
-from heatprop.errors import InvalidArrayError, check_count, check_range
+from heatprop.errors import InvalidArrayError, InvalidConfigError, check_count, check_range
 from heatprop.heatmaps import (
     cells_above,
     check_probabilities,
@@ -25,6 +26,8 @@ from heatprop.heatmaps import (
     unravel,
 )
 from heatprop.types import Detections, FloatArray, HeadOutput, IntArray
+
+Carries: TypeAlias = Literal["balanced", "network"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +40,8 @@ class PropagationConfig(DecodingConfig):
         alpha: share of the long-term heatmap in the balanced one (equation 6); in [0, 1]. 0 turns propagation
             off, 1 never trusts the moment.
         beta: how strongly tracklet length weighs the past (equation 5); at least 0, `math.inf` allowed.
+        carries: what a detection hands to the next frame: its "balanced" score and mixed size, as the paper's
+            examples have it, or the "network"'s own score and size there, as its interpolation (equation 11).
         score_threshold: see `DecodingConfig`; also the least balanced score that is carried on.
         max_detections: see `DecodingConfig`.
         nms_iou: see `DecodingConfig`.
@@ -52,12 +57,37 @@ class PropagationConfig(DecodingConfig):
     radius: int = 2
     alpha: float = 0.98
     beta: float = 2.0
+    carries: Carries = "balanced"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_count("radius", self.radius, 0)
         check_range("alpha", self.alpha, 0, 1)
         check_range("beta", self.beta, 0, inf)
+        if self.carries not in get_args(Carries):
+            raise InvalidConfigError(f"carries is {self.carries!r}; it must be 'balanced' or 'network'")
+
+    @classmethod
+    def paper(cls) -> Self:
+        """Return the paper's setting, from sections 4.1 and 5.3; today the defaults are the same."""
+        return cls(
+            radius=2,
+            alpha=0.98,
+            beta=2.0,
+            carries="balanced",
+            score_threshold=0.05,
+            max_detections=100,
+            nms_iou=0.3,
+        )
+
+    @classmethod
+    def interpolation(cls) -> Self:
+        """Return the baseline of section 5.1: a detected cell is averaged half and half with its last frame.
+
+        That is equation 11 where frame t has a detection. Elsewhere nothing is carried, and equations 5 and 6
+        leave the network alone; `HeatmapInterpolator` averages there, too.
+        """
+        return cls(radius=0, alpha=0.5, beta=inf, carries="network")
 
     @property
     def peak_window(self) -> int:
@@ -67,12 +97,12 @@ class PropagationConfig(DecodingConfig):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Carried:
-    """What one frame hands to the next: its detections as peaks on the grid, by falling score.
+    """What one frame hands to the next: its detections as peaks on the grid, by falling balanced score.
 
     Attributes:
         cells: flat indices of their peaks in the heatmap ``(C, H, W)``, int64 ``(N,)``.
-        scores: their balanced scores, float32 ``(N,)``.
-        sizes: their mixed sizes in cells, float32 ``(N, 2)`` or ``(N, 4)``.
+        scores: their scores, balanced or the network's (`PropagationConfig.carries`), float32 ``(N,)``.
+        sizes: their sizes in cells, mixed or the network's, float32 ``(N, 2)`` or ``(N, 4)``.
         lengths: their tracklet lengths, int64 ``(N,)``, each at least 1.
     """
 
@@ -257,15 +287,19 @@ class HeatmapPropagator:
         covered, place = propagated.at(peaks)
         sources = propagated.sources[place]
         sizes = sizes_at(output, rows, columns)
-        sizes[covered] = mix_sizes(network[place], sizes[covered], sources, carried)
+        own = sizes[covered]
+        sizes[covered] = mix_sizes(network[place], own, sources, carried)
         lengths = np.ones(len(peaks), np.int64)
         lengths[covered] += carried.lengths[sources]
         boxes = boxes_at(rows, columns, sizes, output.offset)
 
         kept = nms(boxes, labels, config.nms_iou)
-        scores = balanced.reshape(-1)[peaks[kept]]
-        self._carried, self._shape = Carried(peaks[kept], scores, sizes[kept], lengths[kept]), shape
-        return Detections(boxes[kept], scores, labels[kept], lengths[kept])
+        scores = balanced.reshape(-1)[peaks]
+        found = Detections(boxes[kept], scores[kept], labels[kept], lengths[kept])
+        if config.carries == "network":
+            scores[covered], sizes[covered] = network[place], own
+        self._carried, self._shape = Carried(peaks[kept], scores[kept], sizes[kept], lengths[kept]), shape
+        return found
 
     def _copy(self, heatmap: FloatArray) -> FloatArray:
         """Copy into an array that is kept: the pages of a new one would cost more than the copying."""

@@ -52,6 +52,7 @@ class DensePropagator:
                 "cell": cells[i],
                 "score": float(balanced[cells[i]]),
                 "size": mixed[cells[i][0], :, cells[i][1], cells[i][2]],
+                "network": (network[cells[i]], size[:, cells[i][1], cells[i][2]]),
                 "length": int(length[cells[i]]) + 1,
                 "label": cells[i][0],
                 "box": boxes[i],
@@ -70,11 +71,14 @@ class DensePropagator:
             label, cy, cx = detection["cell"]
             for y in range(shape[1]):
                 for x in range(shape[2]):
-                    extended = detection["score"] if max(abs(x - cx), abs(y - cy)) <= radius else 0.0
+                    score, its_size = detection["score"], detection["size"]
+                    if self.config.carries == "network":
+                        score, its_size = detection["network"]
+                    extended = score if max(abs(x - cx), abs(y - cy)) <= radius else 0.0
                     if extended > h[label, y, x]:  # strictly: of equal scores the first detection wins
                         h[label, y, x] = extended
                         length[label, y, x] = detection["length"]
-                        size[label, :, y, x] = detection["size"]
+                        size[label, :, y, x] = its_size
                         distance[label, y, x] = (y - cy) ** 2 + (x - cx) ** 2
         return h, length, size, distance
 
@@ -88,3 +92,30 @@ class DensePropagator:
             center = center + offset[:, y, x].astype(np.float32)
         low, high = (size / np.float32(2), size / np.float32(2)) if len(size) == 2 else (size[:2], size[2:])
         return np.concatenate([center - low, center + high])
+
+
+class DenseInterpolator:
+    """Equation 11 in every cell, with the network's own output of both frames."""
+
+    def __init__(self, config):
+        self.config = config
+        self.last = None
+
+    def update(self, heatmap, size, offset=None):
+        """Return the detections of the next frame as (cell, score, box), best first."""
+        network = heatmap.astype(np.float32).astype(np.float64)
+        size = size.astype(np.float32).astype(np.float64)
+        last, last_size = (network, size) if self.last is None else self.last
+        averaged = (0.5 * (network + last)).astype(np.float32)  # equation 11
+        mixed = np.broadcast_to(size, (network.shape[0], *size.shape)).copy()
+        for label, y, x in np.ndindex(network.shape):
+            now, then = network[label, y, x], last[label, y, x]
+            if self.last is not None and now + then > 0:
+                mixed[label, :, y, x] = (now * size[:, y, x] + then * last_size[:, y, x]) / (now + then)
+        cells = peaks(averaged, 3, self.config.score_threshold)
+        cells.sort(key=lambda cell: -averaged[cell])
+        cells = cells[: self.config.max_detections]
+        boxes = np.array([DensePropagator.box(cell, mixed, offset) for cell in cells], np.float32).reshape(-1, 4)
+        kept = nms(boxes, [cell[0] for cell in cells], self.config.nms_iou)
+        self.last, self.averaged = (network, size), averaged
+        return [(cells[i], float(averaged[cells[i]]), boxes[i]) for i in kept]
