@@ -6,7 +6,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import cv2
 import tyro
@@ -22,8 +22,9 @@ from heatprop.evaluation.cache import DEFAULT_FLOOR, OutputCache, manifest_of
 from heatprop.evaluation.class_matching import ClassMatching, match_classes
 from heatprop.evaluation.detections import DetectionTable
 from heatprop.evaluation.methods import Method, MethodName
-from heatprop.evaluation.results import METRICS, EvaluationReport, Metric, score
+from heatprop.evaluation.results import METRICS, EvaluationReport, score
 from heatprop.evaluation.run_folder import RunFolder
+from heatprop.evaluation.run_results import write_results
 from heatprop.evaluation.running import (
     PictureNetwork,
     detect_dataset,
@@ -31,7 +32,6 @@ from heatprop.evaluation.running import (
     pictures_of_other_size,
     unfinished,
 )
-from heatprop.evaluation.whole_files import write_json
 from heatprop.propagation import PropagationConfig
 from heatprop.seqnms import SeqNmsConfig
 
@@ -80,8 +80,8 @@ class Evaluate:
     """Keep the network's outputs here, or take them from here: other settings then cost no run of the network."""
     cache_floor: Annotated[float, tyro.conf.arg(metavar="SCORE")] = DEFAULT_FLOOR
     """Cells of the heatmap below this are not kept in the cache; 0 keeps all."""
-    metric: Annotated[Metric | None, tyro.conf.arg(help_behavior_hint="")] = None
-    """Only this metric; left out: both."""
+    metric: Literal["all", "official", "coco"] = "all"
+    """official: ImageNet VID, with slow, medium and fast objects apart. coco: AP50:95, AP50 and AP75."""
     json: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
     """Print the report as JSON instead of tables."""
     quiet: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
@@ -126,7 +126,7 @@ class Evaluate:
             error(problem)
             return 1
         if self.json:
-            sys.stdout.write(json.dumps(report.to_dict(), allow_nan=False) + "\n")
+            sys.stdout.write(json.dumps(report.to_dict(), indent=1, allow_nan=False) + "\n")
         else:
             Console(highlight=False, markup=False).print(report.tables())
         return 0
@@ -178,6 +178,6 @@ class Evaluate:
 
     def _finish(self, dataset: VideoDataset, method: Method, folder: RunFolder) -> EvaluationReport:
         table = DetectionTable.from_frames(finished_detections(dataset, method, folder))
-        report = score(dataset, table, METRICS if self.metric is None else (self.metric,))
-        write_json(folder.path / "report.json", report.to_dict())
+        report = score(dataset, table, METRICS if self.metric == "all" else (self.metric,))
+        write_results(folder.path, dataset, table, report)
         return report

@@ -27,9 +27,16 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
             with partial.open("rb") as file:
                 os.fsync(file.fileno())
             os.replace(partial, path)
+        except FileNotFoundError:
+            if not path.exists():  # another process was faster, and has tidied up
+                raise
         except BaseException:
             partial.unlink(missing_ok=True)
             raise
+        for leftover in path.parent.glob(f".{path.name}.*.part"):  # of runs that were killed
+            leftover.unlink(missing_ok=True)
+    except OutputError:
+        raise
     except OSError as error:
         raise OutputError(
             f"{path}: cannot write it ({error.strerror or error}); see to room and rights, and run again: "
