@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from heatprop.datasets.annotations import GroundTruth, Video, VideoDataset
 from heatprop.evaluation.detections import DetectionTable
+from heatprop.evaluation.matching import Matching
 
 CLASSES = 3
 Object = tuple[int, int, int, Sequence[float]]
@@ -96,3 +97,29 @@ def scored_datasets(draw: st.DrawFn) -> tuple[VideoDataset, DetectionTable]:
     evaluated = draw(st.lists(scored, min_size=len(lengths), max_size=len(lengths)))
     objects.sort(key=lambda each: each[0])
     return make_dataset(objects, lengths, evaluated=evaluated), make_detections(detections)
+
+
+def plain(matching: Matching) -> tuple[list[Object], list[Detection], list[int]]:
+    """Return objects and detections that count as plain tuples, and the video of each row."""
+    truth, found = matching.truth, matching.detections
+    return (
+        [
+            *zip(
+                truth.frames.tolist(),
+                truth.labels.tolist(),
+                truth.tracks.tolist(),
+                truth.boxes.tolist(),
+                strict=True,
+            )
+        ],
+        [
+            *zip(
+                found.frames.tolist(),
+                found.labels.tolist(),
+                found.scores.tolist(),
+                found.boxes.tolist(),
+                strict=True,
+            )
+        ],
+        matching.dataset.video_of_rows().tolist(),
+    )

@@ -14,6 +14,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from heatprop.datasets.annotations import VideoDataset
 from heatprop.evaluation.detection_json import parse_coco, parse_json_lines
@@ -46,7 +47,7 @@ def read_detections(path: str | Path, dataset: VideoDataset) -> DetectionTable:
 
 def _checked(raw: RawDetections, path: Path, dataset: VideoDataset) -> DetectionTable:
     """Turn what a file says into a table, or say what is wrong with the first detection that is."""
-    finite = np.isfinite(raw.numbers).all(axis=1)
+    finite: NDArray[np.bool_] = np.logical_and.reduce(np.isfinite(raw.numbers), axis=1)
     labels = positions(np.array(dataset.class_ids), raw.numbers[:, 0])
     _, _, x1, y1, x2, y2 = raw.numbers.T
     upright = (x1 <= x2) & (y1 <= y2)

@@ -24,7 +24,8 @@ class Matching:
     Attributes:
         dataset: as given.
         truth: its objects that count, ``M``: no crowds, and only classes that are scored in their video.
-        detections: those of classes that are scored in their video, ``D``, in the given order.
+        detections: those of classes that are scored in their video, ``D``, by frame, within one as given. So
+            equal scores of different frames come by frame, as in the published code, whatever the file's order.
         objects: number in `truth` of the object that each detection found, int64 ``(D,)``; -1 for none.
     """
 
@@ -92,6 +93,7 @@ def match(dataset: VideoDataset, detections: DetectionTable) -> Matching:
         InvalidArrayError: a detection lies in a frame, or has a class, that the dataset does not have.
     """
     truth, detections = scored_only(dataset, detections)
+    detections = detections.select(np.argsort(detections.frames, kind="stable"))
     if truth.crowd.any():
         truth = truth.select(~truth.crowd)
     classes = len(dataset.classes)
