@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import sys
 from importlib import metadata
-from typing import Annotated, TypeAlias
+from typing import Annotated, TypeAlias, get_args
 
 import tyro
 
@@ -17,7 +17,7 @@ from heatprop.cli.messages import close_standard_output, error
 from heatprop.cli.models import Models
 from heatprop.cli.score import Score
 from heatprop.cli.sweep import Sweep
-from heatprop.cli.usage import parse_quietly
+from heatprop.cli.usage import check_command, parse_quietly
 from heatprop.errors import HeatpropError
 
 Command: TypeAlias = (
@@ -29,6 +29,8 @@ Command: TypeAlias = (
     | Annotated[Score, tyro.conf.subcommand("score")]
     | Annotated[Sweep, tyro.conf.subcommand("sweep")]
 )
+
+_NAMES = [get_args(command)[0].__name__.lower() for command in get_args(Command)]
 
 _DESCRIPTION = """Steady object detection in video, in real time on an ordinary processor.
 
@@ -50,6 +52,7 @@ def main(argv: list[str] | None = None) -> int:
         sys.stdout.write(f"heatprop {metadata.version('heatprop')}\n")
         return 0
     try:
+        check_command(arguments, _NAMES)
         return parse_quietly(lambda: _parse(arguments)).run()
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import redirect_stderr
+from difflib import get_close_matches
 from typing import TypeVar
 
 from heatprop.errors import HeatpropError
@@ -51,5 +52,25 @@ def condense(page: str) -> str:
     text = "\n".join(lines)
     for option, meant in re.findall(r"(?:Arguments similar to (\S+)|Perhaps you meant):\n\s+(\S+)", text):
         gist += f"; for {option} perhaps {meant}" if option else f"; perhaps {meant}"
+    number = re.match(r"Error parsing (\S+): .*?(int|float)\b.*?: '([^']*)'", gist)
+    if number:
+        kind = {"int": "a whole number", "float": "a number"}[number[2]]
+        gist = f"{number[1]} is {number[3]!r}; it must be {kind}"
+    words = re.match(r"Unrecognized options: ([^-].*)", gist)
+    if words:
+        gist = f"more than was asked for: {words[1]}; give one, and a pattern in quotes: 'images/*.jpg'"
     command = re.search(r"heatprop (?:\w+ )?--help", "\n".join(lines[first:]))
     return f"{gist[:1].lower()}{gist[1:]}; see {command[0] if command else 'heatprop --help'}"
+
+
+def check_command(arguments: list[str], commands: Collection[str]) -> None:
+    """Check that a command line begins with a command, and say what was perhaps meant.
+
+    Raises:
+        UsageError: it begins with another word.
+    """
+    if arguments and not arguments[0].startswith("-") and arguments[0] not in commands:
+        word = arguments[0]
+        near = get_close_matches(word, commands, n=1)
+        perhaps = f"perhaps heatprop {near[0]}" if near else f"perhaps heatprop detect {word}"
+        raise UsageError(f"there is no command {word!r}; {perhaps}; see heatprop --help")
