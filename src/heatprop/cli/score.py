@@ -13,6 +13,7 @@ from rich.console import Console
 
 from heatprop.cli.messages import say
 from heatprop.datasets import Layout, load_dataset
+from heatprop.errors import InvalidConfigError
 from heatprop.evaluation.detection_files import read_detections
 from heatprop.evaluation.results import METRICS, score
 
@@ -41,6 +42,8 @@ class Score:
     """Print one JSON object instead of tables; figures are shares of 1, null where there is none."""
     plots: Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")] = None
     """Draw precision over recall into this folder, as SVG."""
+    overwrite: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
+    """Replace plots that exist."""
     quiet: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
     """Say nothing but the result."""
 
@@ -50,6 +53,8 @@ class Score:
         Raises:
             HeatpropError: dataset or detections are not what they should be; nothing was scored.
         """
+        if self.plots is not None and self.metric == "coco":
+            raise InvalidConfigError("--plots shows the official metric; drop --metric coco")
         dataset = load_dataset(self.dataset, self.root, self.split)
         detections = read_detections(self.detections, dataset)
         report = score(dataset, detections, METRICS if self.metric == "all" else (self.metric,))
@@ -60,7 +65,7 @@ class Score:
         if self.plots is not None:
             from heatprop.evaluation.plots import write_plots  # noqa: PLC0415 (matplotlib is slow to import)
 
-            for path in write_plots(report, self.plots):
+            for path in write_plots(report, self.plots, overwrite=self.overwrite):
                 if not self.quiet:
                     say(f"drawn: {path}")
         return 0
