@@ -244,14 +244,15 @@ class OutputCache:
             CacheError: it is missing or damaged.
         """
         path = self._path(video, part)
+        if not path.exists():
+            raise CacheError(f"cache {self.folder}: {path.name} is missing; run evaluate --cache again")
         try:
             content = _read_part(path)
-        except FileNotFoundError:
-            raise CacheError(f"cache {self.folder}: {path.name} is missing; run evaluate --cache again") from None
         except Exception as error:  # zarr, zip and the codecs have a dozen unrelated exception types
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise CacheError(
-                f"cache {path} is damaged ({type(error).__name__}: {error}); delete this file and run "
-                "evaluate --cache again: only its frames are computed anew"
+                f"cache {path} is damaged ({reason}); delete this file and run evaluate --cache again: only its "
+                "frames are computed anew"
             ) from None
         classes = {output.shape[0] for output in content.outputs}
         if classes != {len(self.manifest.classes)} or len(content.outputs) != frames:
