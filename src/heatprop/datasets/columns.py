@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+
 import numpy as np
 
 from heatprop.datasets.annotations import GroundTruth
@@ -13,9 +15,9 @@ class TruthColumns:
     """Collects annotated objects in any order of frames."""
 
     def __init__(self) -> None:
-        self._boxes: list[Box] = []
-        self._numbers: list[tuple[int, int, int]] = []
-        self._flags: list[tuple[bool, bool, bool]] = []
+        self._boxes = array("d")
+        self._numbers = array("q")
+        self._flags = array("b")
 
     def add(
         self,
@@ -29,9 +31,9 @@ class TruthColumns:
         crowd: bool = False,
     ) -> None:
         """Add an object; the arguments are what `GroundTruth` holds of it."""
-        self._boxes.append(box)
-        self._numbers.append((frame, label, track))
-        self._flags.append((occluded, generated, crowd))
+        self._boxes.extend(box)
+        self._numbers.extend((frame, label, track))
+        self._flags.extend((occluded, generated, crowd))
 
     def build(self) -> GroundTruth:
         """Return what was added, sorted by frame; within a frame in the order of adding."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -61,8 +62,8 @@ def read_annotation(
         DatasetError: moreover, the file is missing or cannot be read.
     """
     try:
-        with open(path, "rb") as file:
-            data = file.read(_LONGEST + 1)
+        with open(path, "rb", buffering=0) as file:
+            data = file.read(_LONGEST + 1) if os.fstat(file.fileno()).st_size > _LONGEST else file.read()
     except OSError as error:
         kind = "missing annotation" if isinstance(error, FileNotFoundError) else "unreadable annotation"
         report(Finding(kind, str(path), f"cannot be read ({error.strerror}); restore the file"))
