@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, astuple, dataclass, fields, replace
-from math import inf
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -19,7 +18,6 @@ from heatprop.types import Detections, HeadOutput, IntArray
 
 MethodName: TypeAlias = Literal["network", "interpolation", "propagation"]
 Memory: TypeAlias = dict[str, NDArray[Any]]
-_INTERPOLATION = PropagationConfig(radius=0, alpha=0.5, beta=inf)
 _CARRIED = tuple(item.name for item in fields(Carried))
 
 
@@ -54,7 +52,7 @@ class Method:
         """Return the settings of propagation that the method comes down to; None for the network alone."""
         if self.name == "network":
             return None
-        chosen = self.propagation if self.name == "propagation" else _INTERPOLATION
+        chosen = self.propagation if self.name == "propagation" else PropagationConfig.interpolation()
         return replace(chosen, score_threshold=self.score_threshold)
 
     def to_json(self) -> dict[str, Any]:

@@ -105,17 +105,17 @@ class RunFolder:
         """
         path = self._file(video, part)
         try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
+                arrays = {name: saved[name] for name in saved.files}
             ends = np.cumsum(arrays["counts"])
             columns = [np.split(arrays[name], ends[:-1]) for name in _COLUMNS]
             found = [Detections(*each) for each in zip(*columns, strict=True)]
             if len(arrays["frame_sizes"]) != len(found) or (arrays["counts"] != [*map(len, found)]).any():
                 raise InvalidArrayError("its columns differ in length")
         except Exception as error:  # NumPy and zip have a dozen unrelated exception types
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise RunFolderError(
-                f"{path} is damaged ({type(error).__name__}: {error}); delete it and run again: "
-                "only its frames are computed anew"
+                f"{path} is damaged ({reason}); delete it and run again: only its frames are computed anew"
             ) from None
         memory = {name.removeprefix(_MEMORY): array for name, array in arrays.items() if name.startswith(_MEMORY)}
         return FinishedPart(arrays["frame_sizes"], found, memory)
