@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,6 +16,7 @@ from heatprop.cli.messages import say
 from heatprop.datasets import Layout, load_dataset
 from heatprop.errors import InvalidConfigError
 from heatprop.evaluation.detection_files import read_detections
+from heatprop.evaluation.plots import PlotFiles
 from heatprop.evaluation.results import METRICS, score
 
 
@@ -55,17 +57,18 @@ class Score:
         """
         if self.plots is not None and self.metric == "coco":
             raise InvalidConfigError("--plots shows the official metric; drop --metric coco")
-        dataset = load_dataset(self.dataset, self.root, self.split)
-        detections = read_detections(self.detections, dataset)
-        report = score(dataset, detections, METRICS if self.metric == "all" else (self.metric,))
+        with ExitStack() as stack:
+            plots = None
+            if self.plots is not None:
+                plots = stack.enter_context(PlotFiles(self.plots, overwrite=self.overwrite))
+            dataset = load_dataset(self.dataset, self.root, self.split)
+            detections = read_detections(self.detections, dataset)
+            report = score(dataset, detections, METRICS if self.metric == "all" else (self.metric,))
+            drawn = [] if plots is None else plots.write(report)
         if self.json:
             sys.stdout.write(json.dumps(report.to_dict(), indent=1, allow_nan=False) + "\n")
         else:
             Console(highlight=False, markup=False).print(report.tables())
-        if self.plots is not None:
-            from heatprop.evaluation.plots import write_plots  # noqa: PLC0415 (matplotlib is slow to import)
-
-            for path in write_plots(report, self.plots, overwrite=self.overwrite):
-                if not self.quiet:
-                    say(f"drawn: {path}")
+        for path in [] if self.quiet else drawn:
+            say(f"drawn: {path}")
         return 0

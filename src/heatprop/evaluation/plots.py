@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -33,47 +32,60 @@ _STYLES = {
 }
 
 
-def write_plots(
-    report: EvaluationReport, folder: str | Path, *, suffix: str = ".svg", overwrite: bool = False
-) -> list[Path]:
-    """Draw a report into ``classes`` and ``motion`` in a folder, which is made; return the paths of both.
+class PlotFiles:
+    """The files ``classes`` and ``motion`` in a folder, claimed before any work is done.
 
     Args:
-        report: with the official metric in it.
-        folder: where to.
+        folder: where to; made where it is missing.
         suffix: ".svg" or ".pdf", which are vectors, or ".png".
         overwrite: whether plots that exist may be replaced.
 
     Raises:
-        InvalidConfigError: `suffix` is another, or the report lacks the official metric.
+        InvalidConfigError: `suffix` is another.
         MissingPackageError: matplotlib is not installed.
-        OutputError: a plot exists and is not to be overwritten, or cannot be written.
+        OutputError: a plot exists and is not to be overwritten, or cannot be written there.
     """
-    if suffix not in SUFFIXES:
-        raise InvalidConfigError(f"suffix {suffix!r} is unknown; choose one of {', '.join(SUFFIXES)}")
-    if report.official is None or report.class_agnostic is None:
-        raise InvalidConfigError("plots show the official metric, which was not computed; add it")
-    official, class_agnostic = report.official, report.class_agnostic
-    draw: dict[str, Callable[[], Figure]] = {
-        "classes": lambda: class_figure(official),
-        "motion": lambda: motion_figure(class_agnostic),
-    }
-    folder = Path(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder} cannot be made ({error.strerror}); choose another folder") from None
-    outputs: dict[str, OutputFile] = {}
-    try:
-        for name in draw:
-            outputs[name] = OutputFile(folder / f"{name}{suffix}", overwrite=overwrite)
-        for name, output in outputs.items():
-            _save(draw[name](), output)
-    except BaseException:
-        for output in outputs.values():
+
+    def __init__(self, folder: str | Path, *, suffix: str = ".svg", overwrite: bool = False) -> None:
+        if suffix not in SUFFIXES:
+            raise InvalidConfigError(f"suffix {suffix!r} is unknown; choose one of {', '.join(SUFFIXES)}")
+        _new_figure(1, 1)
+        folder = Path(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{folder} cannot be made ({error.strerror}); choose another folder") from None
+        self._outputs: list[OutputFile] = []
+        with self:
+            for name in ("classes", "motion"):
+                self._outputs.append(OutputFile(folder / f"{name}{suffix}", overwrite=overwrite))
+
+    def write(self, report: EvaluationReport) -> list[Path]:
+        """Draw a report and return the paths of both plots.
+
+        Raises:
+            InvalidConfigError: the report lacks the official metric.
+            OutputError: a plot cannot be written.
+        """
+        if report.official is None or report.class_agnostic is None:
+            raise InvalidConfigError("plots show the official metric, which was not computed; add it")
+        with self:
+            figures = (class_figure(report.official), motion_figure(report.class_agnostic))
+            for figure, output in zip(figures, self._outputs, strict=True):
+                _save(figure, output)
+        return [output.path for output in self._outputs]
+
+    def discard(self) -> None:
+        """Leave nothing behind but what was written whole."""
+        for output in self._outputs:
             output.discard()
-        raise
-    return [output.path for output in outputs.values()]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self.discard()
 
 
 def class_figure(result: OfficialResult) -> Figure:
