@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heatprop.errors import InvalidArrayError, InvalidConfigError
@@ -68,7 +68,7 @@ def test_so_is_every_score_of_the_naive_version(video):
 def videos(draw):
     """Short videos made to be awkward: ties, identical boxes, empty frames, absent classes, chains and clutter."""
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    kind = draw(st.sampled_from(["crowd", "same", "grid", "moving", "clutter"]))
+    kind = draw(st.sampled_from(["crowd", "same", "row", "row", "moving", "clutter"]))
     ties = draw(st.booleans())
     most = draw(st.sampled_from([1, 3, 8]))
     classes = draw(st.sampled_from([1, 3]))
@@ -80,7 +80,8 @@ def videos(draw):
             corner, side = {
                 "crowd": (random.uniform(0, 20, 2), random.uniform(8, 16, 2)),
                 "same": (np.zeros(2), np.full(2, 9.0)),
-                "grid": (random.integers(0, 3, 2) * 3.0, np.full(2, 9.0)),  # IoU of exactly .5, .3 and so on
+                # Links and rivals to both sides, so that what is left of one path decides about the next.
+                "row": (np.array([random.integers(0, 9) * 3.0, 0]), np.full(2, 9.0)),
                 "moving": (tracks[i] + 2 * t + random.normal(0, 1, 2), np.full(2, 15.0)),
                 "clutter": (random.uniform(0, 200, 2), random.uniform(-2, 20, 2)),
             }[kind]
@@ -91,17 +92,18 @@ def videos(draw):
     return video
 
 
-settings = st.fixed_dictionaries(
+choices = st.fixed_dictionaries(
     {
         "link_iou": st.sampled_from([0.0, 0.1, 0.5, 1.0]),
         "suppress_iou": st.sampled_from([0.0, 0.3, 0.8, 1.0]),
         "rescoring": st.sampled_from(["mean", "max"]),
-        "min_path_score": st.sampled_from([0.0, 0.01, 0.6]),
+        "min_path_score": st.sampled_from([0.0, 0.01, 0.5]),
     }
 ) | st.just({})
 
 
-@given(videos(), settings)
+@settings(max_examples=400)
+@given(videos(), choices)
 def test_the_incremental_search_equals_the_naive_one_to_the_last_bit(video, chosen):
     assert rescored(video, **chosen) == naive_seq_nms(video, labels=[0, 7, 14], **chosen)
 
@@ -198,10 +200,25 @@ def test_a_side_counts_the_pixel_at_its_end():
     assert scores_of(seq_nms(video, SeqNmsConfig(link_iou=0.34))) == [[0.2], [0.4]]
 
 
+def test_of_three_boxes_in_a_row_the_outer_ones_may_both_stay():
+    # The one in the middle gives way to the left one; that the right one overlaps it, too, changes nothing more.
+    video = objects([(0, 0.9), (9, 0.5), (18, 0.55)], [(0, 0.9), (9, 0.5), (18, 0.55)], [(9, 0.5), (18, 0.55)])
+    assert scores_of(seq_nms(video)) == [[0.9, 0.55], [0.9, 0.55], [0.55]]
+
+
+def test_a_path_whose_beginning_was_taken_waits_for_its_new_turn():
+    # With the first frame the right box sums up to 1.2; without it its 0.3 comes after the 0.4 it overlaps.
+    video = objects([(0, 0.9)], [(1, 0.9), (7, 0.3), (11, 0.4)], [(11, 0.1)])
+    assert scores_of(seq_nms(video, SeqNmsConfig(suppress_iou=0.55))) == [[0.9], [0.9, 0.25], [0.25]]
+
+
 def test_weak_paths_are_left_alone():
     video = objects([(0, 0.004)], [(0, 0.002)])
     assert scores_of(seq_nms(video)) == [[0.004], [0.002]]
     assert scores_of(seq_nms(video, SeqNmsConfig(min_path_score=0.0))) == [[0.003], [0.003]]
+    video = objects([(0, 0.5)], [(0, 0.25)])
+    assert scores_of(seq_nms(video, SeqNmsConfig(min_path_score=0.75))) == [[0.375], [0.375]]
+    assert scores_of(seq_nms(video, SeqNmsConfig(min_path_score=0.76))) == [[0.5], [0.25]]
 
 
 # known faults of other versions
