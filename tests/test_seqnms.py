@@ -202,8 +202,8 @@ def test_a_side_counts_the_pixel_at_its_end():
 
 def test_of_three_boxes_in_a_row_the_outer_ones_may_both_stay():
     # The one in the middle gives way to the left one; that the right one overlaps it, too, changes nothing more.
-    video = objects([(0, 0.9), (9, 0.5), (18, 0.55)], [(0, 0.9), (9, 0.5), (18, 0.55)], [(9, 0.5), (18, 0.55)])
-    assert scores_of(seq_nms(video)) == [[0.9, 0.55], [0.9, 0.55], [0.55]]
+    video = objects([(9, 0.5), (18, 0.55)], [(0, 0.9), (9, 0.5), (18, 0.55)], [(0, 0.9), (18, 0.55)])
+    assert scores_of(seq_nms(video)) == [[0.55], [0.9, 0.55], [0.9, 0.55]]
 
 
 def test_a_path_whose_beginning_was_taken_waits_for_its_new_turn():

@@ -34,7 +34,7 @@ class TwoPasses:
     """Rescores a video with Seq-NMS and writes it.
 
     Between the passes the detections of all frames are in memory, the pictures are not: a frame of 100 objects
-    takes 5 kB. Where a video is drawn the source is read a second time.
+    takes 4 kB. Where a video is drawn the source is read a second time.
 
     Attributes:
         video: the source; not a live one.
