@@ -1,0 +1,139 @@
+"""The methods that are compared, and whose class is whose."""
+
+from __future__ import annotations
+
+from math import inf
+
+import numpy as np
+import pytest
+
+from evaluation.small_runs import TinyBackend
+from heatprop.datasets.imagenet_classes import VID_CLASSES
+from heatprop.errors import InvalidArrayError, InvalidConfigError
+from heatprop.evaluation.class_matching import match_classes
+from heatprop.evaluation.methods import Method, VideoMethod, finish_video
+from heatprop.letterbox import Letterbox, fit_letterbox
+from heatprop.propagation import PropagationConfig
+from heatprop.seqnms import SeqNmsConfig, seq_nms
+from heatprop.types import HeadOutput
+from heatprop.zoo import load
+
+METHODS = [Method(name="network"), Method(name="interpolation"), Method()]
+LABELS = np.array([4, 0, 7])
+
+
+def scene(frames: int, height: int = 32) -> tuple[list[HeadOutput], Letterbox]:
+    random = np.random.default_rng(5)
+    pictures = (255 * random.random((frames, height, 64, 3)) ** 0.5).astype(np.uint8)
+    backend = TinyBackend()
+    return backend.infer(pictures), fit_letterbox(64, height, load("mb3-coco").card.input)
+
+
+def test_the_names_say_which_settings_hold() -> None:
+    assert METHODS[0].config() is None
+    assert METHODS[1].config() == PropagationConfig.interpolation()
+    assert METHODS[2].config() == PropagationConfig()
+    assert Method(score_threshold=0.2).config() == PropagationConfig(score_threshold=0.2)
+
+
+def test_settings_become_strict_json_and_words() -> None:
+    method = Method(propagation=PropagationConfig(radius=1, beta=inf), seq_nms=SeqNmsConfig())
+    assert method.to_json() == {
+        "method": "propagation",
+        "score_threshold": 0.05,
+        "radius": 1,
+        "alpha": 0.98,
+        "beta": "inf",
+        "seq_nms": {"link_iou": 0.5, "suppress_iou": 0.3, "rescoring": "mean", "min_path_score": 0.01},
+    }
+    assert str(method) == "propagation (P=1, alpha 0.98, beta inf) + Seq-NMS"
+    assert METHODS[0].to_json() == {"method": "network", "score_threshold": 0.05, "seq_nms": None}
+    assert [str(each) for each in METHODS[:2]] == ["network alone", "interpolation"]
+
+
+@pytest.mark.parametrize("settings", [{"name": "magic"}, {"score_threshold": 1.5}, {"score_threshold": "x"}])
+def test_impossible_settings_are_refused(settings: dict[str, object]) -> None:
+    with pytest.raises(InvalidConfigError):
+        Method(**settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("method", METHODS, ids=str)
+def test_a_restored_method_goes_on_as_if_nothing_had_happened(method: Method) -> None:
+    outputs, fitted = scene(12)
+    whole = VideoMethod(method, LABELS, 4)
+    expected = [whole.update(output, fitted) for output in outputs]
+    found = []
+    memory = VideoMethod(method, LABELS, 4).memory()
+    for output in outputs:
+        fresh = VideoMethod(method, LABELS, 4)
+        fresh.restore(memory)
+        found.append(fresh.update(output, fitted))
+        memory = fresh.memory()
+    assert sum(map(len, expected)) > 20
+    for one, other in zip(expected, found, strict=True):
+        for name in ("boxes", "scores", "labels", "lengths"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+@pytest.mark.parametrize("method", METHODS, ids=str)
+def test_labels_are_the_datasets_and_outputs_stay_as_they_are(method: Method) -> None:
+    outputs, fitted = scene(3)
+    before = [output.heatmap.copy() for output in outputs]
+    at_work = VideoMethod(method, LABELS, 4)
+    labels = {label for output in outputs for label in at_work.update(output, fitted).labels.tolist()}
+    assert labels == {0, 4, 7}
+    for old, output in zip(before, outputs, strict=True):
+        np.testing.assert_array_equal(old, output.heatmap)
+
+
+def test_a_picture_of_another_size_starts_anew() -> None:
+    (first, second), fitted = scene(2)
+    (other,), wider = scene(1, height=64)
+    at_work = VideoMethod(Method(), LABELS, 4)
+    at_work.update(first, fitted)
+    assert at_work.update(second, fitted).lengths.max() == 2
+    assert at_work.update(other, wider).lengths.max() == 1
+
+
+def test_seq_nms_comes_when_the_video_is_whole() -> None:
+    outputs, fitted = scene(5)
+    at_work = VideoMethod(Method(), LABELS, 4)
+    found = [at_work.update(output, fitted) for output in outputs]
+    assert finish_video(Method(), iter(found)) == found
+    rescored = finish_video(Method(seq_nms=SeqNmsConfig()), iter(found))
+    for one, other in zip(rescored, seq_nms(found), strict=True):
+        np.testing.assert_array_equal(one.scores, other.scores)
+
+
+def test_broken_outputs_are_said() -> None:
+    (output,), fitted = scene(1)
+    output.heatmap[0, 0, 0] = np.nan
+    for method in METHODS:
+        with pytest.raises(InvalidArrayError, match="heatmap is nan"):
+            VideoMethod(method, LABELS, 4).update(output, fitted)
+
+
+def test_classes_of_coco_are_found_among_those_of_imagenet_vid() -> None:
+    coco = load("mb3-coco").card.classes
+    vid = list(VID_CLASSES)
+    matched = match_classes(coco, vid)
+    pairs = {vid[label]: coco[channel] for channel, label in zip(matched.channels, matched.labels, strict=True)}
+    assert pairs == {
+        "airplane": "airplane", "bear": "bear", "bicycle": "bicycle", "bird": "bird", "bus": "bus", "car": "car",
+        "cattle": "cow", "dog": "dog", "domestic_cat": "cat", "elephant": "elephant", "horse": "horse",
+        "motorcycle": "motorcycle", "sheep": "sheep", "train": "train", "watercraft": "boat", "zebra": "zebra",
+    }  # fmt: skip
+    assert set(matched.missing) == set(vid) - set(pairs)
+
+
+def test_the_models_own_dataset_keeps_every_channel() -> None:
+    coco = load("mb3-coco").card.classes
+    matched = match_classes(coco, coco)
+    assert matched.channels.tolist() == matched.labels.tolist() == list(range(80))
+    output = HeadOutput(np.zeros((80, 2, 2)), np.zeros((2, 2, 2)))
+    assert matched.restrict(output) is output
+
+
+def test_nothing_in_common_is_refused() -> None:
+    with pytest.raises(InvalidConfigError, match="no class in common: the model's begin with 'cup'"):
+        match_classes(["cup"], ["lion", "tiger"])
