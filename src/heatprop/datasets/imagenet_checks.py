@@ -34,10 +34,11 @@ def examine_snippets(tree: ImagenetTree, split: str, report: Report) -> SnippetL
     compare_with_folders(tree, listed, report)
     names = {snippet.name for snippet in listed.snippets}
     if has_folder:
-        for folder in _folders(tree.annotations, split, ".xml") - names:
+        annotated = _folders(tree.annotations, split, ".xml")
+        for folder in sorted(annotated - names):
             text = f"is not in {listed.source}; its frames are left out"
             report(Finding("snippet not listed", str(tree.annotations / folder), text, is_damage=False))
-        for folder in sorted(_folders(tree.images, split, ".JPEG") - names):
+        for folder in sorted(_folders(tree.images, split, ".JPEG") - annotated - names):
             text = "has pictures, but no annotations"
             report(Finding("snippet without annotations", str(tree.images / folder), text))
     return listed

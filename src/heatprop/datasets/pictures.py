@@ -38,7 +38,8 @@ def inspect_picture(path: Path, *, quick: bool = False) -> PictureState:
     """Look whether a picture is whole.
 
     A JPEG is decoded by FFmpeg, told to fail at the first error where other decoders fill up with grey; of other
-    kinds OpenCV is asked.
+    kinds OpenCV is asked. A JPEG that is cut off is always found; one that is overwritten within, mostly: it has
+    no checksum, and some damage makes another valid picture.
 
     Args:
         path: the file.
@@ -57,7 +58,7 @@ def inspect_picture(path: Path, *, quick: bool = False) -> PictureState:
         return PictureState(None, "is empty")
     tail = (head + rest)[-_TAIL:]
     if head.startswith(_JPEG):
-        size = jpeg_size(head) or jpeg_size(head + rest)
+        size = jpeg_size(head) or jpeg_size(path.read_bytes())  # long comments may stand before the size
         problem = None if _JPEG_END in tail else "is cut off: its end is missing"
         if size is None:
             problem = "is cut off or damaged: its header is not whole"

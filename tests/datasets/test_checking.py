@@ -1,0 +1,210 @@
+"""A check finds every kind of damage, counts it, and does not stop at the first."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from datasets.trees import (
+    DOG,
+    GOLDEN,
+    coco,
+    frame_lines,
+    write_coco,
+    write_list,
+    write_picture,
+    write_vid,
+    xml,
+    xml_object,
+)
+from heatprop.datasets import DatasetError
+from heatprop.datasets.checking import check_dataset, find_layout
+from heatprop.datasets.report import DatasetReport
+
+TWO = {"ILSVRC2015_val_00000000": 3, "ILSVRC2015_val_00000001": 2}
+FIRST, SECOND = TWO
+
+
+def kinds(report: DatasetReport) -> dict[str, int]:
+    return {group.kind: group.count for group in report.findings}
+
+
+def example(report: DatasetReport, kind: str) -> str:
+    (group,) = (group for group in report.findings if group.kind == kind)
+    return ": ".join(group.examples[0])
+
+
+@pytest.fixture
+def vid(tmp_path: Path) -> Path:
+    """Return a whole VID tree of two snippets, five frames, with pictures and list."""
+    write_list(write_vid(tmp_path, TWO, pictures=True), "val.txt", frame_lines(TWO))
+    return tmp_path
+
+
+def annotation(root: Path, frame: int = 0) -> Path:
+    return root / f"Annotations/VID/val/{FIRST}/{frame:06d}.xml"
+
+
+def picture(root: Path, frame: int = 0) -> Path:
+    return root / f"Data/VID/val/{FIRST}/{frame:06d}.JPEG"
+
+
+@pytest.mark.parametrize("pictures", ["decoded", "quick", "not checked"])
+def test_a_whole_dataset_is_counted_and_usable(vid: Path, pictures: str) -> None:
+    annotation(vid, 1).write_text(xml())
+    annotation(vid, 2).write_text(xml(xml_object(), xml_object(track=1), xml_object(DOG, track=2)))
+    report = check_dataset(vid, pictures=pictures)  # type: ignore[arg-type]
+    assert report.is_usable
+    assert report.findings == ()
+    assert (report.layout, report.split, report.pictures) == ("imagenet-vid", "val", pictures)
+    assert report.frames_from == str(vid / "ImageSets/VID/val.txt")
+    assert (report.videos, report.frames, report.empty_frames, report.boxes, report.tracks) == (2, 5, 1, 6, 4)
+    counts = {one.name: (one.id, one.videos, one.tracks, one.boxes) for one in report.classes if one.boxes}
+    assert counts == {"car": (7, 2, 3, 5), "dog": (9, 1, 1, 1)}
+    assert json.loads(json.dumps(report.to_json()))["usable"] is True
+
+
+def test_the_golden_tree_has_no_pictures_and_is_usable_for_scoring() -> None:
+    report = check_dataset(GOLDEN)
+    assert report.is_usable
+    assert kinds(report) == {"no pictures": 1}
+    assert report.pictures == "not checked"
+    assert (report.videos, report.frames) == (4, 60)
+
+
+def test_every_kind_of_damage_is_found_at_once(vid: Path) -> None:
+    annotation(vid, 0).write_text("<annotation>")
+    annotation(vid, 1).write_text(
+        xml(xml_object(box=(9, 9, 3, 3)), xml_object("cow"), xml_object(box=(0, 0, 99, 9)))
+    )
+    annotation(vid, 2).write_text(xml(xml_object(), xml_object(DOG), width=65))
+    second = vid / "Annotations/VID/val" / SECOND
+    (second / "000000.xml").unlink()
+    (second / "000007.xml").write_text('<!DOCTYPE a [<!ENTITY x "y">]><annotation/>')
+    pictures = vid / "Data/VID/val" / SECOND
+    (pictures / "000000.JPEG").unlink()
+    data = (pictures / "000001.JPEG").read_bytes()
+    (pictures / "000001.JPEG").write_bytes(data[: len(data) // 2])
+    write_picture(pictures / "000009.JPEG")
+    report = check_dataset(vid)
+    assert not report.is_usable
+    assert kinds(report) == {
+        "missing annotation": 1,
+        "annotation not listed": 1,
+        "damaged annotation": 1,
+        "inverted box": 1,
+        "unknown class": 1,
+        "missing picture": 1,
+        "damaged picture": 1,
+        "size of the picture": 1,
+        "picture without annotation": 1,
+        "box outside the picture": 1,
+        "track twice in a frame": 1,
+    }
+    assert example(report, "inverted box").startswith(f"{annotation(vid, 1)}, line 14: ")
+    assert example(report, "size of the picture") == f"{picture(vid, 2)}: is 64x48, but annotated as 65x48"
+    assert example(report, "missing picture") == f"{pictures / '000000.JPEG'}: is missing"
+    assert example(report, "damaged picture").startswith(f"{pictures / '000001.JPEG'}: is cut off")
+    damage = [group.is_damage for group in report.findings]
+    assert damage == sorted(damage, reverse=True)
+
+
+def test_only_the_first_few_of_a_kind_are_shown_but_all_are_counted(tmp_path: Path) -> None:
+    write_vid(tmp_path, {"a": 30}, text="<annotation>")
+    (group,) = (group for group in check_dataset(tmp_path).findings if group.is_damage)
+    assert (group.kind, group.count, len(group.examples)) == ("damaged annotation", 30, 5)
+
+
+def test_lists_and_folders_that_lack_something_are_told(vid: Path) -> None:
+    write_list(vid, "val.txt", frame_lines({FIRST: 3}))
+    assert kinds(check_dataset(vid)) == {"snippet not listed": 1}
+    (vid / "ImageSets/VID/val.txt").unlink()
+    report = check_dataset(vid)
+    assert kinds(report) == {"missing list": 1}
+    assert report.is_usable
+    write_picture(vid / "Data/VID/val/new/000000.JPEG")
+    assert kinds(check_dataset(vid)) == {"snippet without annotations": 1, "missing list": 1}
+
+
+def test_a_damaged_list_is_damage_and_the_folders_take_its_place(vid: Path) -> None:
+    write_list(vid, "val.txt", ["rubbish"])
+    report = check_dataset(vid)
+    assert (
+        example(report, "damaged list")
+        == f"{vid / 'ImageSets/VID/val.txt'}, line 1: 'rubbish' is not a path and a number"
+    )
+    assert (report.frames, report.frames_from) == (5, "folders")
+
+
+def test_a_gap_in_the_numbering_is_told_but_not_an_even_choice(tmp_path: Path) -> None:
+    write_vid(tmp_path, {"a": 12, "b": 12})
+    for frame in (4, 5):
+        (tmp_path / f"Annotations/VID/val/a/{frame:06d}.xml").unlink()
+    for frame in range(1, 12, 2):
+        (tmp_path / f"Annotations/VID/val/b/{frame:06d}.xml").unlink()
+    report = check_dataset(tmp_path)
+    assert kinds(report)["gap in the numbering"] == 1
+    assert example(report, "gap in the numbering") == "val/a: frame 6 follows frame 3"
+
+
+def test_a_split_without_frames_is_damage(tmp_path: Path) -> None:
+    (tmp_path / "Annotations/VID/val").mkdir(parents=True)
+    report = check_dataset(tmp_path)
+    assert kinds(report) == {"missing list": 1, "no frames": 1}
+    assert not report.is_usable
+
+
+def test_cocovid_is_counted_and_its_damage_found(tmp_path: Path) -> None:
+    boxes = [{"image_id": 1}, {"image_id": 2, "bbox": [0, 0, 70, 3]}, {"image_id": 9}, {"bbox": [0, 0, -1, 3]}]
+    write_coco(tmp_path, coco({"a": 2, "b": 1}, boxes), pictures=True)
+    (tmp_path / "b/000000.jpg").unlink()
+    cv2.imwrite(str(tmp_path / "a/000001.jpg"), np.zeros((10, 20, 3), np.uint8))
+    write_picture(tmp_path / "a/000005.jpg")
+    report = check_dataset(tmp_path)
+    assert (report.layout, report.split, report.videos, report.frames, report.boxes) == (
+        "coco-video",
+        None,
+        2,
+        3,
+        2,
+    )
+    assert kinds(report) == {
+        "damaged annotation": 2,
+        "missing picture": 1,
+        "size of the picture": 1,
+        "box outside the picture": 1,
+        "picture without annotation": 1,
+    }
+    assert example(report, "damaged annotation").endswith(
+        "annotations.json, annotation 3: is of image 9, which is not among the images"
+    )
+
+
+def test_a_cut_off_annotation_file_is_damage_not_a_bad_request(tmp_path: Path) -> None:
+    (tmp_path / "annotations.json").write_text('{"images": [')
+    report = check_dataset(tmp_path)
+    assert kinds(report) == {"damaged annotation file": 1}
+    assert (report.layout, report.frames, report.is_usable) == ("coco-video", 0, False)
+
+
+def test_the_layout_is_seen_from_the_files(vid: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    empty = tmp_path_factory.mktemp("empty")
+    assert find_layout(vid) == "imagenet-vid"
+    assert find_layout(write_coco(empty / "a", coco({"a": 1}))) == "coco-video"
+    assert find_layout(empty / "a/annotations.json") == "coco-video"
+    with pytest.raises(DatasetError, match="no dataset is recognised"):
+        find_layout(empty)
+    with pytest.raises(DatasetError, match="no such folder"):
+        find_layout(empty / "gone")
+    with pytest.raises(DatasetError, match="no split 'test'"):
+        check_dataset(vid, split="test")
+
+
+def test_progress_goes_through_both_stages(vid: Path) -> None:
+    seen: list[tuple[str, int, int]] = []
+    check_dataset(vid, progress=lambda *stage: seen.append(stage))
+    assert seen == [("annotations", 5, 5), ("pictures", 5, 5)]
