@@ -91,7 +91,7 @@ class ClassAgnosticResult:
     uncovered: tuple[float, ...]
 
     def table(self) -> Group:
-        """Return table 3 of the paper, for `rich`."""
+        """Return table 3 of the paper, and the pairs of table 2, for `rich`."""
         title = "All classes together, by displacement in output cells between two frames (precision and AP in %)"
         table = new_table(
             ("at recall", "objects that are", "cells", "pairs", "FN", "FP", "precision", "score", "AP"),
@@ -106,7 +106,10 @@ class ClassAgnosticResult:
                     percent(group.curve.average_precision),
                 )  # fmt: skip
             table.add_section()
-        return titled(title, table)
+        shares = ", ".join(
+            f"{radius}: {percent(share)}" for radius, share in zip(RADII, self.uncovered, strict=True)
+        )
+        return titled(title, table, f"pairs that move farther than P cells (%)  {shares}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures for JSON; "range" is in cells, null for no end."""

@@ -68,7 +68,8 @@ class MotionResult:
         for group in self.groups:
             between = f"{group.low:g} to {group.high:g}"
             table.add_row(group.name, between, str(group.objects), percent(group.mean_average_precision))
-        return titled(title, table)
+        note = f"{self.objects_without} objects of unknown speed are in no group but all"
+        return titled(title, table, note if self.objects_without else None)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the groups for JSON; a class without objects in a group has null there."""

@@ -37,6 +37,6 @@ def new_table(columns: Sequence[str]) -> Table:
     return table
 
 
-def titled(title: str, table: Table) -> Group:
-    """Put a title over a table, which may be wider than it."""
-    return Group(Text(title, style="italic"), table)
+def titled(title: str, table: Table, note: str | None = None) -> Group:
+    """Put a title over a table, which may be wider than it, and a note below."""
+    return Group(Text(title, style="italic"), table, *([] if note is None else [Text(note)]))
