@@ -11,18 +11,27 @@ import numpy as np
 
 from heatprop.types import ImageArray
 
+WIDTH, HEIGHT, TOP = 320, 240, 8
+# Category and box in the whole picture: a man on a bicycle, the car behind him.
+OBJECTS = ((1, (162, 11, 337, 246)), (3, (373, 14, 635, 264)))
 
-def write_coco_video(root: Path, image: ImageArray, lengths: Sequence[int] = (5, 3)) -> Path:
-    """Write videos in which a window moves over `image`, with a person, a car and a car again in each frame."""
+
+def write_coco_video(
+    root: Path,
+    image: ImageArray,
+    lengths: Sequence[int] = (5, 3),
+    classes: Sequence[str] = ("person", "bicycle", "car"),
+) -> Path:
+    """Write videos in which a window moves over `image`, the street, with what can be seen of two objects."""
     root.mkdir(parents=True)
     videos, images, annotations = [], [], []
     for number, length in enumerate(lengths, start=1):
         name = f"clip-{number}"
         (root / name).mkdir()
-        videos.append({"id": number, "name": name, "width": 320, "height": 240})
+        videos.append({"id": number, "name": name, "width": WIDTH, "height": HEIGHT})
         for frame in range(length):
-            left = 20 * number + 4 * frame
-            picture = np.ascontiguousarray(image[8:248, left : left + 320, ::-1])
+            left = (20 * number + 4 * frame) % 300
+            picture = np.ascontiguousarray(image[TOP : TOP + HEIGHT, left : left + WIDTH, ::-1])
             cv2.imwrite(str(root / name / f"{frame:06d}.png"), picture)
             images.append(
                 {
@@ -30,31 +39,31 @@ def write_coco_video(root: Path, image: ImageArray, lengths: Sequence[int] = (5,
                     "video_id": number,
                     "frame_id": frame,
                     "file_name": f"{name}/{frame:06d}.png",
-                    "width": 320,
-                    "height": 240,
+                    "width": WIDTH,
+                    "height": HEIGHT,
                 }
             )
-            for category, box in (
-                (1, [100 - 4 * frame, 60, 60, 120]),
-                (3, [10, 90, 80, 50]),
-                (3, [230, 80, 80, 60]),
-            ):
+            for category, box in OBJECTS:
+                x1, x2 = (min(max(x - left, 0), WIDTH) for x in box[::2])
+                y1, y2 = (min(max(y - TOP, 0), HEIGHT) for y in box[1::2])
+                if x2 - x1 < 40:
+                    continue
                 annotations.append(
                     {
                         "id": len(annotations) + 1,
                         "image_id": len(images),
                         "category_id": category,
-                        "bbox": box,
-                        "area": box[2] * box[3],
+                        "instance_id": category,
+                        "bbox": [x1, y1, x2 - x1, y2 - y1],
+                        "area": (x2 - x1) * (y2 - y1),
                         "iscrowd": 0,
                     }
                 )
-    names = ("person", "bicycle", "car")
     content = {
         "videos": videos,
         "images": images,
         "annotations": annotations,
-        "categories": [{"id": number, "name": name} for number, name in enumerate(names, start=1)],
+        "categories": [{"id": number, "name": name} for number, name in enumerate(classes, start=1)],
     }
     (root / "annotations.json").write_text(json.dumps(content))
     return root

@@ -17,7 +17,7 @@ from heatprop.cli.interrupts import Interrupted, Interrupts
 from heatprop.cli.messages import error, say
 from heatprop.cli.progress import FrameProgress
 from heatprop.datasets import DatasetError, Layout, VideoDataset, load_dataset
-from heatprop.errors import HeatpropError, InvalidConfigError
+from heatprop.errors import HeatpropError, InvalidConfigError, check_range
 from heatprop.evaluation.cache import DEFAULT_FLOOR, OutputCache, manifest_of
 from heatprop.evaluation.class_matching import ClassMatching, match_classes
 from heatprop.evaluation.detections import DetectionTable
@@ -135,6 +135,7 @@ class Evaluate:
         if self.no_propagation and self.method not in (Method.name, "network"):
             raise InvalidConfigError(f"--no-propagation contradicts --method {self.method}; drop one of them")
         config = PropagationConfig(radius=self.radius, alpha=self.alpha, beta=self.beta)
+        check_range("--cache-floor", self.cache_floor, 0, 1)
         if self.cache is not None and self.score_threshold < self.cache_floor:
             raise InvalidConfigError(
                 f"--score-threshold is {self.score_threshold:g}, but the cache keeps cells from "

@@ -1,0 +1,265 @@
+"""`heatprop evaluate` on real pictures: killed, stopped, asked for nonsense."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cli.conftest import Run, command, run_process
+from heatprop.datasets import load_dataset
+from heatprop.detector import VideoDetector
+from heatprop.evaluation.detection_files import read_detections
+from heatprop.evaluation.detections import DetectionTable
+from heatprop.evaluation.results import score
+from heatprop.types import ImageArray
+from small_video_datasets import write_coco_video
+
+FEW = ("--dataset", "coco-video", "--backend", "onnx")
+
+
+@pytest.fixture(scope="module")
+def small(street_image: ImageArray, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_coco_video(tmp_path_factory.mktemp("dataset") / "small", street_image)
+
+
+@pytest.fixture(scope="module")
+def long(street_image: ImageArray, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_coco_video(tmp_path_factory.mktemp("dataset") / "long", street_image, (130, 3, 66, 66))
+
+
+def content(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_one_command_detects_writes_and_scores(run: Run, small: Path) -> None:
+    done = run("evaluate", *FEW, "--root", small, "-o", "out")
+    assert done.code == 0
+    assert done.err == ""
+    assert re.search(r"person +1 +8 +\d", done.out)
+    assert "mAP, official ImageNet VID" in done.out
+    assert "AP50, COCO" in done.out
+    assert sorted(path.name for path in Path("out").iterdir()) == [
+        "detections.json", "detections.txt", "mot", "report.json", "run.json", "work",
+    ]  # fmt: skip
+    report = json.loads(Path("out/report.json").read_text())
+    assert report["mAP"] > 0.3
+
+    dataset = load_dataset("coco-video", small)
+    table = read_detections("out/detections.txt", dataset)
+    assert len(table) == report["detections"]
+    assert score(dataset, table).to_dict() == report
+    assert sorted(path.name for path in Path("out/mot").iterdir()) == ["clip-1.txt", "clip-2.txt"]
+
+
+def test_its_detections_are_those_of_the_detector(run: Run, street_image: ImageArray) -> None:
+    detector = VideoDetector("mb3-coco", backend="onnx", score_threshold=0.05, forget_at_cuts=False)
+    root = write_coco_video(Path("data"), street_image, (5, 3), detector.card.classes)
+    assert run("evaluate", *FEW, "--root", root, "-o", "out").code == 0
+    dataset = load_dataset("coco-video", root)
+    table = read_detections("out/detections.txt", dataset)
+    rows = []
+    for video in dataset.videos:
+        folder = Path(dataset.image_paths[video.start]).parent
+        found = [detections for _, detections in detector.stream(folder)]
+        rows += list(zip(video.rows, found, strict=True))
+    streamed = DetectionTable.from_frames(rows)
+    assert len(streamed) == len(table) > 100
+    for name in ("frames", "labels", "scores", "boxes"):
+        np.testing.assert_array_equal(getattr(streamed, name), getattr(table, name))
+
+
+def test_json_is_the_report(run: Run, small: Path) -> None:
+    done = run("evaluate", *FEW, "--root", small, "-o", "out", "--json", "--metric", "coco", "--no-propagation")
+    assert done.code == 0
+    assert json.loads(done.out) == json.loads(Path("out/report.json").read_text())
+    assert "coco" in json.loads(done.out)
+    assert "mAP" not in json.loads(done.out)
+    assert json.loads(Path("out/run.json").read_text())["method"]["method"] == "network"
+
+
+def test_a_second_run_does_nothing_again_and_writes_the_same(run: Run, small: Path) -> None:
+    run("evaluate", *FEW, "--root", small, "-o", "out")
+    before = content(Path("out"))
+    done = run("evaluate", *FEW, "--root", small, "-o", "out")
+    assert done.code == 0
+    assert done.err == "heatprop: 8 of 8 frames are finished already\n"
+    assert content(Path("out")) == before
+
+
+def test_a_cache_serves_other_settings_and_a_sweep(run: Run, small: Path) -> None:
+    first = run("evaluate", *FEW, "--root", small, "-o", "one", "--cache", "cache", "--json")
+    kept = content(Path("cache"))
+    second = run(
+        "evaluate", *FEW, "--root", small, "-o", "two", "--cache", "cache", "--json", "--seq-nms", "--radius", "1"
+    )
+    assert first.code == second.code == 0
+    assert content(Path("cache")) == kept
+    swept = run(
+        "sweep", "--cache", "cache", "--dataset", "coco-video", "--root", small, "--radius", "1:2", "--json"
+    )
+    assert swept.code == 0
+    report, row = json.loads(first.out), json.loads(swept.out)["settings"][3]
+    assert (row["method"], row["radius"]) == ("propagation", 2)
+    assert (row["mAP"], row["AP50"]) == (report["mAP"], report["coco"]["AP50"])
+    exact = run("evaluate", *FEW, "--root", small, "-o", "exact", "--json")
+    # What storage adds: docs/benchmarks.md.
+    assert json.loads(exact.out)["mAP"] == pytest.approx(report["mAP"], abs=0.005)
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_five_kills_at_random_moments_change_nothing(long: Path, tmp_path: Path, cached: bool) -> None:
+    def arguments(name: str) -> list[str]:
+        cache = ["--cache", f"cache-{name}"] if cached else []
+        return ["evaluate", *FEW, "--root", str(long), "-o", name, "--quiet", "--json", *cache]
+
+    def finished() -> int:
+        return sum(1 for _ in tmp_path.glob("killed/work/*.npz"))
+
+    once = run_process(*arguments("once"), folder=tmp_path)
+    assert (once.code, once.err) == (0, "")
+    moments = random.Random(int(cached))
+    for parts in (0, 1, 0, 1, 1):
+        before = finished()
+        process = subprocess.Popen(
+            command(*arguments("killed")), cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        while finished() < before + parts:
+            time.sleep(0.002)
+        time.sleep(moments.uniform(0, 0.3 if parts else 2.0))
+        process.kill()
+        _, said = process.communicate()
+        assert (process.returncode, said) == (-signal.SIGKILL, b"")
+    again = run_process(*arguments("killed"), folder=tmp_path)
+    assert (again.code, again.err, again.out) == (0, "", once.out)
+    assert content(tmp_path / "killed") == content(tmp_path / "once")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_keeps_what_is_finished(long: Path, tmp_path: Path, number: int) -> None:
+    arguments = ["evaluate", *FEW, "--root", long, "-o", "out"]
+    with subprocess.Popen(command(*arguments), cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and not any(tmp_path.glob("out/work/*.npz")):
+            time.sleep(0.02)
+        process.send_signal(number)
+        _, said = process.communicate()
+    assert process.returncode == 128 + number
+    assert said == "heatprop: interrupted; what is finished is kept: run the same command to go on\n"
+    done = run_process(*arguments, folder=tmp_path)
+    assert done.code == 0
+    assert re.fullmatch(r"heatprop: \d+ of 265 frames are finished already\n", done.err)
+
+
+def test_a_damaged_picture_is_named_and_finished_work_kept(run: Run, street_image: ImageArray) -> None:
+    root = write_coco_video(Path("data"), street_image, (3, 3))
+    damaged = root / "clip-2" / "000001.png"
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[:100])
+    done = run("evaluate", *FEW, "--root", root, "-o", "out")
+    assert done.code == 1
+    assert done.err.count("\n") == 1
+    assert "clip-2/000001.png: this picture is damaged" in done.err
+    assert sorted(path.name for path in Path("out/work").iterdir()) == ["000000-000.npz"]
+    damaged.unlink()
+    assert "clip-2/000001.png: cannot read it" in run("evaluate", *FEW, "--root", root, "-o", "out").err
+    damaged.write_bytes(whole)
+    done = run("evaluate", *FEW, "--root", root, "-o", "out")
+    assert done.code == 0
+    assert done.err == "heatprop: 3 of 6 frames are finished already\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no limit on the size of files")
+@pytest.mark.parametrize("cached", [False, True])
+def test_no_room_is_one_line_and_finished_work_is_kept(small: Path, tmp_path: Path, cached: bool) -> None:
+    arguments = ["evaluate", *FEW, "--root", str(small), "-o", "out", *(["--cache", "cache"] if cached else [])]
+    limited = subprocess.run(
+        command(*arguments),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2500, 2500)),
+    )
+    assert limited.returncode == 1
+    assert limited.stderr.count("\n") == 1
+    assert "cannot write it (File too large)" in limited.stderr
+    assert not list(tmp_path.rglob("*.part"))
+    assert run_process(*arguments, folder=tmp_path).code == 0
+
+
+def test_other_settings_in_the_same_folder_are_refused(run: Run, small: Path) -> None:
+    run("evaluate", *FEW, "--root", small, "-o", "out")
+    before = content(Path("out"))
+    for more, said in [
+        (("--alpha", "0.8"), "method.alpha 0.98, not 0.8"),
+        (("--method", "network"), "method.method propagation, not network"),
+        (("--cache", "cache"), "outputs.floor None, not 0.01"),
+        (("--seq-nms",), "method.seq_nms"),
+    ]:
+        done = run("evaluate", *FEW, "--root", small, "-o", "out", *more)
+        assert done.code == 2
+        assert said in done.err
+        assert done.err.count("\n") == 1
+    assert content(Path("out")) == before
+
+
+def test_classes_that_the_model_lacks_are_listed(run: Run, small: Path) -> None:
+    text = (small / "annotations.json").read_text().replace('"bicycle"', '"red panda"')
+    (small / "other.json").write_text(text)
+    (small / "other.json").rename(Path("annotations.json"))
+    for clip in ("clip-1", "clip-2"):
+        Path(clip).symlink_to(small / clip)
+    done = run("evaluate", *FEW, "--root", ".", "-o", "out")
+    assert done.code == 0
+    assert "mb3-coco has no class for 1 of the dataset's 3, nothing is found of them: red panda" in done.err
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (("--root", "nowhere"), "nowhere"),
+        (("--root", "empty"), "at least one frame"),
+        (("--root", "data", "--no-propagation", "--method", "interpolation"), "--no-propagation contradicts"),
+        (("--root", "data", "--alpha", "2"), "alpha is 2"),
+        (("--root", "data", "--score-threshold", "-1"), "score_threshold is -1"),
+        (("--root", "data", "--cache", "c", "--score-threshold", "0.001"), "raise it, or lower --cache-floor"),
+        (
+            ("--root", "data", "--cache", "c", "--cache-floor", "2"),
+            "--cache-floor is 2.0; it must be a number from 0 to 1",
+        ),
+        (("--root", "data", "--cache", "data"), "cache data holds something else"),
+        (("--root", "data", "--cache", "data/annotations.json"), "annotations.json"),
+        (("--root", "data", "-o", "data"), "data holds other files"),
+        (("--root", "data", "-o", "data/annotations.json"), "annotations.json"),
+        (("--root", "data", "--model", "nothing"), "model nothing"),
+        (("--root", "data", "--metric", "voc"), "metric"),
+    ],
+)
+def test_a_bad_request_is_one_line_and_leaves_nothing(
+    run: Run, street_image: ImageArray, more: tuple[str, ...], said: str
+) -> None:
+    write_coco_video(Path("data"), street_image, (1,))
+    Path("empty").mkdir()
+    Path("empty/annotations.json").write_text(
+        '{"videos":[],"images":[],"annotations":[],"categories":[{"id":1,"name":"car"}]}'
+    )
+    before = content(Path())
+    done = run("evaluate", *FEW, *(() if "-o" in more else ("-o", "out")), *more)
+    assert done.code == 2
+    assert done.err.count("\n") == 1
+    assert said in done.err
+    assert content(Path()) == before
