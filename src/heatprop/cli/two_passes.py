@@ -64,7 +64,7 @@ class TwoPasses:
             limit: at most so many frames; None for all.
 
         Raises:
-            SourceError: the source gave fewer frames the second time.
+            SourceError: the source gave other frames the second time.
             BaseException: what ended the first pass.
         """
         seen: list[_Seen] = []
@@ -100,12 +100,14 @@ class TwoPasses:
     def _draw(self, seen: list[_Seen], rescored: list[Detections]) -> None:
         with self.progress(", drawing", len(seen)) as progress:
             for before, found, frame in zip(seen, rescored, self.video, strict=False):
+                if frame.time != before.time:
+                    break
                 with self.interrupts.held():
                     self.outputs.write(before.index, before.time, frame.image, found, before.alone)
                     progress.advance()
         if self.outputs.frames < len(seen):
             raise SourceError(
-                f"{self.video.info.name}: {len(seen)} frames the first time and {self.outputs.frames} the second; "
+                f"{self.video.info.name}: not the same as the first time from frame {self.outputs.frames} on; "
                 "let nothing write to it meanwhile"
             )
 
