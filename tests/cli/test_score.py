@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
-from cli.conftest import Run, run_process
+from cli.conftest import Run, command, run_process
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "videval"
 DETECTIONS = GOLDEN / "detections.jsonl"
@@ -132,3 +136,34 @@ def test_a_damaged_line_is_named_and_nothing_is_scored(tmp_path: Path) -> None:
     done = run_process("score", "damaged.jsonl", *ARGUMENTS, "--json", folder=tmp_path)
     assert (done.code, done.out) == (2, "")
     assert done.err.startswith("heatprop: error: damaged.jsonl, line 201: ")
+
+
+def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
+    # The detections come through a pipe that never ends: the command waits for them.
+    os.mkfifo(tmp_path / "endless.txt")
+    arguments = command("score", "endless.txt", *ARGUMENTS, "--plots", "plots")
+    with subprocess.Popen(
+        arguments, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as run:
+        with (tmp_path / "endless.txt").open("w") as pipe:  # opens when the command does
+            pipe.write("1 4")
+            pipe.flush()
+            time.sleep(0.2)
+            run.send_signal(signal.SIGINT)
+            assert run.wait(60) == 130
+        assert run.stdout is not None
+        assert run.stderr is not None
+        assert (run.stdout.read(), run.stderr.read()) == ("", "heatprop: error: stopped before all was scored\n")
+    assert not list((tmp_path / "plots").iterdir())
+
+
+def test_detections_may_come_through_a_pipe(tmp_path: Path) -> None:
+    done = subprocess.run(
+        command("score", "/dev/stdin", *ARGUMENTS, "--json"),
+        input=DETECTIONS.read_text(),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout)["mAP"] == pytest.approx(EXPECTED["mAP"], abs=1e-9)

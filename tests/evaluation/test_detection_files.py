@@ -83,6 +83,10 @@ def entry(**changes):
         ("frame class score\n", "line 1: 3 columns"),
         (b"\x00\xff\xfe\x80PNG", "is no text"),
         (line() + "\n" + line()[:-20], r"line 2: no JSON \(.*\); the file may be cut off"),
+        (
+            '{"format": "heatprop-detections"}\n{"frame": 0}',
+            "line 1: these are frames of one video, by heatprop detect",
+        ),
         (line() + "\n[]", "line 2: .* is no detection"),
         (line() + line(), "line 1: no JSON"),
         (line() + ",\n" + line(), "line 1: no JSON"),

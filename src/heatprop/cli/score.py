@@ -12,12 +12,13 @@ from typing import Annotated, Literal
 import tyro
 from rich.console import Console
 
-from heatprop.cli.messages import say
+from heatprop.cli.interrupts import Interrupted, Interrupts
+from heatprop.cli.messages import error, say
 from heatprop.datasets import Layout, load_dataset
 from heatprop.errors import InvalidConfigError
 from heatprop.evaluation.detection_files import read_detections
 from heatprop.evaluation.plots import PlotFiles
-from heatprop.evaluation.results import METRICS, score
+from heatprop.evaluation.results import METRICS, EvaluationReport, score
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +58,12 @@ class Score:
         """
         if self.plots is not None and self.metric == "coco":
             raise InvalidConfigError("--plots shows the official metric; drop --metric coco")
-        with ExitStack() as stack:
-            plots = None
-            if self.plots is not None:
-                plots = stack.enter_context(PlotFiles(self.plots, overwrite=self.overwrite))
-            dataset = load_dataset(self.dataset, self.root, self.split)
-            detections = read_detections(self.detections, dataset)
-            report = score(dataset, detections, METRICS if self.metric == "all" else (self.metric,))
-            drawn = [] if plots is None else plots.write(report)
+        try:
+            with Interrupts():
+                report, drawn = self._score()
+        except Interrupted as stop:
+            error("stopped before all was scored")
+            return stop.exit_code
         if self.json:
             sys.stdout.write(json.dumps(report.to_dict(), indent=1, allow_nan=False) + "\n")
         else:
@@ -72,3 +71,17 @@ class Score:
         for path in [] if self.quiet else drawn:
             say(f"drawn: {path}")
         return 0
+
+    def _score(self) -> tuple[EvaluationReport, list[Path]]:
+        """Return the report, and the plots that were drawn."""
+        with ExitStack() as stack:
+            plots = None
+            if self.plots is not None:
+                plots = stack.enter_context(PlotFiles(self.plots, overwrite=self.overwrite))
+            terminal = Console(stderr=True)
+            if terminal.is_terminal and not self.quiet:
+                stack.enter_context(terminal.status("reading annotations and detections, scoring"))
+            dataset = load_dataset(self.dataset, self.root, self.split)
+            detections = read_detections(self.detections, dataset)
+            report = score(dataset, detections, METRICS if self.metric == "all" else (self.metric,))
+            return report, [] if plots is None else plots.write(report)

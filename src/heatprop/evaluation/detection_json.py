@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from heatprop.datasets.annotations import VideoDataset
 from heatprop.evaluation.raw_detections import DetectionFileError, RawDetections
+from heatprop.io.results import FORMAT as RESULTS_FORMAT
 from heatprop.types import IntArray
 
 Entry: TypeAlias = dict[str, Any]
@@ -116,6 +117,10 @@ def _rows_of_lines(entries: Sequence[Entry], name_rows: dict[str, int], id_rows:
     for index, entry in enumerate(entries):
         if type(entry) is not dict:
             raise _BadEntryError(index, f"{_short(entry)} is no detection; write an object a line")
+    if entries[0].get("format") == RESULTS_FORMAT:
+        raise _BadEntryError(
+            0, "these are frames of one video, by heatprop detect; make others by heatprop evaluate"
+        )
     names, ids = ([entry.get(field) for entry in entries] for field in ("frame", "frame_id"))
     _check_types(names, "frame", (str, type(None)))
     _check_types(ids, "frame_id", (int, type(None)))
