@@ -17,6 +17,8 @@ from heatprop.errors import InvalidArrayError, InvalidConfigError
 from heatprop.types import FloatArray, ImageArray, check_image
 
 ChannelOrder = Literal["RGB", "BGR"]
+LARGEST_SIDE = 16384
+"""Of a network's input, in pixels: beyond what any memory of today holds the features of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ class InputFormat:
             raise InvalidConfigError(
                 f"longest_side is {self.longest_side}; it must be a multiple of {self.multiple}"
             )
+        if self.longest_side > LARGEST_SIDE:
+            raise InvalidConfigError(f"longest_side is {self.longest_side}; it must be at most {LARGEST_SIDE}")
         if self.channel_order not in ("RGB", "BGR"):
             raise InvalidConfigError(f"channel_order is {self.channel_order!r}; it must be 'RGB' or 'BGR'")
         if not (np.isfinite(self.scale) and self.scale > 0):

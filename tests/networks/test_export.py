@@ -237,3 +237,24 @@ def test_a_card_that_contradicts_the_tensors_is_refused(export: Export, ending: 
     wrong = replace(model.card, classes=(*model.card.classes, "horse"))
     with pytest.raises(BackendError, match="'heatmap' has 3 channels but its card says 4"):
         open_backend("auto", zoo.Model(wrong, model.path))
+
+
+@FORMATS
+def test_an_output_that_the_card_denies_is_refused(export: Export, ending: str) -> None:
+    model = zoo.load(export(ending).paths[-1])
+    with pytest.raises(BackendError, match="'offset' but its card says that it has none"):
+        open_backend("auto", zoo.Model(replace(model.card, has_offset=False), model.path))
+
+
+def test_weights_given_in_place_of_the_network_are_named(export: Export) -> None:
+    weights = export(".xml").paths[0]
+    with pytest.raises(ModelError, match=rf"holds weights only; give .*{weights.stem}\.xml"):
+        zoo.load(weights)
+
+
+def test_weights_of_another_network_are_refused_by_name(export: Export, tmp_path: Path) -> None:
+    weights, network = export(".xml").paths
+    (tmp_path / "a.xml").write_bytes(network.read_bytes())
+    (tmp_path / "a.bin").write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(BackendError, match=r"a\.bin belongs to another file or is cut off"):
+        open_backend("auto", zoo.load(tmp_path / "a.xml"))

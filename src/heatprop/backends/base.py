@@ -116,11 +116,18 @@ def check_heads(inputs: list[str], channels: Mapping[str, int | None], model: Mo
         raise BackendError(f"model {model.path} has the inputs {inputs}; it must have one called {INPUT!r}")
     for name, wanted in wanted_channels(model.card).items():
         if name not in channels:
-            raise BackendError(f"model {model.path} has no output {name!r}, which its card promises")
+            raise BackendError(
+                f"model {model.path} has no output {name!r}, which its card promises; export it again"
+            )
         if channels[name] not in (None, wanted):
             raise BackendError(
-                f"model {model.path}: output {name!r} has {channels[name]} channels but its card says {wanted}"
+                f"model {model.path}: output {name!r} has {channels[name]} channels but its card says {wanted}; "
+                "export it again"
             )
+    if "offset" in channels and not model.card.has_offset:
+        raise BackendError(
+            f"model {model.path} has an output 'offset' but its card says that it has none; export it again"
+        )
 
 
 def split_heads(outputs: Mapping[str, np.ndarray[Any, Any]], images: ImageArray, model: Model) -> list[HeadOutput]:
@@ -135,7 +142,7 @@ def split_heads(outputs: Mapping[str, np.ndarray[Any, Any]], images: ImageArray,
         if outputs[name].shape != (batch, wanted, *grid):
             raise BackendError(
                 f"model {model.path}: output {name!r} has shape {outputs[name].shape}; by its card it must be "
-                f"{(batch, wanted, *grid)}"
+                f"{(batch, wanted, *grid)}: export it again"
             )
     offsets = outputs["offset"] if model.card.has_offset else [None] * batch
     return [

@@ -87,10 +87,17 @@ class OpenVinoBackend:
                     f"OpenVINO {self._version} refuses {model.path}: its ONNX reader has no DeformConv; "
                     "export the checkpoint to .xml, or choose the backend onnx"
                 ) from None
-            raise BackendError(f"OpenVINO {self._version} refuses {model.path}: {_last_line(error)}") from None
+            reason = _last_line(error)
+            if "weights" in reason and model.path.suffix == ".xml":
+                reason += (
+                    f" ({model.path.with_suffix('.bin').name} belongs to another file or is cut off; export again)"
+                )
+            raise BackendError(f"OpenVINO {self._version} refuses {model.path}: {reason}") from None
         if _CAPABILITY.get(precision) not in offered:
             raise BackendError(f"this processor has no precision {precision!r} in OpenVINO; use f32")
-        self.description = f"OpenVINO {self._version}, {_DEVICE}, {precision}"
+        quantised = any(each.get_type_name() == "FakeQuantize" for each in self._network.get_ops())
+        bits = f"int8 + {precision}" if quantised else precision
+        self.description = f"OpenVINO {self._version}, {_DEVICE}, {bits}"
         inputs = [port.get_any_name() for port in self._network.inputs]
         check_heads(
             inputs, {name: _channels(port) for port in self._network.outputs for name in port.names}, model

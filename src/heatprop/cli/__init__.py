@@ -56,17 +56,25 @@ def main(argv: list[str] | None = None) -> int:
         return parse_quietly(lambda: _parse(arguments)).run()
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0
-    except HeatpropError as problem:
-        error(problem)
-        return 2
     except BrokenPipeError:
         close_standard_output()
         return 0
-    except OSError as problem:
-        if problem.errno != errno.ENAMETOOLONG:
-            raise
+    except (HeatpropError, MemoryError, OSError) as problem:
+        return _fail(problem)
+
+
+def _fail(problem: Exception) -> int:
+    """Say in one line what went wrong, and return the exit code; raise it again if it is a fault of heatprop."""
+    if isinstance(problem, MemoryError):
+        error(f"not enough memory ({problem}); use a smaller model, input or picture")
+        return 1
+    if isinstance(problem, HeatpropError):
+        error(problem)
+        return 2
+    if isinstance(problem, OSError) and problem.errno == errno.ENAMETOOLONG:
         error(f"{problem.filename}: {problem.strerror}; choose a shorter one")
         return 2
+    raise problem
 
 
 def _parse(arguments: list[str]) -> Dataset | Detect | Evaluate | Export | Models | Score | Sweep:

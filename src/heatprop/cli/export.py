@@ -8,11 +8,14 @@ from typing import Annotated
 
 import tyro
 
+from heatprop.cli.interrupts import Interrupted, Interrupts
 from heatprop.cli.messages import say
-from heatprop.errors import InvalidConfigError, ModelError, SourceError
+from heatprop.errors import InvalidConfigError, ModelError, SourceError, check_range
 from heatprop.io import open_video
-from heatprop.letterbox import InputFormat, fit_letterbox, letterbox
+from heatprop.io.outputs import OutputFile
+from heatprop.letterbox import LARGEST_SIDE, InputFormat, fit_letterbox, letterbox
 from heatprop.types import ImageArray
+from heatprop.zoo.formats import FORMATS, check_request
 
 _MOST_PICTURES = 128
 
@@ -54,37 +57,75 @@ class Export:
         Raises:
             HeatpropError: the request is bad; nothing was written.
         """
+        self._check()
         try:
-            # A second or two that no other command shall wait for.
-            from heatprop.networks.checkpoints import load_checkpoint  # noqa: PLC0415
-            from heatprop.networks.export import check_request, export_checkpoint  # noqa: PLC0415
-        except ImportError as error:
-            raise ModelError(str(error)) from None
+            with Interrupts():
+                return self._export()
+        except Interrupted as interrupted:
+            if not self.quiet:
+                say("heatprop: interrupted; nothing is written")
+            return interrupted.exit_code
+
+    def _check(self) -> None:
+        """Refuse what can be refused before seconds go into loading PyTorch."""
         check_request(self.output, int8=self.int8)
         if self.int8 != (self.calibration is not None):
             raise InvalidConfigError("--int8 and --calibration VIDEO belong together; give both or neither")
-        checkpoint = load_checkpoint(self.checkpoint, classes=self._class_names())
+        if self.checkpoint.suffix in FORMATS:
+            raise ModelError(f"{self.checkpoint} is exported already; give the checkpoint (.pth)")
+        for name, pixels in (("--input", self.input), ("--multiple", self.multiple)):
+            if pixels is not None:
+                check_range(name, pixels, 1, LARGEST_SIDE)
+        if self.licence is not None and not self.licence.strip():
+            raise InvalidConfigError("--licence is empty; give an SPDX name, such as MIT")
+        for ending in (".bin", ".xml") if self.output.suffix == ".xml" else (".onnx",):
+            OutputFile(self.output.with_suffix(ending), overwrite=self.overwrite).discard()
+
+    def _export(self) -> int:
+        try:
+            # A second or two that no other command shall wait for.
+            from heatprop.networks.checkpoints import load_checkpoint  # noqa: PLC0415
+            from heatprop.networks.export import export_checkpoint  # noqa: PLC0415
+        except ImportError as error:
+            raise ModelError(str(error)) from None
+        names = self._class_names()
+        try:
+            checkpoint = load_checkpoint(self.checkpoint, classes=names)
+        except ModelError as error:
+            raise ModelError(f"{error} (names from {self.classes})" if names is not None else str(error)) from None
         if self.licence is not None:
             checkpoint.card = replace(checkpoint.card, licence=self.licence)
-        rule = checkpoint.card.input
-        longest_side = rule.longest_side if self.input is None else self.input
-        square = rule.multiple == rule.longest_side
-        multiple = self.multiple if self.multiple is not None else longest_side if square else rule.multiple
-        input_format = replace(rule, longest_side=longest_side, multiple=multiple)
+        input_format = self._input_format(checkpoint.card.input)
+        pictures = None
+        if self.calibration is not None:
+            pictures = pictures_of(self.calibration, input_format)
+            if not self.quiet:
+                say(f"heatprop: quantising by {len(pictures)} frames of {self.calibration}; this takes a minute")
         exported = export_checkpoint(
-            checkpoint,
-            self.output,
-            input_format=input_format,
-            calibration=None if self.calibration is None else pictures_of(self.calibration, input_format),
-            overwrite=self.overwrite,
+            checkpoint, self.output, input_format=input_format, calibration=pictures, overwrite=self.overwrite
         )
         if not self.quiet:
             size = sum(path.stat().st_size for path in exported.paths)
             say(
-                f"{self.output}: {exported.card.title}, input {longest_side} px in multiples of {multiple}, "
-                f"{size / 1e6:.0f} MB; heatmap within {exported.difference:.0e} of PyTorch's"
+                f"{self.output}: {exported.card.title}, input {input_format.longest_side} px in multiples of "
+                f"{input_format.multiple}, {size / 1e6:.0f} MB; "
+                f"heatmap within {exported.difference:.0e} of PyTorch's"
             )
         return 0
+
+    def _input_format(self, published: InputFormat) -> InputFormat:
+        """Return the published input with what was asked for."""
+        longest_side = published.longest_side if self.input is None else self.input
+        if self.multiple is not None:
+            multiple = self.multiple
+        else:
+            is_square = published.multiple == published.longest_side
+            multiple = longest_side if is_square else published.multiple
+        if longest_side % multiple:
+            raise InvalidConfigError(
+                f"--input {longest_side} is no multiple of {multiple}; give --multiple 32 and a multiple of it"
+            )
+        return replace(published, longest_side=longest_side, multiple=multiple)
 
     def _class_names(self) -> list[str] | None:
         if self.classes is None:

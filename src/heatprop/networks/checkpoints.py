@@ -141,7 +141,9 @@ def _fill(network: CenterNet, state: Mapping[str, Tensor]) -> None:
 def _class_names(path: Path, config: CenterNetConfig, classes: Classes | None) -> tuple[str, ...]:
     wanted = config.class_count if classes is None else classes if isinstance(classes, int) else len(classes)
     if wanted != config.class_count:
-        raise ModelError(f"checkpoint {path} has {config.class_count} classes, not {wanted} as asked for")
+        raise ModelError(
+            f"checkpoint {path} has {config.class_count} classes, not {wanted} as asked for; name all of them"
+        )
     if classes is not None and not isinstance(classes, int):
         return tuple(classes)
     return config.classes if isinstance(config.classes, tuple) else published.default_class_names(wanted)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import io
 import logging
+import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -28,10 +29,10 @@ from heatprop.networks.quantisation import quantise
 from heatprop.networks.weights import first_line
 from heatprop.types import ImageArray
 from heatprop.zoo.card import METADATA_KEY, ModelCard
+from heatprop.zoo.formats import check_request
 
 INPUT = "images"
 OPSET = 19
-FORMATS = (".onnx", ".xml")
 _TOLERANCE = 1e-3
 
 
@@ -68,7 +69,7 @@ class Deployed(nn.Module):
 
 def export_checkpoint(
     checkpoint: Checkpoint,
-    path: Path,
+    path: str | os.PathLike[str],
     *,
     input_format: InputFormat | None = None,
     calibration: Sequence[ImageArray] | None = None,
@@ -94,6 +95,7 @@ def export_checkpoint(
         ModelError: the network cannot be exported, or a package that this needs is not installed.
         OutputError: the files exist or cannot be written.
     """
+    path = Path(path)
     card = replace(checkpoint.card, input=input_format or checkpoint.card.input)
     check_request(path, int8=calibration is not None)
     if calibration is not None and not len(calibration):
@@ -121,18 +123,6 @@ def export_checkpoint(
             raise OutputError(f"{path}: cannot write there ({first_line(error)}); is the disk full?") from None
         raise
     return Exported(card, tuple(output.path for output in outputs), difference)
-
-
-def check_request(path: Path, *, int8: bool) -> None:
-    """Check the name of a file to write, before any work.
-
-    Raises:
-        InvalidConfigError: it ends in neither ``.onnx`` nor ``.xml``, or 8 bits are asked for in the first.
-    """
-    if path.suffix not in FORMATS:
-        raise InvalidConfigError(f"{path} ends in {path.suffix!r}; give a name that ends in .onnx or .xml")
-    if int8 and path.suffix != ".xml":
-        raise InvalidConfigError(f"{path}: 8 bits are written for OpenVINO only; give a name that ends in .xml")
 
 
 @contextmanager

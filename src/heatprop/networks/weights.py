@@ -39,7 +39,7 @@ def read_pickle(path: str | os.PathLike[str]) -> Any:
         with path.open("rb") as file, warnings.catch_warnings(action="ignore"):
             return torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError:
-        raise ModelError(f"checkpoint {path}: there is no such file") from None
+        raise ModelError(f"checkpoint {path}: there is no such file; check the name") from None
     except OSError as error:
         raise ModelError(f"checkpoint {path} cannot be read ({error.strerror}); check the file") from None
     except pickle.UnpicklingError as error:
@@ -78,7 +78,9 @@ def state_dict_in(value: object, path: str | os.PathLike[str]) -> dict[str, Tens
     if isinstance(value, Mapping):
         value = next((value[key] for key in ("state_dict", "model") if isinstance(value.get(key), Mapping)), value)
     if not isinstance(value, Mapping) or not value:
-        raise ModelError(f"checkpoint {path} holds no state dict, but {_describe(value)}")
+        raise ModelError(
+            f"checkpoint {path} holds no state dict, but {_describe(value)}; give a published CenterNet"
+        )
     state: dict[str, Tensor] = {}
     for key, tensor in value.items():
         if not isinstance(key, str) or not isinstance(tensor, Tensor):
@@ -129,7 +131,9 @@ def check_state_dict(
     if shapes:
         problems.append(f"{len(shapes)} of another shape ({some(shapes)})")
     if problems:
-        raise ModelError(f"checkpoint {path} does not fit {architecture}: {'; '.join(problems)}")
+        raise ModelError(
+            f"checkpoint {path} does not fit {architecture}: {'; '.join(problems)}; save it again, or give another"
+        )
 
 
 def some(names: Iterable[str]) -> str:

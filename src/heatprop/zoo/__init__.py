@@ -8,6 +8,7 @@ from pathlib import Path
 
 from heatprop.errors import ModelError
 from heatprop.zoo.card import METADATA_KEY, ModelCard
+from heatprop.zoo.formats import FORMATS
 from heatprop.zoo.metadata import NotOnnxError, read_metadata
 from heatprop.zoo.openvino_xml import NotOpenVinoError, read_xml_metadata
 
@@ -63,11 +64,13 @@ def load(name_or_path: str | os.PathLike[str]) -> Model:
     path = Path(name)
     if path.is_dir():
         raise ModelError(f"model {name}: this is a folder; give the .onnx or .xml file in it")
+    if path.suffix == ".bin" and path.with_suffix(".xml").is_file():
+        raise ModelError(f"model {name} holds weights only; give {path.with_suffix('.xml')}")
     if not path.exists():
-        looks_like_path = path.suffix in (".onnx", ".xml") or path.name != name
+        looks_like_path = path.suffix in FORMATS or path.name != name
         raise ModelError(
             f"model {name}: there is no such {'file' if looks_like_path else 'model'}; embedded: "
-            f"{', '.join(_EMBEDDED)}; the path of an .onnx or .xml file with a card works too"
+            f"{', '.join(_EMBEDDED)}; a path works too: .onnx or .xml with a card, or .pth"
         )
     return _open(path)
 
