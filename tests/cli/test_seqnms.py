@@ -2,10 +2,8 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import av
@@ -171,35 +169,41 @@ def test_a_score_out_of_range_is_refused_as_without(run: Run, short_clip: Path) 
 # stopping
 
 
-def interrupted(clip: Path, folder: Path, outputs: tuple[str, ...], seconds: float) -> tuple[int, str]:
-    """Run it, send Ctrl-C some time after the outputs were begun, and return exit code and standard error."""
-    arguments = command("detect", clip, *ONNX, "--seq-nms", *outputs, "--json", "found.jsonl")
-    with subprocess.Popen(arguments, cwd=folder, stderr=subprocess.PIPE, text=True) as process:
-        growing = folder / "found.part.jsonl"
-        while process.poll() is None and not (growing.exists() and growing.read_bytes()):
-            time.sleep(0.01)
-        time.sleep(seconds)
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=120)
-    return process.returncode, err
+# Ctrl-C comes with the twentieth frame of the first pass.
+INTERRUPTED_AT_20 = """
+import os, signal, sys
+from heatprop.cli import main
+from heatprop.cli.progress import FrameProgress
+
+advance, frames = FrameProgress.advance, []
+
+def advancing(self):
+    advance(self)
+    frames.append(0)
+    if len(frames) == 20:
+        os.kill(os.getpid(), signal.SIGINT)
+
+FrameProgress.advance = advancing
+clip, *outputs = sys.argv[1:]
+sys.exit(main(["detect", clip, "--backend", "onnx", "--seq-nms", "--json", "found.jsonl", *outputs]))
+"""
 
 
 @pytest.mark.parametrize("outputs", [(), ("-o", "out.mp4")])
 def test_an_interrupt_of_the_first_pass_keeps_what_was_found(
     demo_clip: Path, tmp_path: Path, outputs: tuple[str, ...]
 ) -> None:
-    code, err = interrupted(demo_clip, tmp_path, outputs, 1.0)
-    assert code == 130, err
-    assert "what was finished is kept" in err
-    assert ("drawing what was found so far" in err) == bool(outputs)
-    assert "Traceback" not in err
+    arguments = [sys.executable, "-W", "error", "-c", INTERRUPTED_AT_20, str(demo_clip), *outputs]
+    done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 130, done.stderr
+    assert "what was finished is kept" in done.stderr
+    assert ("drawing what was found so far" in done.stderr) == bool(outputs)
+    assert "Traceback" not in done.stderr
     assert names(tmp_path) == ["found.jsonl", *(["out.mp4"] if outputs else [])]
     _, rows = read_results(tmp_path / "found.jsonl")
-    frames = [index for index, _, _ in rows]
-    assert 1 <= len(frames) < 250
-    assert frames == list(range(len(frames)))
+    assert [index for index, _, _ in rows] == list(range(20))
     if outputs:
-        assert video_shape(tmp_path / "out.mp4")[0] == len(frames)
+        assert video_shape(tmp_path / "out.mp4")[0] == 20
 
 
 def test_an_interrupt_while_drawing_keeps_the_frames_drawn(short_clip: Path, tmp_path: Path) -> None:
