@@ -1,0 +1,1 @@
+"""Training CenterNet in PyTorch: targets, losses, data, engine. Needs the extra `train`."""
