@@ -21,7 +21,7 @@ from datasets.trees import (
     xml,
     xml_object,
 )
-from heatprop.datasets import DatasetError
+from heatprop.datasets import DatasetError, load_imagenet_vid
 from heatprop.datasets.checking import check_dataset, find_layout
 from heatprop.datasets.report import DatasetReport
 
@@ -149,6 +149,15 @@ def test_a_gap_in_the_numbering_is_told_but_not_an_even_choice(tmp_path: Path) -
     report = check_dataset(tmp_path)
     assert kinds(report)["gap in the numbering"] == 1
     assert example(report, "gap in the numbering") == "val/a: frame 6 follows frame 3"
+
+
+def test_a_link_to_nowhere_is_a_missing_annotation_or_picture(vid: Path) -> None:
+    for path in (annotation(vid), picture(vid)):
+        path.unlink()
+        path.symlink_to(vid / "gone")
+    assert kinds(check_dataset(vid)) == {"missing annotation": 1, "missing picture": 1}
+    with pytest.raises(DatasetError, match=r"000000.xml: cannot be read"):
+        load_imagenet_vid(vid)
 
 
 def test_a_split_without_frames_is_damage(tmp_path: Path) -> None:

@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from datasets.trees import CAR, DOG, GOLDEN, ZEBRA, frame_lines, write_list, write_vid, xml, xml_object
+from datasets.trees import (
+    CAR,
+    DOG,
+    GOLDEN,
+    ZEBRA,
+    coco,
+    frame_lines,
+    write_coco,
+    write_list,
+    write_vid,
+    xml,
+    xml_object,
+)
 from heatprop.datasets import DatasetError, load_dataset, load_imagenet_vid
 from heatprop.datasets.findings import Finding
 from reference import voc_xml as reference
@@ -226,3 +240,20 @@ def test_progress_ends_at_the_total(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     load_imagenet_vid(write_vid(tmp_path, TWO), progress=lambda done, total: seen.append((done, total)))
     assert seen[-1] == (5, 5)
+
+
+def run_python(code: str) -> subprocess.CompletedProcess[str]:
+    whole = f"import sys; from heatprop.datasets import *; {code}"
+    return subprocess.run([sys.executable, "-c", whole], capture_output=True, text=True, check=False)
+
+
+def test_reading_cocovid_or_nothing_loads_no_xml_library(tmp_path: Path) -> None:
+    write_coco(tmp_path, coco({"a": 1}))
+    done = run_python(f"load_coco_video({str(tmp_path)!r}); print('lxml' in sys.modules)")
+    assert done.stdout == "False\n"
+
+
+def test_without_lxml_the_remedy_is_named(tmp_path: Path) -> None:
+    write_vid(tmp_path, TWO)
+    done = run_python(f"sys.modules['lxml'] = None; load_imagenet_vid({str(tmp_path)!r})")
+    assert "annotations in XML need lxml; install it: pip install 'heatprop[evaluate]'" in done.stderr

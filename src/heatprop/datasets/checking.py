@@ -14,7 +14,7 @@ from heatprop.datasets.consistency import check_numbering, check_pictures, check
 from heatprop.datasets.findings import Finding, Progress
 from heatprop.datasets.imagenet_checks import examine_snippets
 from heatprop.datasets.imagenet_tree import find_tree
-from heatprop.datasets.imagenet_vid import read_snippets
+from heatprop.datasets.imagenet_vid import read_listed
 from heatprop.datasets.opening import Layout
 from heatprop.datasets.report import DatasetReport, FindingLog, count_classes
 
@@ -104,12 +104,7 @@ def _imagenet_vid(root: Path, split: str, log: FindingLog, progress: Progress | 
     if not any(snippet.frames for snippet in listed.snippets):
         log(Finding("no frames", str(tree.annotations / split), "holds no annotation; unpack the archive again"))
         return None, source, "imagenet-vid"
-
-    def report(finding: Finding) -> None:
-        if finding.kind != "missing annotation":  # seen before, by comparing list and folders
-            log(finding)
-
-    return read_snippets(tree, listed.snippets, report=report, progress=progress), source, "imagenet-vid"
+    return read_listed(tree, listed, report=log, progress=progress), source, "imagenet-vid"
 
 
 def _coco_video(root: Path, _: str, log: FindingLog, progress: Progress | None) -> Read:

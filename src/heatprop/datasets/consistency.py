@@ -83,7 +83,7 @@ def check_tracks(dataset: VideoDataset, report: Report) -> None:
 
 
 def _last_number(name: str) -> int | None:
-    match = re.search(r"(\d{1,18})$", Path(name).stem)
+    match = re.search(r"(\d{1,18})(?:\.\w+)?$", name)
     return int(match[1]) if match else None
 
 

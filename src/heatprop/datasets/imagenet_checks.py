@@ -8,7 +8,6 @@ from heatprop.datasets.annotations import DatasetError
 from heatprop.datasets.findings import Finding, Report
 from heatprop.datasets.imagenet_lists import SnippetList, find_snippets, list_folders
 from heatprop.datasets.imagenet_tree import ImagenetTree, snippet_folders
-from heatprop.datasets.imagenet_vid import compare_with_folders
 
 
 def examine_snippets(tree: ImagenetTree, split: str, report: Report) -> SnippetList:
@@ -31,7 +30,6 @@ def examine_snippets(tree: ImagenetTree, split: str, report: Report) -> SnippetL
         if listed.source is None:
             place = str(tree.root / "ImageSets" / tree.task / f"{split}.txt")
             report(Finding("missing list", place, "is not there; the folders say what is in it", is_damage=False))
-    compare_with_folders(tree, listed, report)
     names = {snippet.name for snippet in listed.snippets}
     if has_folder:
         annotated = _folders(tree.annotations, split, ".xml")

@@ -40,9 +40,20 @@ def load_imagenet_vid(
             annotation is damaged; the message names file and line.
     """
     tree = find_tree(Path(root), "VID")
-    listed = find_snippets(tree, split)
-    compare_with_folders(tree, listed, report)
-    return read_snippets(tree, listed.snippets, report=report, progress=progress)
+    return read_listed(tree, find_snippets(tree, split), report=report, progress=progress)
+
+
+def read_listed(
+    tree: ImagenetTree, listed: SnippetList, *, report: Report = refuse, progress: Progress | None = None
+) -> VideoDataset:
+    """Compare a list with the folders, then read what it lists; arguments and errors are `load_imagenet_vid`'s."""
+    missing = compare_with_folders(tree, listed, report)
+
+    def report_once(finding: Finding) -> None:
+        if finding.place not in missing:
+            report(finding)
+
+    return read_snippets(tree, listed.snippets, report=report_once, progress=progress)
 
 
 def read_snippets(
@@ -115,24 +126,28 @@ def read_annotations(
     return sizes, objects.build()
 
 
-def compare_with_folders(tree: ImagenetTree, listed: SnippetList, report: Report = refuse) -> None:
+def compare_with_folders(tree: ImagenetTree, listed: SnippetList, report: Report = refuse) -> frozenset[str]:
     """Report where a list and the folders of annotations disagree about the frames of a listed snippet.
 
     A listed frame without annotation is reported; so is an annotated one that a list of all frames leaves out.
     Snippets that are not listed at all are no disagreement: a list may name a part.
 
+    Returns:
+        The annotations that are missing, as `Finding.place` names them.
+
     Raises:
         DatasetError: by `report`.
     """
-    if listed.source is None:
-        return
-    for snippet in listed.snippets:
+    missing: list[str] = []
+    for snippet in listed.snippets if listed.source is not None else ():
         folder = tree.annotations / snippet.name
         annotated = set(frame_names(folder, ".xml")) if folder.is_dir() else set()
         for frame in (frame for frame in snippet.frames if frame not in annotated):
+            missing.append(str(folder / f"{frame}.xml"))
             text = f"is not there, but {listed.source} lists it; restore the file or the list"
-            report(Finding("missing annotation", str(folder / f"{frame}.xml"), text))
+            report(Finding("missing annotation", missing[-1], text))
         if listed.is_complete:
             for frame in sorted(annotated.difference(snippet.frames)):
                 text = f"is not in {listed.source}, which lists the other frames; restore the list"
                 report(Finding("annotation not listed", str(folder / f"{frame}.xml"), text))
+    return frozenset(missing)
