@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 from pathlib import Path
 
-from cli.conftest import Run, run_process
+import pytest
+
+from cli.conftest import Run, command, run_process
 from datasets.trees import GOLDEN, coco, frame_lines, write_coco, write_list, write_vid, xml, xml_object
 
 TWO = {"ILSVRC2015_val_00000000": 3, "ILSVRC2015_val_00000001": 2}
@@ -68,3 +73,19 @@ def test_a_bad_request_is_one_line_and_exit_code_2(run: Run, tmp_path: Path) -> 
         assert (done.code, done.out) == (2, "")
         assert message in done.err
         assert done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_stops_it_with_one_line(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    write_vid(tmp_path, TWO)
+    pipe = tmp_path / "Annotations/VID/val/ILSVRC2015_val_00000001/000001.xml"
+    pipe.unlink()
+    os.mkfifo(pipe)  # whoever reads it waits for ever
+    process = subprocess.Popen(
+        command("dataset", "check", tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    with open(pipe, "wb"):  # opens when the process has opened it too
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (code, "")
+    assert err == "heatprop: error: stopped before the dataset was looked through\n"

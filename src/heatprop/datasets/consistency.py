@@ -38,7 +38,7 @@ def check_pictures(
     }
     if not any(path.name in names_in[path.parent] for path in dataset.image_paths):
         text = "none of the pictures is there; detections can be scored, but nothing can be detected"
-        report(Finding("no pictures", str(dataset.image_paths[0].parent), text, is_damage=False))
+        report(Finding("no pictures", str(dataset.root), text, is_damage=False))
         return False
     sizes = dataset.image_sizes.tolist()
     for row, state in enumerate(_inspect(dataset, quick, progress)):
