@@ -149,21 +149,8 @@ def main() -> None:
         ]
         exact, *stored = detect(dataset, network, costs)
     own = {name: coco_result(dataset, DetectionTable.from_frames(each)) for name, each in exact.items()}
-    columns = [
-        "floor",
-        "method",
-        "AP50",
-        "AP75",
-        "score",
-        "(99 %)",
-        "box px",
-        "(99 %)",
-        "lost",
-        "lost from 0.3",
-        "bytes",
-        "write",
-        "read",
-    ]
+    columns = ["floor", "method", "AP50", "AP75", "score", "(99 %)", "box px", "(99 %)", "lost", "lost from 0.3"]
+    columns += ["bytes", "write", "read"]
     print("|", " | ".join(columns), "|")
     print("| --- |" + " --- |" * 12)
     for floor, cost, found in zip(floors, costs, stored, strict=True):
