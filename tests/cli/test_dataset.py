@@ -80,12 +80,12 @@ def test_a_signal_stops_it_with_one_line(tmp_path: Path, number: signal.Signals,
     write_vid(tmp_path, TWO)
     pipe = tmp_path / "Annotations/VID/val/ILSVRC2015_val_00000001/000001.xml"
     pipe.unlink()
-    os.mkfifo(pipe)  # whoever reads it waits for ever
+    os.mkfifo(pipe)  # whoever reads it waits
     process = subprocess.Popen(
         command("dataset", "check", tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     with open(pipe, "wb"):  # opens when the process has opened it too
         process.send_signal(number)
-        out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (code, "")
     assert err == "heatprop: error: stopped before the dataset was looked through\n"

@@ -54,8 +54,15 @@ class Dataset:
         """
         pictures: Pictures = "not checked" if self.no_images else "quick" if self.quick else "decoded"
         try:
-            with Interrupts(), _Stages(quiet=self.quiet) as stages:
-                report = check_dataset(self.root, self.layout, self.split, pictures=pictures, progress=stages.show)
+            with Interrupts() as interrupts, _Stages(quiet=self.quiet) as stages:
+                interrupts.hold()  # and look at it between frames, so that no file is left open
+
+                def show(stage: str, done: int, total: int) -> None:
+                    if interrupts.pending is not None:
+                        raise interrupts.pending
+                    stages.show(stage, done, total)
+
+                report = check_dataset(self.root, self.layout, self.split, pictures=pictures, progress=show)
         except Interrupted as stop:
             error("stopped before the dataset was looked through")
             return stop.exit_code
