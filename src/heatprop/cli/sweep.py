@@ -20,13 +20,13 @@ from heatprop.cli.interrupts import Interrupted, Interrupts
 from heatprop.cli.messages import say
 from heatprop.cli.progress import FrameProgress
 from heatprop.datasets import Layout, load_dataset
-from heatprop.errors import check_count
+from heatprop.errors import HeatpropError, OutputError, check_count
 from heatprop.evaluation.cache import OutputCache, require_dataset
 from heatprop.evaluation.methods import Method
 from heatprop.evaluation.number_lists import parse_numbers, parse_whole_numbers
 from heatprop.evaluation.sweep import SweepRow, grid, sweep
 from heatprop.evaluation.tables import new_table, percent
-from heatprop.evaluation.whole_files import write_text
+from heatprop.io.outputs import OutputFile
 from heatprop.propagation import PropagationConfig
 from heatprop.seqnms import SeqNmsConfig
 
@@ -91,20 +91,35 @@ class Sweep:
         require_dataset(self.cache, cache.manifest, dataset, self.split)
         cache.require_whole(dataset.videos)
         total = dataset.frame_count * len(methods)
+        claimed: OutputFile | None = None
         try:
-            with Interrupts(), FrameProgress(f"{len(methods)} settings", total, quiet=self.quiet) as progress:
+            with (
+                Interrupts() as interrupts,
+                FrameProgress(f"{len(methods)} settings", total, quiet=self.quiet) as progress,
+            ):
+                claimed = None if self.csv is None else OutputFile(self.csv, overwrite=True)
 
                 def advance(frames: int) -> None:
                     for _ in range(frames):
                         progress.advance()
 
-                rows = list(sweep(dataset, cache, methods, jobs=jobs, advance=advance))
+                rows = list(sweep(dataset, cache, methods, jobs=jobs, advance=advance, held=interrupts.held))
+                if claimed is not None:
+                    claimed.partial.write_text(as_csv(rows), encoding="utf-8", newline="")
+                    claimed.commit()
         except Interrupted as interrupted:
             if not self.quiet:
                 say("heatprop: interrupted; nothing is written")
             return interrupted.exit_code
-        if self.csv is not None:
-            write_text(self.csv, as_csv(rows))
+        except OSError as problem:
+            if isinstance(problem, HeatpropError):
+                raise
+            raise OutputError(
+                f"{self.csv}: cannot write it ({problem.strerror}); see to room and rights"
+            ) from None
+        finally:
+            if claimed is not None:
+                claimed.discard()
         if self.json:
             sys.stdout.write(json.dumps(as_json(rows), allow_nan=False) + "\n")
         else:

@@ -7,8 +7,10 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import product
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +101,7 @@ def sweep(
     *,
     jobs: int,
     advance: Callable[[int], None] = lambda _: None,
+    held: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Iterator[SweepRow]:
     """Score methods on the outputs in a cache; a video is decompressed once for many of them.
 
@@ -108,6 +111,7 @@ def sweep(
         methods: the settings.
         jobs: processes at once.
         advance: called with how many frames times settings more are done.
+        held: entered while processes start, which must not be interrupted.
 
     Yields:
         The score of each, in their order.
@@ -126,10 +130,11 @@ def sweep(
         try:
             for start in range(0, len(methods), _METHODS_AT_ONCE):
                 some = methods[start : start + _METHODS_AT_ONCE]
-                futures: dict[Future[list[DetectionTable]], int] = {
-                    pool.submit(detect_video, cache.folder, number, video, labels, some): number
-                    for number, video in enumerate(dataset.videos)
-                }
+                with held(), _deaf_children():
+                    futures: dict[Future[list[DetectionTable]], int] = {
+                        pool.submit(detect_video, cache.folder, number, video, labels, some): number
+                        for number, video in enumerate(dataset.videos)
+                    }
                 tables: list[list[DetectionTable]] = [[] for _ in dataset.videos]
                 for future in as_completed(futures):
                     number = futures.pop(future)
@@ -202,11 +207,27 @@ def _join(tables: Sequence[DetectionTable]) -> DetectionTable:
     )
 
 
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Let processes that start here hear no Ctrl-C until they are ready, so that none dies with a traceback."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # otherwise it starts within, and unblocks the signal
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 _scored_dataset: list[VideoDataset] = []  # of a process of the pool, sent to it once
 
 
 def _start(dataset: VideoDataset) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a word; the parent says what is to say
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     cv2.setNumThreads(1)
     _scored_dataset[:] = [dataset]
 
