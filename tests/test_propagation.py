@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from heatprop.decoding import decode
 from heatprop.errors import InvalidArrayError, InvalidConfigError
-from heatprop.propagation import Carried, HeatmapPropagator, PropagationConfig, balance, propagate
+from heatprop.propagation import HeatmapPropagator, PropagationConfig, balance
+from heatprop.propagation_heatmap import Carried, propagate
 from heatprop.types import HeadOutput
 from reference.propagation import DensePropagator
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from heatprop.decoding import decode
 from heatprop.errors import InvalidConfigError, check_range
 from heatprop.letterbox import Letterbox, boxes_to_frame
-from heatprop.propagation import Carried, HeatmapPropagator, PropagationConfig
+from heatprop.propagation import HeatmapPropagator, PropagationConfig
+from heatprop.propagation_heatmap import Carried
 from heatprop.seqnms import SeqNmsConfig, seq_nms
 from heatprop.types import Detections, HeadOutput, IntArray
 
