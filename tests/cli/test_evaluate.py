@@ -13,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -81,6 +82,35 @@ def test_its_detections_are_those_of_the_detector(run: Run, street_image: ImageA
     assert len(streamed) == len(table) > 100
     for name in ("frames", "labels", "scores", "boxes"):
         np.testing.assert_array_equal(getattr(streamed, name), getattr(table, name))
+
+
+def test_imagenet_vid_in_its_own_layout(run: Run, street_image: ImageArray) -> None:
+    box = "<xmin>162</xmin><ymin>90</ymin><xmax>330</xmax><ymax>255</ymax>"
+    thing = f"<object><trackid>0</trackid><name>n03790512</name><bndbox>{box}</bndbox></object>"
+    size = "<size><width>640</width><height>272</height></size>"
+    names = [
+        f"ILSVRC2015_val_0000000{number}/{frame:06d}"
+        for number, length in ((0, 3), (1, 2))
+        for frame in range(length)
+    ]
+    for name in names:
+        for kind, ending in (("Annotations", "xml"), ("Data", "JPEG")):
+            Path(f"vid/{kind}/VID/val/{name}.{ending}").parent.mkdir(parents=True, exist_ok=True)
+        Path(f"vid/Annotations/VID/val/{name}.xml").write_text(f"<annotation>{size}{thing}</annotation>")
+        cv2.imwrite(f"vid/Data/VID/val/{name}.JPEG", street_image[:, :, ::-1])
+    done = run(
+        "evaluate", "--dataset", "imagenet-vid", "--root", "vid", "-o", "out", "--backend", "onnx", "--json"
+    )
+    assert done.code == 0
+    assert "no class for 14 of the dataset's 30, nothing is found of them: antelope, fox, giant_panda" in done.err
+    lines = [line.split() for line in Path("out/detections.txt").read_text().splitlines()]
+    assert {line[0] for line in lines} == {"1", "2", "3", "4", "5"}
+    assert {line[1] for line in lines} == {"7", "19"}  # cars, and what the network takes for a motorcycle
+    assert json.loads(done.out)["positives"] == {"19": 5}
+    assert Path("out/mot/val/ILSVRC2015_val_00000001.txt").exists()
+    assert (
+        run("score", "out/detections.txt", "--dataset", "imagenet-vid", "--root", "vid", "--json").out == done.out
+    )
 
 
 def test_json_is_the_report(run: Run, small: Path) -> None:
@@ -175,7 +205,9 @@ def test_a_damaged_picture_is_named_and_finished_work_kept(run: Run, street_imag
     assert "clip-2/000001.png: this picture is damaged" in done.err
     assert sorted(path.name for path in Path("out/work").iterdir()) == ["000000-000.npz"]
     damaged.unlink()
-    assert "clip-2/000001.png: cannot read it" in run("evaluate", *FEW, "--root", root, "-o", "out").err
+    done = run("evaluate", *FEW, "--root", root, "-o", "out")
+    assert done.code == 1
+    assert "clip-2/000001.png: there is no such picture, and 1 of 3 are missing in all" in done.err
     damaged.write_bytes(whole)
     done = run("evaluate", *FEW, "--root", root, "-o", "out")
     assert done.code == 0

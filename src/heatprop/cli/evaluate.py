@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import sys
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from heatprop.datasets import DatasetError, Layout, VideoDataset, load_dataset
 from heatprop.errors import HeatpropError, InvalidConfigError, check_range
 from heatprop.evaluation.cache import DEFAULT_FLOOR, OutputCache, manifest_of
 from heatprop.evaluation.class_matching import ClassMatching, match_classes
+from heatprop.evaluation.coco import MissingPackageError
 from heatprop.evaluation.detections import DetectionTable
 from heatprop.evaluation.methods import Method, MethodName
 from heatprop.evaluation.results import METRICS, EvaluationReport, score
@@ -30,6 +32,7 @@ from heatprop.evaluation.running import (
     detect_dataset,
     finished_detections,
     pictures_of_other_size,
+    require_pictures,
     unfinished,
 )
 from heatprop.propagation import PropagationConfig
@@ -94,6 +97,10 @@ class Evaluate:
             HeatpropError: the request is bad.
         """
         method = self._method()
+        if self.metric != "official" and importlib.util.find_spec("faster_coco_eval") is None:
+            raise MissingPackageError(
+                "COCO's metrics need faster-coco-eval; pip install 'heatprop[evaluate]', or add --metric official"
+            )
         cv2.setNumThreads(1)  # pictures are scaled side by side
         dataset = load_dataset(self.dataset, self.root, self.split)
         if not dataset.frame_count:
@@ -116,6 +123,7 @@ class Evaluate:
         try:
             with Interrupts():
                 self._announce(dataset, classes)
+                require_pictures(dataset, folder, cache)
                 self._detect(dataset, network, method, folder, cache)
                 report = self._finish(dataset, method, folder)
         except Interrupted as interrupted:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -110,6 +111,26 @@ def unfinished(dataset: VideoDataset, folder: RunFolder) -> dict[tuple[int, int]
         for part in range(part_count(video))
         if not folder.has(number, part)
     }
+
+
+def require_pictures(dataset: VideoDataset, folder: RunFolder, cache: OutputCache | None) -> None:
+    """Check that the pictures that are still to be looked at are there, before hours are lost.
+
+    Raises:
+        SourceError: one is not.
+    """
+    rows = [
+        row
+        for (number, part), rows in unfinished(dataset, folder).items()
+        if cache is None or not cache.has(number, part)
+        for row in rows
+    ]
+    missing = [row for row in rows if not os.path.exists(dataset.image_paths[row])]
+    if missing:
+        raise SourceError(
+            f"{dataset.image_paths[missing[0]]}: there is no such picture, and {len(missing)} of {len(rows)} are "
+            "missing in all; put them there and run again: heatprop dataset check names them"
+        )
 
 
 def detect_dataset(
