@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evaluation.small_runs import LENGTHS, tiny_cache, tiny_network, write_dataset
+from evaluation.small_runs import LENGTHS, TinyBackend, tiny_cache, tiny_network, write_dataset
 from heatprop.datasets.annotations import VideoDataset
 from heatprop.decoding import decode
-from heatprop.errors import SourceError
+from heatprop.errors import InvalidArrayError, SourceError
 from heatprop.evaluation.cache import CacheError
 from heatprop.evaluation.methods import Method
 from heatprop.evaluation.run_folder import RunFolder, RunFolderError
@@ -27,7 +27,7 @@ from heatprop.io.images import read_image
 from heatprop.letterbox import boxes_to_frame, fit_letterbox, letterbox
 from heatprop.propagation import HeatmapPropagator, PropagationConfig
 from heatprop.seqnms import SeqNmsConfig, seq_nms
-from heatprop.types import Detections, HeadOutput
+from heatprop.types import Detections, HeadOutput, ImageArray
 
 METHODS = [
     Method(name="network"),
@@ -188,6 +188,28 @@ def test_a_damaged_picture_is_named_and_finished_work_kept(
         run(dataset, tmp_path / "out", METHODS[2])
     damaged.write_bytes(whole)
     assert run(dataset, tmp_path / "out", METHODS[2]) == 2 + 3
+
+
+class BrokenBackend(TinyBackend):
+    """Gives NaN from its fourth picture on."""
+
+    concurrency = 1
+
+    def infer(self, images: ImageArray) -> list[HeadOutput]:
+        (output,) = super().infer(images)
+        if self.runs > 3:
+            output.heatmap[0, 0, 0] = np.nan
+        return [output]
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_broken_output_is_named_by_its_picture(dataset: VideoDataset, tmp_path: Path, cached: bool) -> None:
+    network = replace(tiny_network(dataset)[0], backend=BrokenBackend())
+    cache = tiny_cache(tmp_path / "cache", dataset) if cached else None
+    folder = RunFolder(tmp_path / "out", {})
+    with pytest.raises(InvalidArrayError, match=r"0000\d\d.png: heatmap is nan at"):
+        detect_dataset(dataset, network, METHODS[2], folder, cache=cache)
+    assert not folder.has(0, 0)
 
 
 def test_other_settings_are_refused_by_name(dataset: VideoDataset, tmp_path: Path) -> None:

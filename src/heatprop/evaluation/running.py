@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from heatprop.backends import Backend
 from heatprop.datasets.annotations import VideoDataset
-from heatprop.errors import SourceError
+from heatprop.errors import InvalidArrayError, SourceError
 from heatprop.evaluation.cache import CachedPart, OutputCache, part_count, part_rows
 from heatprop.evaluation.class_matching import ClassMatching
 from heatprop.evaluation.methods import Method, VideoMethod, finish_video
@@ -63,6 +63,15 @@ class _Seen:
     kept: SparseOutput | None
 
 
+@contextmanager
+def _naming(picture: str | Path) -> Iterator[None]:
+    """Let what is wrong with an output say which picture it is of."""
+    try:
+        yield
+    except InvalidArrayError as error:
+        raise InvalidArrayError(f"{picture}: {error}") from None
+
+
 class _Frames:
     """Gives what the network says about each frame, from the cache where it is there."""
 
@@ -83,7 +92,8 @@ class _Frames:
         content = self._cached(number, part)
         if content is None:
             fitted, output = self._network.look(Path(self._dataset.image_paths[row]))
-            kept = sparsify(output, self._cache.manifest.floor)
+            with _naming(self._dataset.image_paths[row]):
+                kept = sparsify(output, self._cache.manifest.floor)
         else:
             place = row - part_rows(self._dataset.videos[number], part).start
             kept = content.outputs[place]
@@ -156,6 +166,7 @@ def detect_dataset(
 
     Raises:
         SourceError: a picture is missing or damaged; what was finished is kept.
+        InvalidArrayError: the network's output for a picture is broken.
         CacheError: the cache is damaged.
         OutputError: the folder or the cache cannot be written.
     """
@@ -174,9 +185,10 @@ def detect_dataset(
             sizes: list[tuple[int, int]] = []
             found: list[Detections] = []
             kept: list[SparseOutput] = []
-            for _ in rows:
+            for row in rows:
                 _, seen, _ = next(frames)
-                found.append(at_work.update(seen.output, seen.fitted, overwrite=True))
+                with _naming(dataset.image_paths[row]):
+                    found.append(at_work.update(seen.output, seen.fitted, overwrite=True))
                 sizes.append((seen.fitted.frame_width, seen.fitted.frame_height))
                 kept += [] if seen.kept is None else [seen.kept]
                 advance()
