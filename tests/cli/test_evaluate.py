@@ -179,6 +179,24 @@ def test_five_kills_at_random_moments_change_nothing(long: Path, tmp_path: Path,
     assert content(tmp_path / "killed") == content(tmp_path / "once")
 
 
+def test_two_runs_may_fill_one_cache_at_once(long: Path, tmp_path: Path) -> None:
+    runs = [
+        subprocess.Popen(
+            command("evaluate", *FEW, "--root", long, "-o", name, "--cache", "cache", "--quiet", "--json"),
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for name in ("one", "two")
+    ]
+    (out, err), other = (process.communicate() for process in runs)
+    assert [process.returncode for process in runs] == [0, 0]
+    assert err == other[1] == b""
+    assert json.loads(out) == json.loads(other[0])
+    assert content(tmp_path / "one") == content(tmp_path / "two")
+    assert not list(tmp_path.rglob("*.part"))
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stop_keeps_what_is_finished(long: Path, tmp_path: Path, number: int) -> None:
     arguments = ["evaluate", *FEW, "--root", long, "-o", "out"]
