@@ -26,7 +26,8 @@ import numpy as np
 from heatprop.backends import load_model, open_backend
 from heatprop.boxes import iou
 from heatprop.datasets import VideoDataset, load_dataset
-from heatprop.evaluation.cache import CachedPart, OutputCache, manifest_of, part_count, part_rows
+from heatprop.evaluation.cache import CachedPart, OutputCache, part_count, part_rows
+from heatprop.evaluation.cache_manifest import manifest_of
 from heatprop.evaluation.class_matching import match_classes
 from heatprop.evaluation.coco import coco_result
 from heatprop.evaluation.detections import DetectionTable

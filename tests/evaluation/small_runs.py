@@ -10,7 +10,8 @@ import numpy as np
 
 from evaluation.small_datasets import make_dataset
 from heatprop.datasets.annotations import VideoDataset
-from heatprop.evaluation.cache import CacheManifest, OutputCache, hash_of_frames
+from heatprop.evaluation.cache import OutputCache
+from heatprop.evaluation.cache_manifest import CacheManifest, hash_of_frames
 from heatprop.evaluation.class_matching import match_classes
 from heatprop.evaluation.running import PictureNetwork
 from heatprop.letterbox import InputFormat

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from evaluation.test_sparse_outputs import outputs
 from heatprop.datasets.annotations import Video
 from heatprop.errors import OutputError
-from heatprop.evaluation.cache import CachedPart, CacheError, CacheManifest, OutputCache, part_count, part_rows
+from heatprop.evaluation.cache import CachedPart, OutputCache, part_count, part_rows
+from heatprop.evaluation.cache_manifest import CacheError, CacheManifest
 from heatprop.evaluation.sparse_outputs import SparseOutput, sparsify
 from heatprop.types import HeadOutput
 

@@ -10,7 +10,8 @@ import pytest
 from evaluation.small_runs import tiny_cache, tiny_network, write_dataset
 from heatprop.datasets.annotations import VideoDataset
 from heatprop.errors import InvalidConfigError
-from heatprop.evaluation.cache import CacheError, OutputCache
+from heatprop.evaluation.cache import OutputCache
+from heatprop.evaluation.cache_manifest import CacheError
 from heatprop.evaluation.detections import DetectionTable
 from heatprop.evaluation.methods import Method
 from heatprop.evaluation.official import mean_of_known

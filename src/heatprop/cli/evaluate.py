@@ -19,7 +19,8 @@ from heatprop.cli.messages import error, say
 from heatprop.cli.progress import FrameProgress
 from heatprop.datasets import DatasetError, Layout, VideoDataset, load_dataset
 from heatprop.errors import HeatpropError, InvalidConfigError, check_range
-from heatprop.evaluation.cache import DEFAULT_FLOOR, OutputCache, manifest_of
+from heatprop.evaluation.cache import DEFAULT_FLOOR, OutputCache
+from heatprop.evaluation.cache_manifest import manifest_of
 from heatprop.evaluation.class_matching import ClassMatching, match_classes
 from heatprop.evaluation.coco import MissingPackageError
 from heatprop.evaluation.detections import DetectionTable

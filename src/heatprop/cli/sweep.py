@@ -21,7 +21,8 @@ from heatprop.cli.messages import say
 from heatprop.cli.progress import FrameProgress
 from heatprop.datasets import Layout, load_dataset
 from heatprop.errors import HeatpropError, OutputError, check_count
-from heatprop.evaluation.cache import OutputCache, require_dataset
+from heatprop.evaluation.cache import OutputCache
+from heatprop.evaluation.cache_manifest import require_dataset
 from heatprop.evaluation.methods import Method
 from heatprop.evaluation.number_lists import parse_numbers, parse_whole_numbers
 from heatprop.evaluation.sweep import SweepRow, grid, sweep

@@ -9,75 +9,24 @@ only. Zip's checksums tell a damaged one.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from heatprop.backends import Backend
-from heatprop.datasets.annotations import Video, VideoDataset
-from heatprop.errors import HeatpropError, InvalidArrayError, check_range
+from heatprop.datasets.annotations import Video
+from heatprop.errors import InvalidArrayError
+from heatprop.evaluation.cache_manifest import CacheError, CacheManifest, read_manifest, require_same
 from heatprop.evaluation.sparse_outputs import SparseOutput, check_sparse, places_of
-from heatprop.evaluation.whole_files import read_json, write_json, write_whole
-from heatprop.letterbox import InputFormat
+from heatprop.evaluation.whole_files import write_json, write_whole
 from heatprop.types import IntArray
-from heatprop.zoo import Model
 
-FORMAT = "heatprop-outputs"
-VERSION = 1
 PART_FRAMES = 64
 """Frames in a part: some seconds of the network's work, which is all that a kill can cost."""
 DEFAULT_FLOOR = 0.01
-
-
-class CacheError(HeatpropError, ValueError):
-    """A cache belongs to something else, lacks frames, or is damaged; the message names the folder or file."""
-
-
-@dataclass(frozen=True, slots=True)
-class CacheManifest:
-    """What the outputs in a cache come from; two runs may share a cache only when all of it is equal.
-
-    Attributes:
-        model: name of the model.
-        model_sha256: hash of its card and of its files.
-        backend: runtime, version, device and precision, as `Backend.description` says.
-        layout: of the dataset.
-        split: of the dataset.
-        frames: number of frames of the dataset.
-        frames_sha256: hash of the names of its videos and frames, in order; the dataset may be moved.
-        classes: names of the heatmap's channels that are kept, in order.
-        stride: pixels of the network's input for one cell.
-        longest_side: of the network's input in pixels; see `heatprop.letterbox.InputFormat`.
-        multiple: the same.
-        floor: see `heatprop.evaluation.sparse_outputs`.
-    """
-
-    model: str
-    model_sha256: str
-    backend: str
-    layout: str
-    split: str
-    frames: int
-    frames_sha256: str
-    classes: tuple[str, ...]
-    stride: int
-    longest_side: int
-    multiple: int
-    floor: float
-
-    @property
-    def input_format(self) -> InputFormat:
-        """How pictures were laid into the network's input; says nothing of colours."""
-        return InputFormat(longest_side=self.longest_side, multiple=self.multiple)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON object that stands in the file."""
-        return {"format": FORMAT, "version": VERSION, **asdict(self), "classes": list(self.classes)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,83 +40,6 @@ class CachedPart:
 
     frame_sizes: IntArray
     outputs: Sequence[SparseOutput]
-
-
-def hash_of_model(model: Model) -> str:
-    """Return the SHA-256 of a model's card and files."""
-    digest = hashlib.sha256(model.card.to_json().encode())
-    weights = [model.path.with_suffix(".bin")] if model.path.suffix == ".xml" else []
-    for path in (model.path, *weights):
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()
-
-
-def hash_of_frames(dataset: VideoDataset) -> str:
-    """Return the SHA-256 of the names of a dataset's videos and frames, in order."""
-    digest = hashlib.sha256()
-    for video in dataset.videos:
-        digest.update(f"{video.name}\t{video.length}\n".encode())
-    for name in dataset.frame_names:
-        digest.update(f"{name}\n".encode())
-    return digest.hexdigest()
-
-
-def manifest_of(
-    model: Model, backend: Backend, dataset: VideoDataset, *, split: str, classes: Sequence[str], floor: float
-) -> CacheManifest:
-    """Say what outputs come from.
-
-    Raises:
-        InvalidConfigError: `floor` is outside [0, 1].
-    """
-    check_range("cache floor", floor, 0, 1)
-    return CacheManifest(
-        model=model.card.name,
-        model_sha256=hash_of_model(model),
-        backend=backend.description,
-        layout=dataset.layout,
-        split=split,
-        frames=dataset.frame_count,
-        frames_sha256=hash_of_frames(dataset),
-        classes=tuple(classes),
-        stride=model.card.stride,
-        longest_side=model.card.input.longest_side,
-        multiple=model.card.input.multiple,
-        floor=float(floor),
-    )
-
-
-def read_manifest(folder: Path) -> CacheManifest:
-    """Read what a cache is of.
-
-    Raises:
-        CacheError: there is no cache, or its manifest is damaged or of another version.
-    """
-    path = folder / "manifest.json"
-    remedy = "give another --cache folder, or delete this one to make it again"
-    try:
-        value = read_json(path)
-    except FileNotFoundError:
-        raise CacheError(
-            f"cache {folder}: there is no manifest.json in it; make one with evaluate --cache"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise CacheError(f"cache {folder}: manifest.json cannot be read ({error}); {remedy}") from None
-    if not isinstance(value, dict) or value.get("format") != FORMAT:
-        raise CacheError(f"cache {folder}: manifest.json is not that of a cache; {remedy}")
-    if value.get("version") != VERSION:
-        raise CacheError(
-            f"cache {folder}: its version is {value.get('version')!r} but this heatprop reads {VERSION}; {remedy}"
-        )
-    numbers = dict.fromkeys(("frames", "stride", "longest_side", "multiple"), int)
-    kinds = {**numbers, "floor": float, "classes": list}
-    names = [item.name for item in fields(CacheManifest)]
-    for name in names:
-        if type(value.get(name)) is not kinds.get(name, str):
-            raise CacheError(f"cache {folder}: {name} in manifest.json is {value.get(name)!r}; {remedy}")
-    settings = {name: value[name] for name in names}
-    return CacheManifest(**settings | {"classes": tuple(map(str, value["classes"]))})
 
 
 def part_count(video: Video) -> int:
@@ -261,44 +133,6 @@ class OutputCache:
                 f"{len(self.manifest.classes)}; delete this file and run evaluate --cache again"
             )
         return content
-
-
-def require_dataset(folder: Path, have: CacheManifest, dataset: VideoDataset, split: str) -> None:
-    """Check that a cache is of a dataset.
-
-    Raises:
-        CacheError: one line that names the first thing that differs.
-    """
-    want = replace(
-        have,
-        layout=dataset.layout,
-        split=split,
-        frames=dataset.frame_count,
-        frames_sha256=hash_of_frames(dataset),
-    )
-    require_same(folder, have, want)
-
-
-def require_same(folder: Path, have: CacheManifest, want: CacheManifest) -> None:
-    """Check that a cache is of what is asked for.
-
-    Raises:
-        CacheError: one line that names the first thing that differs.
-    """
-    for item in fields(CacheManifest):
-        old, new = getattr(have, item.name), getattr(want, item.name)
-        if old != new:
-            raise CacheError(
-                f"cache {folder} was made with {item.name.replace('_', ' ')} {_short(old)}, not {_short(new)}; "
-                "give another --cache folder, or delete this one"
-            )
-
-
-def _short(value: object) -> str:
-    if isinstance(value, tuple):
-        value = ", ".join(value)
-    text = str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _write_part(path: Path, content: CachedPart) -> None:
