@@ -26,16 +26,16 @@ import numpy as np
 from heatprop.backends import load_model, open_backend
 from heatprop.boxes import iou
 from heatprop.datasets import VideoDataset, load_dataset
-from heatprop.evaluation.cache import CachedPart, OutputCache, part_count, part_rows
-from heatprop.evaluation.cache_manifest import manifest_of
-from heatprop.evaluation.class_matching import match_classes
-from heatprop.evaluation.coco import coco_result
 from heatprop.evaluation.detections import DetectionTable
-from heatprop.evaluation.methods import Method, VideoMethod
-from heatprop.evaluation.number_lists import parse_numbers
-from heatprop.evaluation.official import mean_of_known
-from heatprop.evaluation.running import PictureNetwork
-from heatprop.evaluation.sparse_outputs import sparsify
+from heatprop.evaluation.metrics.coco import coco_result
+from heatprop.evaluation.metrics.official import mean_of_known
+from heatprop.evaluation.runs.cache import CachedPart, OutputCache, part_count, part_rows
+from heatprop.evaluation.runs.cache_manifest import manifest_of
+from heatprop.evaluation.runs.class_matching import match_classes
+from heatprop.evaluation.runs.methods import Method, VideoMethod
+from heatprop.evaluation.runs.number_lists import parse_numbers
+from heatprop.evaluation.runs.running import PictureNetwork
+from heatprop.evaluation.runs.sparse_outputs import sparsify
 from heatprop.letterbox import Letterbox
 from heatprop.pipeline import map_ahead
 from heatprop.propagation import PropagationConfig

@@ -19,12 +19,12 @@ import cv2
 
 from heatprop.backends import load_model, open_backend
 from heatprop.datasets import VideoDataset, load_dataset
-from heatprop.evaluation.class_matching import match_classes
-from heatprop.evaluation.coco import coco_result
 from heatprop.evaluation.detections import DetectionTable
-from heatprop.evaluation.methods import Method, VideoMethod, finish_video
-from heatprop.evaluation.official import mean_of_known
-from heatprop.evaluation.running import PictureNetwork
+from heatprop.evaluation.metrics.coco import coco_result
+from heatprop.evaluation.metrics.official import mean_of_known
+from heatprop.evaluation.runs.class_matching import match_classes
+from heatprop.evaluation.runs.methods import Method, VideoMethod, finish_video
+from heatprop.evaluation.runs.running import PictureNetwork
 from heatprop.pipeline import map_ahead
 from heatprop.propagation import PropagationConfig
 from heatprop.seqnms import SeqNmsConfig

@@ -20,7 +20,7 @@ import pytest
 from cli.conftest import Run, command, run_process
 from heatprop.datasets import load_dataset
 from heatprop.detector import VideoDetector
-from heatprop.evaluation.detection_files import read_detections
+from heatprop.evaluation.detection_files.reading import read_detections
 from heatprop.evaluation.detections import DetectionTable
 from heatprop.evaluation.results import score
 from heatprop.types import ImageArray

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from heatprop.datasets import VideoDataset, load_dataset
-from heatprop.evaluation.detection_files import read_detections
+from heatprop.evaluation.detection_files.reading import read_detections
 from heatprop.evaluation.detections import DetectionTable
 
 ROOT = Path(__file__).parents[1] / "golden" / "videval"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from heatprop.datasets.annotations import GroundTruth, Video, VideoDataset
 from heatprop.evaluation.detections import DetectionTable
-from heatprop.evaluation.matching import Matching
+from heatprop.evaluation.metrics.matching import Matching
 
 CLASSES = 3
 Object = tuple[int, int, int, Sequence[float]]
@@ -76,7 +76,7 @@ def make_detections(detections: Iterable[Detection]) -> DetectionTable:
 
 def _boxes() -> st.SearchStrategy[list[float]]:
     """Boxes of quarters of a pixel, often equal, often overlapping, some of no size: sums are exact."""
-    corner = st.integers(0, 10).map(float)
+    corner = st.integers(0, 10).map(float) | st.just(400.0)
     side = st.sampled_from([0.0, 0.25, 1.0, 4.0, 9.0, 9.5, 30.0])
     return st.tuples(corner, corner, side, side).map(
         lambda box: [box[0], box[1], box[0] + box[2], box[1] + box[3]]

@@ -10,10 +10,10 @@ import numpy as np
 
 from evaluation.small_datasets import make_dataset
 from heatprop.datasets.annotations import VideoDataset
-from heatprop.evaluation.cache import OutputCache
-from heatprop.evaluation.cache_manifest import CacheManifest, hash_of_frames
-from heatprop.evaluation.class_matching import match_classes
-from heatprop.evaluation.running import PictureNetwork
+from heatprop.evaluation.runs.cache import OutputCache
+from heatprop.evaluation.runs.cache_manifest import CacheManifest, hash_of_frames
+from heatprop.evaluation.runs.class_matching import match_classes
+from heatprop.evaluation.runs.running import PictureNetwork
 from heatprop.letterbox import InputFormat
 from heatprop.types import HeadOutput, ImageArray
 from heatprop.zoo import ModelCard

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from evaluation.test_sparse_outputs import outputs
 from heatprop.datasets.annotations import Video
 from heatprop.errors import OutputError
-from heatprop.evaluation.cache import CachedPart, OutputCache, part_count, part_rows
-from heatprop.evaluation.cache_manifest import CacheError, CacheManifest
-from heatprop.evaluation.sparse_outputs import SparseOutput, sparsify
+from heatprop.evaluation.runs.cache import CachedPart, OutputCache, part_count, part_rows
+from heatprop.evaluation.runs.cache_manifest import CacheError, CacheManifest
+from heatprop.evaluation.runs.sparse_outputs import SparseOutput, sparsify
 from heatprop.types import HeadOutput
 
 MANIFEST = CacheManifest(

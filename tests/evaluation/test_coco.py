@@ -12,8 +12,8 @@ from hypothesis import given, settings
 
 from evaluation.golden_videval import load
 from evaluation.small_datasets import make_dataset, make_detections, scored_datasets
-from heatprop.evaluation.coco import MissingPackageError, coco_result
-from heatprop.evaluation.matching import scored_only
+from heatprop.evaluation.metrics.coco import MissingPackageError, coco_result
+from heatprop.evaluation.metrics.matching import scored_only
 
 BOX, FAR = [0, 0, 100, 100], [300, 300, 400, 400]
 

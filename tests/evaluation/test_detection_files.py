@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from evaluation.golden_videval import DETECTIONS, load
 from evaluation.small_datasets import make_dataset, make_detections
 from heatprop.errors import OutputError, OutputExistsError
-from heatprop.evaluation.detection_files import read_detections
-from heatprop.evaluation.detection_writers import write_coco_json, write_mot_text, write_official_text
-from heatprop.evaluation.matching import match
-from heatprop.evaluation.official import official_result
-from heatprop.evaluation.raw_detections import DetectionFileError
+from heatprop.evaluation.detection_files.raw import DetectionFileError
+from heatprop.evaluation.detection_files.reading import read_detections
+from heatprop.evaluation.detection_files.writing import write_coco_json, write_mot_text, write_official_text
+from heatprop.evaluation.metrics.matching import match
+from heatprop.evaluation.metrics.official import official_result
 
 DATASET = make_dataset([], (2, 3))  # frames 101 to 105, v0/000000 to v1/000002; classes 11 to 13
 LINE = {"frame": "v0/000001", "frame_id": 102, "class": 12, "score": 0.5, "x1": 1, "y1": 2, "x2": 3.5, "y2": 4}

@@ -10,10 +10,10 @@ import pytest
 from evaluation.golden_videval import EXPECTED, load
 from heatprop.boxes import iou
 from heatprop.evaluation import matching
-from heatprop.evaluation.matching import match
-from heatprop.evaluation.motion import motion_iou
-from heatprop.evaluation.motion_subsets import motion_result
-from heatprop.evaluation.official import official_result
+from heatprop.evaluation.metrics.matching import match
+from heatprop.evaluation.metrics.motion import motion_iou
+from heatprop.evaluation.metrics.motion_subsets import motion_result
+from heatprop.evaluation.metrics.official import official_result
 
 
 def mean_average_precision(dataset, detections):

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from evaluation.small_datasets import make_dataset, make_detections, plain, scored_datasets
 from heatprop.errors import InvalidArrayError
 from heatprop.evaluation import matching
-from heatprop.evaluation.matching import match, official_thresholds
+from heatprop.evaluation.metrics.matching import match, official_thresholds
 from reference import vid_eval
 
 BOX, SHIFTED, FAR = [0, 0, 99, 99], [10, 0, 109, 99], [300, 300, 399, 399]

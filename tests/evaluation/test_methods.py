@@ -10,8 +10,8 @@ import pytest
 from evaluation.small_runs import TinyBackend
 from heatprop.datasets.imagenet_classes import VID_CLASSES
 from heatprop.errors import InvalidArrayError, InvalidConfigError
-from heatprop.evaluation.class_matching import match_classes
-from heatprop.evaluation.methods import Method, VideoMethod, finish_video
+from heatprop.evaluation.runs.class_matching import match_classes
+from heatprop.evaluation.runs.methods import Method, VideoMethod, finish_video
 from heatprop.letterbox import Letterbox, fit_letterbox
 from heatprop.propagation import PropagationConfig
 from heatprop.seqnms import SeqNmsConfig, seq_nms

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 
 from evaluation.small_datasets import CLASSES, make_dataset, make_detections, plain, scored_datasets
-from heatprop.evaluation.class_agnostic import DISPLACEMENT_RANGES, RECALLS, class_agnostic_result
-from heatprop.evaluation.matching import match
-from heatprop.evaluation.motion import displacement, motion_iou, same_object, uncovered_pairs
-from heatprop.evaluation.motion_subsets import motion_result
-from heatprop.evaluation.official import official_result
+from heatprop.evaluation.metrics.class_agnostic import DISPLACEMENT_RANGES, RECALLS, class_agnostic_result
+from heatprop.evaluation.metrics.matching import match
+from heatprop.evaluation.metrics.motion import displacement, motion_iou, same_object, uncovered_pairs
+from heatprop.evaluation.metrics.motion_subsets import motion_result
+from heatprop.evaluation.metrics.official import official_result
 from reference import vid_eval
 
 BOX, FAR = [0, 0, 99, 99], [300, 300, 399, 399]
@@ -64,6 +64,10 @@ def test_class_agnostic_points_equal_their_definition(drawn):
     for group in class_agnostic_result(matching).groups:
         points, pairs = vid_eval.class_agnostic(objects, detections, moved, bounds[group.name])
         assert group.curve.positives == pairs
+        hits_before = [0, *(hits for _, hits, _ in points)]
+        at_hits = [point for point, before in zip(points, hits_before, strict=False) if point[1] > before]
+        have = np.column_stack([group.curve.scores, group.curve.hits, group.curve.false_alarms])
+        np.testing.assert_allclose(have, np.reshape(at_hits, (-1, 3)), rtol=0, atol=1e-9)
         for recall in RECALLS:
             wanted = math.floor(recall * pairs)
             reached = next((point for point in points if 0 < wanted <= point[1]), None)
@@ -114,6 +118,32 @@ def test_a_detection_of_an_object_of_another_speed_is_neither_right_nor_wrong():
     assert groups["slow"].mean_average_precision == 1.0
     assert groups["fast"].mean_average_precision == pytest.approx(1 / 3)
     assert math.isnan(groups["medium"].mean_average_precision)
+
+
+STILL = [(row, 0, track, [150 * track, 0, 150 * track + 99, 99]) for track in range(2) for row in range(3)]
+RUNNING = [(row, 0, 5, [100 * row, 300, 100 * row + 99, 399]) for row in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("where", "box", "slow", "fast"),
+    [
+        ("nearest to a slow one", (1, [0, 0, 99, 30]), 1, 0),
+        ("nearest to a fast one", (1, [100, 300, 199, 330]), 0, 1),
+        ("as near to both", (1, [0, 0, 199, 399]), 1 / 2, 1 / 2),
+        ("nearest to one that was not there before", (0, [0, 0, 99, 30]), 0, 0),
+        ("touching none of two slow ones and a fast one", (1, [450, 450, 470, 470]), 2 / 3, 1 / 3),
+        ("touching none that was there before", (0, [450, 450, 470, 470]), 0, 0),
+        ("in an empty frame, there being four slow pairs and two fast ones", (3, [0, 0, 9, 9]), 4 / 6, 2 / 6),
+    ],
+)
+def test_a_false_positive_goes_to_the_speed_it_belongs_to(where, box, slow, fast):
+    dataset = make_dataset(sorted([*STILL, *RUNNING]), (4,))
+    row, sides = box
+    found = [(row, 1, 0.9, sides), (1, 0, 0.5, STILL[1][3]), (1, 0, 0.5, RUNNING[1][3])]
+    groups = {group.name: group for group in class_agnostic_result(match(dataset, make_detections(found))).groups}
+    assert [groups[name].curve.positives for name in ("slow", "medium", "fast", "overall")] == [4, 0, 2, 6]
+    have = [groups[name].curve.false_alarms[-1] for name in ("slow", "fast", "overall")]
+    assert have == pytest.approx([slow, fast, slow + fast]), where
 
 
 def test_the_points_are_counted_as_in_table_3_of_the_paper():

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heatprop.errors import InvalidConfigError
-from heatprop.evaluation.number_lists import parse_numbers, parse_whole_numbers
+from heatprop.evaluation.runs.number_lists import parse_numbers, parse_whole_numbers
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 
 from evaluation.small_datasets import CLASSES, make_dataset, make_detections, plain, scored_datasets
-from heatprop.evaluation.average_precision import precision_recall
-from heatprop.evaluation.matching import match
-from heatprop.evaluation.official import official_result
+from heatprop.evaluation.metrics.average_precision import precision_recall
+from heatprop.evaluation.metrics.matching import match
+from heatprop.evaluation.metrics.official import official_result
 from reference import vid_eval
 
 BOX, FAR = [0, 0, 99, 99], [300, 300, 399, 399]

@@ -14,10 +14,10 @@ from evaluation.small_runs import LENGTHS, TinyBackend, tiny_cache, tiny_network
 from heatprop.datasets.annotations import VideoDataset
 from heatprop.decoding import decode
 from heatprop.errors import InvalidArrayError, SourceError
-from heatprop.evaluation.cache_manifest import CacheError
-from heatprop.evaluation.methods import Method
-from heatprop.evaluation.run_folder import RunFolder, RunFolderError
-from heatprop.evaluation.running import (
+from heatprop.evaluation.runs.cache_manifest import CacheError
+from heatprop.evaluation.runs.methods import Method
+from heatprop.evaluation.runs.run_folder import RunFolder, RunFolderError
+from heatprop.evaluation.runs.running import (
     detect_dataset,
     finished_detections,
     pictures_of_other_size,

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from heatprop.decoding import decode
 from heatprop.errors import InvalidArrayError
-from heatprop.evaluation.sparse_outputs import SCORE_ERROR, SIZE_ERROR, SparseOutput, check_sparse, sparsify
+from heatprop.evaluation.runs.sparse_outputs import SCORE_ERROR, SIZE_ERROR, SparseOutput, check_sparse, sparsify
 from heatprop.types import HeadOutput
 
 

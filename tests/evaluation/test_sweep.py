@@ -10,15 +10,15 @@ import pytest
 from evaluation.small_runs import tiny_cache, tiny_network, write_dataset
 from heatprop.datasets.annotations import VideoDataset
 from heatprop.errors import InvalidConfigError
-from heatprop.evaluation.cache import OutputCache
-from heatprop.evaluation.cache_manifest import CacheError
 from heatprop.evaluation.detections import DetectionTable
-from heatprop.evaluation.methods import Method
-from heatprop.evaluation.official import mean_of_known
+from heatprop.evaluation.metrics.official import mean_of_known
 from heatprop.evaluation.results import score
-from heatprop.evaluation.run_folder import RunFolder
-from heatprop.evaluation.running import detect_dataset, finished_detections
-from heatprop.evaluation.sweep import grid, sweep
+from heatprop.evaluation.runs.cache import OutputCache
+from heatprop.evaluation.runs.cache_manifest import CacheError
+from heatprop.evaluation.runs.methods import Method
+from heatprop.evaluation.runs.run_folder import RunFolder
+from heatprop.evaluation.runs.running import detect_dataset, finished_detections
+from heatprop.evaluation.runs.sweep import grid, sweep
 from heatprop.seqnms import SeqNmsConfig
 
 

@@ -19,16 +19,16 @@ from heatprop.cli.messages import error, say
 from heatprop.cli.progress import FrameProgress
 from heatprop.datasets import DatasetError, Layout, VideoDataset, load_dataset
 from heatprop.errors import HeatpropError, InvalidConfigError, check_range
-from heatprop.evaluation.cache import DEFAULT_FLOOR, OutputCache
-from heatprop.evaluation.cache_manifest import manifest_of
-from heatprop.evaluation.class_matching import ClassMatching, match_classes
-from heatprop.evaluation.coco import MissingPackageError
 from heatprop.evaluation.detections import DetectionTable
-from heatprop.evaluation.methods import Method, MethodName
+from heatprop.evaluation.metrics.coco import MissingPackageError
 from heatprop.evaluation.results import METRICS, EvaluationReport, score
-from heatprop.evaluation.run_folder import RunFolder
-from heatprop.evaluation.run_results import write_results
-from heatprop.evaluation.running import (
+from heatprop.evaluation.runs.cache import DEFAULT_FLOOR, OutputCache
+from heatprop.evaluation.runs.cache_manifest import manifest_of
+from heatprop.evaluation.runs.class_matching import ClassMatching, match_classes
+from heatprop.evaluation.runs.methods import Method, MethodName
+from heatprop.evaluation.runs.run_folder import RunFolder
+from heatprop.evaluation.runs.run_results import write_results
+from heatprop.evaluation.runs.running import (
     PictureNetwork,
     detect_dataset,
     finished_detections,

@@ -16,7 +16,7 @@ from heatprop.cli.interrupts import Interrupted, Interrupts
 from heatprop.cli.messages import error, say
 from heatprop.datasets import Layout, load_dataset
 from heatprop.errors import InvalidConfigError
-from heatprop.evaluation.detection_files import read_detections
+from heatprop.evaluation.detection_files.reading import read_detections
 from heatprop.evaluation.plots import PlotFiles
 from heatprop.evaluation.results import METRICS, EvaluationReport, score
 

@@ -21,11 +21,11 @@ from heatprop.cli.messages import say
 from heatprop.cli.progress import FrameProgress
 from heatprop.datasets import Layout, load_dataset
 from heatprop.errors import HeatpropError, OutputError, check_count
-from heatprop.evaluation.cache import OutputCache
-from heatprop.evaluation.cache_manifest import require_dataset
-from heatprop.evaluation.methods import Method
-from heatprop.evaluation.number_lists import parse_numbers, parse_whole_numbers
-from heatprop.evaluation.sweep import SweepRow, grid, sweep
+from heatprop.evaluation.runs.cache import OutputCache
+from heatprop.evaluation.runs.cache_manifest import require_dataset
+from heatprop.evaluation.runs.methods import Method
+from heatprop.evaluation.runs.number_lists import parse_numbers, parse_whole_numbers
+from heatprop.evaluation.runs.sweep import SweepRow, grid, sweep
 from heatprop.evaluation.tables import new_table, percent
 from heatprop.io.outputs import OutputFile
 from heatprop.propagation import PropagationConfig

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from heatprop.errors import InvalidConfigError, OutputError
-from heatprop.evaluation.average_precision import PrecisionRecall
-from heatprop.evaluation.class_agnostic import ClassAgnosticResult
-from heatprop.evaluation.coco import MissingPackageError
-from heatprop.evaluation.official import NAME, OfficialResult
+from heatprop.evaluation.metrics.average_precision import PrecisionRecall
+from heatprop.evaluation.metrics.class_agnostic import ClassAgnosticResult
+from heatprop.evaluation.metrics.coco import MissingPackageError
+from heatprop.evaluation.metrics.official import NAME, OfficialResult
 from heatprop.evaluation.results import EvaluationReport
 from heatprop.evaluation.tables import percent
 from heatprop.io.outputs import OutputFile

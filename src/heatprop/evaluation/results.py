@@ -10,12 +10,12 @@ from rich.console import Group
 
 from heatprop.datasets.annotations import VideoDataset
 from heatprop.errors import InvalidConfigError
-from heatprop.evaluation.class_agnostic import ClassAgnosticResult, class_agnostic_result
-from heatprop.evaluation.coco import CocoResult, coco_result
 from heatprop.evaluation.detections import DetectionTable
-from heatprop.evaluation.matching import match
-from heatprop.evaluation.motion_subsets import MotionResult, motion_result
-from heatprop.evaluation.official import NAME, OfficialResult, mean_of_known, official_result
+from heatprop.evaluation.metrics.class_agnostic import ClassAgnosticResult, class_agnostic_result
+from heatprop.evaluation.metrics.coco import CocoResult, coco_result
+from heatprop.evaluation.metrics.matching import match
+from heatprop.evaluation.metrics.motion_subsets import MotionResult, motion_result
+from heatprop.evaluation.metrics.official import NAME, OfficialResult, mean_of_known, official_result
 from heatprop.evaluation.tables import new_table, percent, titled
 
 Metric: TypeAlias = Literal["official", "coco"]

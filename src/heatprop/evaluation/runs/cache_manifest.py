@@ -11,7 +11,7 @@ from typing import Any
 from heatprop.backends import Backend
 from heatprop.datasets.annotations import VideoDataset
 from heatprop.errors import HeatpropError, check_range
-from heatprop.evaluation.whole_files import read_json
+from heatprop.evaluation.runs.whole_files import read_json
 from heatprop.letterbox import InputFormat
 from heatprop.zoo import Model
 
@@ -39,7 +39,7 @@ class CacheManifest:
         stride: pixels of the network's input for one cell.
         longest_side: of the network's input in pixels; see `heatprop.letterbox.InputFormat`.
         multiple: the same.
-        floor: see `heatprop.evaluation.sparse_outputs`.
+        floor: see `heatprop.evaluation.runs.sparse_outputs`.
     """
 
     model: str

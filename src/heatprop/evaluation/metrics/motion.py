@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatprop.datasets.annotations import GroundTruth, VideoDataset
-from heatprop.evaluation.matching import inclusive_iou
+from heatprop.evaluation.metrics.matching import inclusive_iou
 from heatprop.types import IntArray
 
 MOTION_IOU_WINDOW = 10

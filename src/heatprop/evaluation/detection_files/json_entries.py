@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatprop.datasets.annotations import VideoDataset
-from heatprop.evaluation.raw_detections import DetectionFileError, RawDetections
+from heatprop.evaluation.detection_files.raw import DetectionFileError, RawDetections
 from heatprop.io.results import FORMAT as RESULTS_FORMAT
 from heatprop.types import IntArray
 

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from heatprop.errors import HeatpropError, InvalidArrayError
-from heatprop.evaluation.methods import Memory
-from heatprop.evaluation.whole_files import read_json, write_json, write_whole
+from heatprop.evaluation.runs.methods import Memory
+from heatprop.evaluation.runs.whole_files import read_json, write_json, write_whole
 from heatprop.types import Detections, IntArray
 
 FORMAT = "heatprop-evaluation"

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from heatprop.datasets.annotations import VideoDataset
-from heatprop.evaluation.raw_detections import DetectionFileError, RawDetections, positions
+from heatprop.evaluation.detection_files.raw import DetectionFileError, RawDetections, positions
 
 COLUMNS = "frame_index class_id score x1 y1 x2 y2"
 

@@ -19,12 +19,12 @@ import numpy as np
 
 from heatprop.datasets.annotations import Video, VideoDataset
 from heatprop.errors import HeatpropError, InvalidConfigError
-from heatprop.evaluation.cache import OutputCache, part_count, part_rows
-from heatprop.evaluation.coco import coco_result
 from heatprop.evaluation.detections import DetectionTable
-from heatprop.evaluation.matching import match
-from heatprop.evaluation.methods import Method, VideoMethod, finish_video
-from heatprop.evaluation.official import mean_of_known, official_result
+from heatprop.evaluation.metrics.coco import coco_result
+from heatprop.evaluation.metrics.matching import match
+from heatprop.evaluation.metrics.official import mean_of_known, official_result
+from heatprop.evaluation.runs.cache import OutputCache, part_count, part_rows
+from heatprop.evaluation.runs.methods import Method, VideoMethod, finish_video
 from heatprop.evaluation.tables import json_number
 from heatprop.letterbox import fit_letterbox
 from heatprop.propagation import PropagationConfig

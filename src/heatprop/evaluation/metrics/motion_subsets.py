@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Group
 
-from heatprop.evaluation.average_precision import PrecisionRecall
-from heatprop.evaluation.false_alarms import best_overlaps, frame_shares
-from heatprop.evaluation.matching import Matching
-from heatprop.evaluation.motion import motion_iou
-from heatprop.evaluation.official import class_curves, mean_of_known
+from heatprop.evaluation.metrics.average_precision import PrecisionRecall
+from heatprop.evaluation.metrics.false_alarms import best_overlaps, frame_shares
+from heatprop.evaluation.metrics.matching import Matching
+from heatprop.evaluation.metrics.motion import motion_iou
+from heatprop.evaluation.metrics.official import class_curves, mean_of_known
 from heatprop.evaluation.tables import json_number, new_table, percent, titled
 
 MOTION_IOU_RANGES = {"all": (0.0, 1.0), "slow": (0.9, 1.0), "medium": (0.7, 0.9), "fast": (0.0, 0.7)}

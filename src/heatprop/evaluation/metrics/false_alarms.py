@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from heatprop.evaluation.matching import Matching, inclusive_iou, pairs
+from heatprop.evaluation.metrics.matching import Matching, inclusive_iou, pairs
 
 
 def best_overlaps(matching: Matching, subsets: NDArray[np.bool_]) -> NDArray[np.float64]:

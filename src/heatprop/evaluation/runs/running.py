@@ -14,11 +14,11 @@ import numpy as np
 from heatprop.backends import Backend
 from heatprop.datasets.annotations import VideoDataset
 from heatprop.errors import InvalidArrayError, SourceError
-from heatprop.evaluation.cache import CachedPart, OutputCache, part_count, part_rows
-from heatprop.evaluation.class_matching import ClassMatching
-from heatprop.evaluation.methods import Method, VideoMethod, finish_video
-from heatprop.evaluation.run_folder import FinishedPart, RunFolder
-from heatprop.evaluation.sparse_outputs import SparseOutput, sparsify
+from heatprop.evaluation.runs.cache import CachedPart, OutputCache, part_count, part_rows
+from heatprop.evaluation.runs.class_matching import ClassMatching
+from heatprop.evaluation.runs.methods import Method, VideoMethod, finish_video
+from heatprop.evaluation.runs.run_folder import FinishedPart, RunFolder
+from heatprop.evaluation.runs.sparse_outputs import SparseOutput, sparsify
 from heatprop.io.images import read_image
 from heatprop.letterbox import Letterbox, fit_letterbox, letterbox
 from heatprop.pipeline import map_ahead

@@ -12,8 +12,8 @@ from rich.console import Group
 from heatprop.datasets.annotations import GroundTruth, VideoDataset
 from heatprop.errors import HeatpropError
 from heatprop.evaluation.detections import DetectionTable
-from heatprop.evaluation.matching import scored_only
-from heatprop.evaluation.official import mean_of_known
+from heatprop.evaluation.metrics.matching import scored_only
+from heatprop.evaluation.metrics.official import mean_of_known
 from heatprop.evaluation.tables import json_number, new_table, percent, titled
 from heatprop.types import IntArray
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Group
 
-from heatprop.evaluation.average_precision import PrecisionRecall, precision_recall
-from heatprop.evaluation.matching import Matching
+from heatprop.evaluation.metrics.average_precision import PrecisionRecall, precision_recall
+from heatprop.evaluation.metrics.matching import Matching
 from heatprop.evaluation.tables import json_number, new_table, percent, titled
 
 NAME = "official ImageNet VID"

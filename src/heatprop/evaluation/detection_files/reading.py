@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatprop.datasets.annotations import VideoDataset
-from heatprop.evaluation.detection_json import parse_coco, parse_json_lines
-from heatprop.evaluation.detection_text import parse_text
+from heatprop.evaluation.detection_files.json_entries import parse_coco, parse_json_lines
+from heatprop.evaluation.detection_files.official_text import parse_text
+from heatprop.evaluation.detection_files.raw import DetectionFileError, RawDetections, positions
 from heatprop.evaluation.detections import DetectionTable
-from heatprop.evaluation.raw_detections import DetectionFileError, RawDetections, positions
 
 _PARSERS = {"[": parse_coco, "{": parse_json_lines}
 

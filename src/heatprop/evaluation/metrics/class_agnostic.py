@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from rich.console import Group
 
-from heatprop.evaluation.average_precision import PrecisionRecall, precision_recall
-from heatprop.evaluation.false_alarms import best_overlaps, frame_shares
-from heatprop.evaluation.matching import Matching
-from heatprop.evaluation.motion import displacement, uncovered_pairs
+from heatprop.evaluation.metrics.average_precision import PrecisionRecall, precision_recall
+from heatprop.evaluation.metrics.false_alarms import best_overlaps, frame_shares
+from heatprop.evaluation.metrics.matching import Matching
+from heatprop.evaluation.metrics.motion import displacement, uncovered_pairs
 from heatprop.evaluation.tables import decimals, json_number, new_table, percent, titled
 
 DISPLACEMENT_RANGES = {"slow": (0.0, 2.0), "medium": (2.0, 4.0), "fast": (4.0, inf)}

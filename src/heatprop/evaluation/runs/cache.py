@@ -19,9 +19,9 @@ import numpy as np
 
 from heatprop.datasets.annotations import Video
 from heatprop.errors import InvalidArrayError
-from heatprop.evaluation.cache_manifest import CacheError, CacheManifest, read_manifest, require_same
-from heatprop.evaluation.sparse_outputs import SparseOutput, check_sparse, places_of
-from heatprop.evaluation.whole_files import write_json, write_whole
+from heatprop.evaluation.runs.cache_manifest import CacheError, CacheManifest, read_manifest, require_same
+from heatprop.evaluation.runs.sparse_outputs import SparseOutput, check_sparse, places_of
+from heatprop.evaluation.runs.whole_files import write_json, write_whole
 from heatprop.types import IntArray
 
 PART_FRAMES = 64

@@ -1,0 +1,1 @@
+"""Detecting in whole datasets: cached outputs, temporal methods on them, resumable runs, sweeps."""
