@@ -9,7 +9,7 @@ import pytest
 
 from evaluation.golden_videval import EXPECTED, load
 from heatprop.boxes import iou
-from heatprop.evaluation import matching
+from heatprop.evaluation.metrics import matching
 from heatprop.evaluation.metrics.matching import match
 from heatprop.evaluation.metrics.motion import motion_iou
 from heatprop.evaluation.metrics.motion_subsets import motion_result

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 
 from evaluation.small_datasets import make_dataset, make_detections, plain, scored_datasets
 from heatprop.errors import InvalidArrayError
-from heatprop.evaluation import matching
+from heatprop.evaluation.metrics import matching
 from heatprop.evaluation.metrics.matching import match, official_thresholds
 from reference import vid_eval
 

@@ -92,8 +92,8 @@ def test_class_names_follow_the_count_or_the_caller(tmp_path: Path) -> None:
     given = [f"thing {number}" for number in range(20)]
     assert load_checkpoint(path, classes=given).card.classes == tuple(given)
     assert load_checkpoint(path, classes=20).card.classes == PASCAL_CLASSES
-    assert refusal(path, classes=80) == "checkpoint FILE has 20 classes, not 80 as asked for"
-    assert refusal(path, classes=["one"]) == "checkpoint FILE has 20 classes, not 1 as asked for"
+    assert refusal(path, classes=80) == "checkpoint FILE has 20 classes, not 80 as asked for; name all of them"
+    assert refusal(path, classes=["one"]) == "checkpoint FILE has 20 classes, not 1 as asked for; name all of them"
     torch.save(published_from(CenterNetConfig(backbone="resnet18", classes=2)), path)
     assert load_checkpoint(path).card.classes == ("class 0", "class 1")
 
@@ -126,20 +126,20 @@ Change = Callable[[dict[str, Any]], Any]
     [
         (
             lambda state: [state.pop(key) for key in ("bn1.bias", "hm.2.bias")],
-            "does not fit CenterNet with resnet18: 2 missing (bn1.bias, hm.2.bias)",
+            "does not fit CenterNet with resnet18: 2 missing (bn1.bias, hm.2.bias); save it again, or give another",
         ),
         (
             lambda state: [state.pop(key) for key in list(state) if key.startswith("wh.")],
-            "does not fit CenterNet with resnet18: 4 missing (wh.0.weight, wh.0.bias, wh.2.weight, ...)",
+            "does not fit CenterNet with resnet18: 4 missing (wh.0.weight, wh.0.bias, wh.2.weight, ...); save it again, or give another",
         ),
         (
             lambda state: state.update({"hps.0.weight": torch.ones(1), "fc.weight": torch.ones(1)}),
-            "does not fit CenterNet with resnet18: 1 unexpected (hps.0.weight)",
+            "does not fit CenterNet with resnet18: 1 unexpected (hps.0.weight); save it again, or give another",
         ),
         (
             lambda state: state.update({"wh.2.weight": torch.ones(4, 64, 1, 1), "wh.2.bias": torch.ones(4)}),
             "does not fit CenterNet with resnet18: 2 of another shape "
-            "(wh.2.weight is (4, 64, 1, 1), not (2, 64, 1, 1), wh.2.bias is (4,), not (2,))",
+            "(wh.2.weight is (4, 64, 1, 1), not (2, 64, 1, 1), wh.2.bias is (4,), not (2,)); save it again, or give another",
         ),
         (
             lambda state: [state.pop(key) for key in list(state) if "conv_offset_mask" in key],
@@ -165,7 +165,10 @@ Change = Callable[[dict[str, Any]], Any]
             "bn1.bias is torch.complex64, torch.strided; save it as float32",
         ),
         (lambda state: state.update({"bn1.bias": 3}), "holds no state dict: 'bn1.bias' is a int, no tensor"),
-        (lambda state: state.clear(), "holds no state dict, but a dict without entries"),
+        (
+            lambda state: state.clear(),
+            "holds no state dict, but a dict without entries; give a published CenterNet",
+        ),
     ],
 )
 def test_tensors_that_do_not_fit_are_named(
@@ -181,7 +184,7 @@ def test_tensors_that_do_not_fit_are_named(
 def test_a_value_that_is_no_state_dict_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "model.pth"
     torch.save([torch.ones(1)], path)
-    assert refusal(path) == "checkpoint FILE holds no state dict, but a list"
+    assert refusal(path) == "checkpoint FILE holds no state dict, but a list; give a published CenterNet"
     torch.save({"epoch": 3}, path)
     assert refusal(path) == "checkpoint FILE holds no state dict: 'epoch' is a int, no tensor"
 
@@ -196,7 +199,7 @@ def test_a_file_that_is_no_checkpoint_is_refused(content: bytes, tmp_path: Path)
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
-    assert refusal(tmp_path / "none.pth") == "checkpoint FILE: there is no such file"
+    assert refusal(tmp_path / "none.pth") == "checkpoint FILE: there is no such file; check the name"
     assert refusal(tmp_path) == "checkpoint FILE is a folder; give the file in it"
 
 
@@ -289,7 +292,7 @@ def test_a_card_travels_with_the_network(tmp_path: Path) -> None:
     save_checkpoint(path, network, card, overwrite=True)
     assert replace(load_checkpoint(path).card, sha256=card.sha256) == card
     assert load_checkpoint(path, classes=("Katze", "Hund")).card.classes == ("Katze", "Hund")
-    assert refusal(path, classes=3) == "checkpoint FILE has 2 classes, not 3 as asked for"
+    assert refusal(path, classes=3) == "checkpoint FILE has 2 classes, not 3 as asked for; name all of them"
     wrong = replace(card, classes=("cat",))
     with pytest.raises(
         ModelError, match=r"^card 'mine' has 1 classes, offset: True; the network has 2, offset: True$"
