@@ -23,6 +23,8 @@ from networks.published_files import published_state
 
 SMALL = CenterNetConfig(backbone="timm:regnetx_002", classes=("cat", "dog"), head_width=8)
 
+REMEDY = "; save it again, or give another"
+
 
 @pytest.fixture(scope="module")
 def resnet18() -> dict[str, Tensor]:
@@ -126,20 +128,20 @@ Change = Callable[[dict[str, Any]], Any]
     [
         (
             lambda state: [state.pop(key) for key in ("bn1.bias", "hm.2.bias")],
-            "does not fit CenterNet with resnet18: 2 missing (bn1.bias, hm.2.bias); save it again, or give another",
+            "does not fit CenterNet with resnet18: 2 missing (bn1.bias, hm.2.bias)" + REMEDY,
         ),
         (
             lambda state: [state.pop(key) for key in list(state) if key.startswith("wh.")],
-            "does not fit CenterNet with resnet18: 4 missing (wh.0.weight, wh.0.bias, wh.2.weight, ...); save it again, or give another",
+            "does not fit CenterNet with resnet18: 4 missing (wh.0.weight, wh.0.bias, wh.2.weight, ...)" + REMEDY,
         ),
         (
             lambda state: state.update({"hps.0.weight": torch.ones(1), "fc.weight": torch.ones(1)}),
-            "does not fit CenterNet with resnet18: 1 unexpected (hps.0.weight); save it again, or give another",
+            "does not fit CenterNet with resnet18: 1 unexpected (hps.0.weight)" + REMEDY,
         ),
         (
             lambda state: state.update({"wh.2.weight": torch.ones(4, 64, 1, 1), "wh.2.bias": torch.ones(4)}),
             "does not fit CenterNet with resnet18: 2 of another shape "
-            "(wh.2.weight is (4, 64, 1, 1), not (2, 64, 1, 1), wh.2.bias is (4,), not (2,)); save it again, or give another",
+            "(wh.2.weight is (4, 64, 1, 1), not (2, 64, 1, 1), wh.2.bias is (4,), not (2,))" + REMEDY,
         ),
         (
             lambda state: [state.pop(key) for key in list(state) if "conv_offset_mask" in key],
