@@ -9,6 +9,7 @@ only. Zip's checksums tell a damaged one.
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,6 +164,8 @@ def _write_part(path: Path, content: CachedPart) -> None:
 
 def _read_part(path: Path) -> CachedPart:
     zarr = _zarr()
+    if not zipfile.is_zipfile(path) and path.exists():  # Zarr's own words are about its insides
+        raise InvalidArrayError("it is not a whole zip file")
     with zarr.storage.ZipStore(path, mode="r") as store:
         group = zarr.open_group(store, mode="r")
         arrays = {name: np.asarray(array[...]) for name, array in group.arrays()}
