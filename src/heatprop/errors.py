@@ -39,6 +39,15 @@ class OutputExistsError(OutputError, FileExistsError):
     """An output exists already and was not to be overwritten."""
 
 
+def shortened(text: str, most: int = 60) -> str:
+    """Return a text for a message, with dots in place of what goes beyond `most` characters.
+
+    >>> shortened("abcdefgh", 6)
+    'abc...'
+    """
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
 def check_range(name: str, value: object, low: float, high: float) -> None:
     """Check that a setting is a number in [low, high].
 

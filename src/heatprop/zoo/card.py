@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from heatprop.errors import InvalidConfigError, ModelError
+from heatprop.errors import InvalidConfigError, ModelError, shortened
 from heatprop.letterbox import InputFormat
 
 METADATA_KEY = "heatprop.card"
@@ -141,5 +141,4 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
 
 
 def _show(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
+    return shortened(json.dumps(value), 40)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatprop.datasets.annotations import VideoDataset
+from heatprop.errors import shortened
 from heatprop.evaluation.detection_files.raw import DetectionFileError, RawDetections
 from heatprop.io.results import FORMAT as RESULTS_FORMAT
 from heatprop.types import IntArray
@@ -194,5 +195,4 @@ def _reason(error: Exception) -> str:
 
 
 def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return shortened(repr(value))

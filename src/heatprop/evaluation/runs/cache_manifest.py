@@ -10,7 +10,7 @@ from typing import Any
 
 from heatprop.backends import Backend
 from heatprop.datasets.annotations import VideoDataset
-from heatprop.errors import HeatpropError, check_range
+from heatprop.errors import HeatpropError, check_range, shortened
 from heatprop.evaluation.runs.whole_files import read_json
 from heatprop.letterbox import InputFormat
 from heatprop.zoo import Model
@@ -176,5 +176,4 @@ def require_same(folder: Path, have: CacheManifest, want: CacheManifest) -> None
 def _short(value: object) -> str:
     if isinstance(value, tuple):
         value = ", ".join(value)
-    text = str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return shortened(str(value))

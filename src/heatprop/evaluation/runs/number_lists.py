@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
 
-from heatprop.errors import InvalidConfigError
+from heatprop.errors import InvalidConfigError, shortened
 
 _MOST_VALUES = 1000
 _TENTH = Decimal("0.1")
@@ -99,5 +99,4 @@ def _number(piece: str, text: str, name: str) -> Decimal:
 
 
 def _refuse(text: str, name: str, problem: str) -> None:
-    shown = text if len(text) <= 60 else f"{text[:57]}..."
-    raise InvalidConfigError(f"{name} {shown}: {problem}; write 0:5, or 0.5,2,inf, or 0.5,0.6,{_DOTS},1")
+    raise InvalidConfigError(f"{name} {shortened(text)}: {problem}; write 0:5, or 0.5,2,inf, or 0.5,0.6,{_DOTS},1")

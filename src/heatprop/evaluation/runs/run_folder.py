@@ -1,7 +1,7 @@
 """The folder of one evaluation: its settings, and the detections of every part that is finished.
 
-    FOLDER/run.json            what shapes the detections; a run with other settings is refused
-    FOLDER/work/000012-003.npz detections of frames 192 to 255 of video 12, and what later frames need to know
+    run.json             what shapes the detections; a run with other settings is refused
+    work/000012-003.npz  detections of frames 192 to 255 of video 12, and what later frames need to know
 
 Each file is there whole or not at all, so a run may be killed at any moment and goes on where it was.
 """
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from heatprop.errors import HeatpropError, InvalidArrayError
+from heatprop.errors import HeatpropError, InvalidArrayError, shortened
 from heatprop.evaluation.runs.methods import Memory
 from heatprop.evaluation.runs.whole_files import read_json, write_json, write_whole
 from heatprop.types import Detections, IntArray
@@ -126,7 +126,8 @@ def _require_same(path: Path, have: Any, wanted: Mapping[str, Any]) -> None:
     for name in {**new, **old}:
         if old.get(name) != new.get(name):
             raise RunFolderError(
-                f"{path} holds an evaluation with {name} {_short(old.get(name))}, not {_short(new.get(name))}; "
+                f"{path} holds an evaluation with {name} {shortened(str(old.get(name)))}, "
+                f"not {shortened(str(new.get(name)))}; "
                 "give -o another folder"
             )
 
@@ -137,8 +138,3 @@ def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
             yield from _leaves(item, f"{name}.{key}" if name else str(key))
     else:
         yield name, value
-
-
-def _short(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
