@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -82,6 +83,13 @@ def map_ahead(
         slots.release()
         reader.join(_SECONDS_TO_STOP)
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def usable_processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # Linux: respects taskset and containers
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _close(iterator: object) -> None:

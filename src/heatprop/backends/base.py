@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from heatprop.errors import BackendError, InvalidArrayError, InvalidConfigError
 from heatprop.letterbox import InputFormat
+from heatprop.pipeline import usable_processors
 from heatprop.types import FloatArray, HeadOutput, ImageArray
 from heatprop.zoo import Model, ModelCard
 
@@ -164,11 +164,5 @@ def share_processors(threads: int | None, concurrency: int | None) -> tuple[int,
     for name, value in (("threads", threads), ("concurrency", concurrency)):
         if value is not None and value < 1:
             raise InvalidConfigError(f"{name} is {value}; it must be at least 1")
-    threads = threads or _usable_processors()
+    threads = threads or usable_processors()
     return threads, min(threads, concurrency or _MOST_CALLS_AT_ONCE)
-
-
-def _usable_processors() -> int:
-    if hasattr(os, "sched_getaffinity"):  # Linux: respects taskset and containers
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from heatprop.evaluation.runs.number_lists import parse_numbers, parse_whole_num
 from heatprop.evaluation.runs.sweep import SweepRow, grid, sweep
 from heatprop.evaluation.tables import new_table, percent
 from heatprop.io.outputs import OutputFile
+from heatprop.pipeline import usable_processors
 from heatprop.propagation import PropagationConfig
 from heatprop.seqnms import SeqNmsConfig
 
@@ -85,7 +85,7 @@ class Sweep:
             parse_numbers(self.score_threshold, "--score-threshold"),
             seq_nms=SeqNmsConfig() if self.seq_nms else None,
         )
-        jobs = _processors() if self.jobs is None else self.jobs
+        jobs = usable_processors() if self.jobs is None else self.jobs
         check_count("--jobs", jobs, 1)
         cache = OutputCache(self.cache)
         dataset = load_dataset(self.dataset, self.root, self.split)
@@ -99,12 +99,9 @@ class Sweep:
                 FrameProgress(f"{len(methods)} settings", total, quiet=self.quiet) as progress,
             ):
                 claimed = None if self.csv is None else OutputFile(self.csv, overwrite=True)
-
-                def advance(frames: int) -> None:
-                    for _ in range(frames):
-                        progress.advance()
-
-                rows = list(sweep(dataset, cache, methods, jobs=jobs, advance=advance, held=interrupts.held))
+                rows = list(
+                    sweep(dataset, cache, methods, jobs=jobs, advance=progress.advance, held=interrupts.held)
+                )
                 if claimed is not None:
                     claimed.partial.write_text(as_csv(rows), encoding="utf-8", newline="")
                     claimed.commit()
@@ -172,9 +169,3 @@ def as_table(rows: Sequence[SweepRow]) -> Table:
 
 def _flat(row: SweepRow) -> dict[str, object]:
     return row.to_dict() | {"seq_nms": row.method.seq_nms is not None}
-
-
-def _processors() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -15,6 +15,7 @@ from heatprop.datasets.annotations import VideoDataset
 from heatprop.datasets.findings import Finding, Progress, Report
 from heatprop.datasets.pictures import PictureState, inspect_picture
 from heatprop.io.images import IMAGE_SUFFIXES
+from heatprop.pipeline import usable_processors
 
 _CHUNK = 256
 
@@ -97,7 +98,7 @@ def _pictures_in(folder: Path) -> set[str]:
 def _inspect(dataset: VideoDataset, quick: bool, progress: Progress | None) -> Iterator[PictureState]:
     """Yield what is seen of each picture, in order of rows; as many threads as processors look."""
     total = dataset.frame_count
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(usable_processors()) as pool:
         for start in range(0, total, _CHUNK):
             paths = dataset.image_paths[start : start + _CHUNK]
             yield from pool.map(lambda path: inspect_picture(path, quick=quick), paths)
