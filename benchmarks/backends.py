@@ -80,7 +80,7 @@ class Row:
     alone: Backend | PlainTorch
     together: Backend | PlainTorch
     seconds: list[float] = field(default_factory=list)
-    rates: list[float] = field(default_factory=list)
+    frames_per_second: float = 0.0
     heatmap_difference: float = 0.0
     size_difference: float = 0.0
 
@@ -199,7 +199,7 @@ def measure(rows: list[Row], inputs: list[ImageArray], rounds: int) -> None:
             row.alone.infer(image)
             row.seconds.append(perf_counter() - started)
     for row in rows:
-        row.rates.append(rate(row, inputs))
+        row.frames_per_second = rate(row, inputs)
 
 
 def rate(row: Row, inputs: list[ImageArray]) -> float:
@@ -316,7 +316,7 @@ def print_rows(rows: list[Row], size: str, console: Console) -> list[dict[str, f
         ratio = statistics.median(a / b for a, b in zip(first.seconds, row.seconds, strict=True))
         table.add_row(
             row.network, row.label, f"{row.milliseconds:.1f} ({low:.1f} to {high:.1f})",
-            f"{ratio:.2f}", f"{row.rates[0]:.1f}",
+            f"{ratio:.2f}", f"{row.frames_per_second:.1f}",
             f"{row.heatmap_difference:.1e}", f"{row.size_difference:.1e}",
         )  # fmt: skip
         report.append(
@@ -328,7 +328,7 @@ def print_rows(rows: list[Row], size: str, console: Console) -> list[dict[str, f
                 "upper_quartile": round(high, 2),
                 "compared_with": first.label,
                 "times_faster": round(ratio, 3),
-                "frames_per_second": round(row.rates[0], 2),
+                "frames_per_second": round(row.frames_per_second, 2),
                 "heatmap_difference": row.heatmap_difference,
                 "size_difference": row.size_difference,
             }

@@ -110,8 +110,14 @@ def open_backend(
             f"backend {name!r} does not open {model.path}, only {', '.join(runtime.opens)}; "
             f"choose {' or '.join(_openers(model)) or 'another model'}, or export the checkpoint again"
         )
+    if device not in ("auto", *runtime.devices):
+        raise BackendError(
+            f"backend {name!r} has no device {device!r}, only {', '.join(runtime.devices)}; "
+            "choose one of these, or another backend"
+        )
+    choice = {"device": device} if len(runtime.devices) > 1 else {}
     backend: Backend = getattr(_import(name), runtime.kind)(
-        model, precision=precision, device=device, threads=threads, concurrency=concurrency
+        model, precision=precision, threads=threads, concurrency=concurrency, **choice
     )
     return backend
 

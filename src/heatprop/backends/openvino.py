@@ -12,7 +12,6 @@ from openvino.preprocess import ColorFormat, PrePostProcessor
 
 from heatprop.backends.base import (
     INPUT,
-    Device,
     Precision,
     check_heads,
     check_images,
@@ -43,7 +42,6 @@ class OpenVinoBackend:
     Args:
         model: what to run.
         precision: "f32", or "bf16" where the processor has it.
-        device: "auto" or "cpu", which are the same.
         threads: processors to use in all; None means all that the process may use.
         concurrency: calls at once to share them between; None means one processor a call, at most 8 calls.
 
@@ -59,12 +57,9 @@ class OpenVinoBackend:
         model: Model,
         *,
         precision: Precision = "f32",
-        device: Device = "auto",
         threads: int | None = None,
         concurrency: int | None = None,
     ) -> None:
-        if device not in ("auto", "cpu"):
-            raise BackendError(f"backend 'openvino' has no device {device!r}; use onnx or torch, or --device cpu")
         threads, self.concurrency = share_processors(threads, concurrency)
         self._settings = {
             "NUM_STREAMS": str(self.concurrency),

@@ -77,7 +77,7 @@ class TorchBackend:
         threads: int | None = None,
         concurrency: int | None = None,
     ) -> None:
-        if device == "tensorrt" or (device == "cuda" and not torch.cuda.is_available()):
+        if device == "cuda" and not torch.cuda.is_available():
             raise BackendError(f"PyTorch has no device {device!r} here; use --device cpu")
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
