@@ -303,7 +303,7 @@ def print_rows(rows: list[Row], size: str, console: Console) -> list[dict[str, f
         "network",
         "runtime",
         "ms (quartiles)",
-        "times PyTorch f32",
+        "times the first",
         "frames/s",
         "heatmap",
         "size, cells",

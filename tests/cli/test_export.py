@@ -219,3 +219,16 @@ def test_without_torch_one_line_says_what_to_install(tmp_path: Path) -> None:
 def test_no_other_command_imports_torch() -> None:
     code = "import sys, heatprop.cli; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("name", ["dataset", "detect", "evaluate", "export", "models", "score", "sweep"])
+def test_a_command_imports_neither_torch_nor_the_other_commands(name: str) -> None:
+    code = (
+        "import sys\n"
+        "from heatprop.cli import main\n"
+        f"assert main([{name!r}, '--help']) == 0\n"
+        f"others = {{'dataset', 'detect', 'evaluate', 'export', 'models', 'score', 'sweep'}} - {{{name!r}}}\n"
+        "loaded = {other for other in others if f'heatprop.cli.{other}' in sys.modules}\n"
+        "assert (loaded, 'torch' in sys.modules) == (set(), False), loaded\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)

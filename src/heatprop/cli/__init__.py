@@ -4,33 +4,31 @@ from __future__ import annotations
 
 import errno
 import sys
-from importlib import metadata
-from typing import Annotated, TypeAlias, get_args
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module, metadata
+from typing import Annotated, Any, Protocol, Union, cast
 
 import tyro
 
-from heatprop.cli.dataset import Dataset
-from heatprop.cli.detect import Detect
-from heatprop.cli.evaluate import Evaluate
-from heatprop.cli.export import Export
 from heatprop.cli.messages import close_standard_output, error
-from heatprop.cli.models import Models
-from heatprop.cli.score import Score
-from heatprop.cli.sweep import Sweep
-from heatprop.cli.usage import check_command, parse_quietly
+from heatprop.cli.usage import UsageError, check_command, parse_quietly
 from heatprop.errors import HeatpropError
 
-Command: TypeAlias = (
-    Annotated[Dataset, tyro.conf.subcommand("dataset")]
-    | Annotated[Detect, tyro.conf.subcommand("detect")]
-    | Annotated[Evaluate, tyro.conf.subcommand("evaluate")]
-    | Annotated[Export, tyro.conf.subcommand("export")]
-    | Annotated[Models, tyro.conf.subcommand("models")]
-    | Annotated[Score, tyro.conf.subcommand("score")]
-    | Annotated[Sweep, tyro.conf.subcommand("sweep")]
-)
+_COMMANDS = ("dataset", "detect", "evaluate", "export", "models", "score", "sweep")
 
-_NAMES = [get_args(command)[0].__name__.lower() for command in get_args(Command)]
+
+class Command(Protocol):
+    """A parsed command line; each is the class of its name in the module of its name."""
+
+    def run(self) -> int:
+        """Do it and return the exit code."""
+
+
+@dataclass(frozen=True)
+class _NotLoaded:
+    """Stands for a command that is not asked for: importing them all takes longer than many a command."""
+
 
 _DESCRIPTION = """Steady object detection in video, in real time on an ordinary processor.
 
@@ -52,8 +50,8 @@ def main(argv: list[str] | None = None) -> int:
         sys.stdout.write(f"heatprop {metadata.version('heatprop')}\n")
         return 0
     try:
-        check_command(arguments, _NAMES)
-        return parse_quietly(lambda: _parse(arguments)).run()
+        check_command(arguments, _COMMANDS)
+        return _command(arguments).run()
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0
     except BrokenPipeError:
@@ -77,8 +75,30 @@ def _fail(problem: Exception) -> int:
     raise problem
 
 
-def _parse(arguments: list[str]) -> Dataset | Detect | Evaluate | Export | Models | Score | Sweep:
-    command: Dataset | Detect | Evaluate | Export | Models | Score | Sweep = tyro.cli(
-        Command, prog="heatprop", description=_DESCRIPTION, args=arguments, config=_MARKERS
+def _command(arguments: list[str]) -> Command:
+    """Parse a command line, knowing the command that it begins with and, if that fails, all of them.
+
+    Raises:
+        UsageError: it cannot be read; what it says may point to options of other commands.
+        SystemExit: help was asked for and printed.
+    """
+    if arguments[:1] and arguments[0] in _COMMANDS:
+        try:
+            return parse_quietly(lambda: _parse(arguments, arguments[:1]))
+        except UsageError:
+            pass
+    return parse_quietly(lambda: _parse(arguments, _COMMANDS))
+
+
+def _parse(arguments: list[str], loaded: Sequence[str]) -> Command:
+    commands = [
+        Annotated[_load(name) if name in loaded else _NotLoaded, tyro.conf.subcommand(name)] for name in _COMMANDS
+    ]
+    kind: Any = Union[tuple(commands)]  # noqa: UP007 - of types that are known only here
+    return cast(
+        Command, tyro.cli(kind, prog="heatprop", description=_DESCRIPTION, args=arguments, config=_MARKERS)
     )
-    return command
+
+
+def _load(name: str) -> Any:
+    return getattr(import_module(f"heatprop.cli.{name}"), name.capitalize())
