@@ -12,6 +12,7 @@ import heatprop
 from heatprop import HeatmapPropagator, PropagationConfig, VideoDetector, decode, open_video
 from heatprop.errors import InvalidArrayError, InvalidConfigError, ModelError, SourceNotFoundError
 from heatprop.letterbox import boxes_to_frame, fit_letterbox, letterbox
+from same_detections import assert_same_detections
 
 
 @pytest.fixture(scope="module")
@@ -25,18 +26,13 @@ def detector():
     return VideoDetector(backend="onnx")
 
 
-def same(a, b):
-    for name in ("boxes", "scores", "labels", "lengths"):
-        np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
-
-
 def test_a_stream_gives_what_frame_by_frame_gives(detector, demo_clip, frames):
     detector.reset()
     stream = list(islice(detector.stream(demo_clip), len(frames)))
     for (frame, streamed), wanted in zip(stream, frames, strict=True):
         assert frame.index == wanted.index
         np.testing.assert_array_equal(frame.image, wanted.image)
-        same(streamed, detector.update(wanted.image))
+        assert_same_detections(streamed, detector.update(wanted.image))
 
 
 def test_it_is_the_parts_put_together(detector, frames):
@@ -48,7 +44,7 @@ def test_it_is_the_parts_put_together(detector, frames):
         wanted = propagator.update(output)
         wanted = wanted.select(wanted.scores >= detector.score_threshold)
         found = detector.update(frame.image)
-        same(
+        assert_same_detections(
             found,
             type(found)(boxes_to_frame(wanted.boxes, fitted, 4), wanted.scores, wanted.labels, wanted.lengths),
         )
@@ -59,8 +55,8 @@ def test_comparing_gives_the_network_alone_beside_the_stream(detector, demo_clip
     streamed = list(islice(detector.stream(demo_clip), len(frames)))
     alone = VideoDetector(backend="onnx", propagation=None)
     for (_, unaided, propagated), (frame, wanted) in zip(compared, streamed, strict=True):
-        same(propagated, wanted)
-        same(unaided, alone.update(frame.image))
+        assert_same_detections(propagated, wanted)
+        assert_same_detections(unaided, alone.update(frame.image))
         assert unaided.lengths.tolist() == [1] * len(unaided)
 
 

@@ -13,6 +13,7 @@ from heatprop.interpolation import HeatmapInterpolator
 from heatprop.propagation import HeatmapPropagator, PropagationConfig
 from heatprop.types import HeadOutput
 from reference.propagation import DenseInterpolator
+from same_detections import assert_same_detections
 
 
 def output_of(*objects, grid=(9, 9), side=3.0):
@@ -76,8 +77,7 @@ def test_the_first_frame_is_decoded_as_the_network_says(frames, config):
         max_detections=config.max_detections,
         nms_iou=config.nms_iou,
     )
-    for name in ("boxes", "scores", "labels", "lengths"):
-        np.testing.assert_array_equal(getattr(found, name), getattr(alone, name))
+    assert_same_detections(found, alone)
 
 
 # against the special case of propagation

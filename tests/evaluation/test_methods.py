@@ -17,6 +17,7 @@ from heatprop.propagation import PropagationConfig
 from heatprop.seqnms import SeqNmsConfig, seq_nms
 from heatprop.types import HeadOutput
 from heatprop.zoo import load
+from same_detections import assert_same_detections
 
 METHODS = [Method(name="network"), Method(name="interpolation"), Method()]
 LABELS = np.array([4, 0, 7])
@@ -71,8 +72,7 @@ def test_a_restored_method_goes_on_as_if_nothing_had_happened(method: Method) ->
         memory = fresh.memory()
     assert sum(map(len, expected)) > 20
     for one, other in zip(expected, found, strict=True):
-        for name in ("boxes", "scores", "labels", "lengths"):
-            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+        assert_same_detections(other, one)
 
 
 @pytest.mark.parametrize("method", METHODS, ids=str)

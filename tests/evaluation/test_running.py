@@ -28,6 +28,7 @@ from heatprop.letterbox import boxes_to_frame, fit_letterbox, letterbox
 from heatprop.propagation import HeatmapPropagator, PropagationConfig
 from heatprop.seqnms import SeqNmsConfig, seq_nms
 from heatprop.types import Detections, HeadOutput, ImageArray
+from same_detections import assert_same_detections
 
 METHODS = [
     Method(name="network"),
@@ -85,8 +86,7 @@ def found(dataset: VideoDataset, folder: Path, method: Method) -> list[Detection
 def assert_same(one: list[Detections], other: list[Detections]) -> None:
     assert len(one) == len(other)
     for before, after in zip(one, other, strict=True):
-        for name in ("boxes", "scores", "labels", "lengths"):
-            np.testing.assert_array_equal(getattr(before, name), getattr(after, name), err_msg=name)
+        assert_same_detections(after, before)
 
 
 @pytest.mark.parametrize("method", METHODS, ids=str)
