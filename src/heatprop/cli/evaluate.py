@@ -53,7 +53,7 @@ class Evaluate:
     dataset: Layout
     """How the dataset's files are laid out."""
     root: Annotated[Path, tyro.conf.arg(metavar="DIR")]
-    """Folder of the dataset."""
+    """Folder of the dataset; of coco-video also its JSON file, with the pictures beside it."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="OUT_DIR", help_behavior_hint="")]
     """Folder for detections, report and finished work; one for each setting."""
     split: str = "val"
