@@ -1,0 +1,1 @@
+"""Synthetic videos in the layout of ImageNet VID, from a seed."""
