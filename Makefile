@@ -3,12 +3,13 @@
 #   make test    run every test
 #   make lint types    style, import contracts, static types
 #   make weights rebuild the embedded model from its public source
+#   make sprites rebuild the pictures of the synthetic videos from their public sources
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types weights bench clean
+.PHONY: demo test lint types weights sprites bench clean
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
@@ -40,6 +41,9 @@ types: $(VENV)/.dev-installed
 
 weights: $(VENV)/.dev-installed
 	$(BIN)/python tools/convert_mb3_centernet.py
+
+sprites: $(VENV)/.dev-installed
+	$(BIN)/python tools/make_sprite_atlas.py
 
 bench: $(VENV)/.dev-installed
 	$(BIN)/python benchmarks/propagation.py

@@ -14,6 +14,7 @@ import hashlib
 import io
 import json
 import lzma
+import re
 import struct
 import subprocess
 import sys
@@ -27,7 +28,7 @@ from typing import Any
 import cv2
 import numpy as np
 import resvg_py
-from fontTools.ttLib import TTFont, TTLibError
+from fontTools.ttLib import TTFont
 
 from heatprop.datasets.imagenet_classes import VID_CLASSES
 from heatprop.errors import HeatpropError
@@ -41,6 +42,7 @@ LONGEST_SIDE = 96
 LEAST_ALPHA = 8  # what is fainter is cut away
 SHEET_WIDTH = 1024
 RASTERISED_WIDTH = 4 * LONGEST_SIDE
+WATER = re.compile(r'<path fill="#55ACEE" d="M0 \d+h36v\d+H0z"/>')  # a band from side to side
 FONT_FILE = "usr/share/fonts/truetype/noto/NotoColorEmoji.ttf"
 
 EMOJI: dict[str, dict[str, str]] = {
@@ -156,10 +158,7 @@ class Source:
 
 def read_noto(archive: bytes, wanted: Iterable[str]) -> dict[str, np.ndarray]:
     """Return the bitmaps of the font in the Debian package."""
-    try:
-        font = TTFont(io.BytesIO(read_debian_file(archive, FONT_FILE)))
-    except TTLibError as error:
-        raise AtlasError(f"{FONT_FILE} is no font ({error})") from None
+    font = TTFont(io.BytesIO(read_debian_file(archive, FONT_FILE)))
     characters, (bitmaps, *_) = font.getBestCmap(), font["CBDT"].strikeData
     sequences = {
         (first, *ligature.Component): ligature.LigGlyph
@@ -193,13 +192,13 @@ def read_debian_file(archive: bytes, path: str) -> bytes:
 
 
 def read_twemoji(archive: bytes, wanted: Iterable[str]) -> dict[str, np.ndarray]:
-    """Return the drawings of the npm package, rasterised."""
-    return {
-        codes: decode_picture(
-            resvg_py.svg_to_bytes(svg_string=svg.decode(), width=RASTERISED_WIDTH, skip_system_fonts=True)
-        )
-        for codes, svg in read_npm_files(archive, "package", "svg", wanted).items()
-    }
+    """Return the drawings of the npm package, rasterised, its boats without the block of water under them."""
+    pictures = {}
+    for codes, content in read_npm_files(archive, "package", "svg", wanted).items():
+        svg = WATER.sub("", content.decode())
+        png = resvg_py.svg_to_bytes(svg_string=svg, width=RASTERISED_WIDTH, skip_system_fonts=True)
+        pictures[codes] = decode_picture(png)
+    return pictures
 
 
 def read_fluent(archive: bytes, wanted: Iterable[str]) -> dict[str, np.ndarray]:
@@ -281,7 +280,9 @@ def fetch(source: Source, folder: Path) -> bytes:
         raise AtlasError(f"{path} cannot be read ({error.strerror}); put {source.package} there") from None
     digest = hashlib.sha256(content).hexdigest()
     if digest != source.sha256:
-        raise AtlasError(f"{path}: its sha256 is {digest}; it must be {source.sha256}")
+        raise AtlasError(
+            f"{path}: its sha256 is {digest}; it must be {source.sha256}; delete the file to fetch it again"
+        )
     return content
 
 
