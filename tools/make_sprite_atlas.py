@@ -182,12 +182,13 @@ def read_debian_file(archive: bytes, path: str) -> bytes:
     position = 8  # after "!<arch>\n"
     while position + 60 <= len(archive):
         header = archive[position : position + 60]
-        size = int(header[48:58])
+        start, size = position + 60, int(header[48:58])
         if header[:16].rstrip() == b"data.tar.xz":
-            return read_tar(lzma.decompress(archive[position + 60 : position + 60 + size]), [f"./{path}"])[
-                f"./{path}"
-            ]
-        position += 60 + size + size % 2
+            files = read_tar(lzma.decompress(archive[start : start + size]), [f"./{path}"])
+            if not files:
+                raise AtlasError(f"the Debian package has no {path}")
+            return files[f"./{path}"]
+        position = start + size + size % 2
     raise AtlasError("the Debian package has no data.tar.xz")
 
 
@@ -262,8 +263,8 @@ def fetch(source: Source, folder: Path) -> bytes:
     path = folder / source.file
     if not path.exists():
         command = [*source.command, source.package]
+        folder.mkdir(parents=True, exist_ok=True)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
             subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
         except FileNotFoundError:
             raise AtlasError(
@@ -420,6 +421,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{options.output / name}: {len(content)} bytes, sha256 {hashlib.sha256(content).hexdigest()}")
     except (AtlasError, HeatpropError) as error:
         print(f"make_sprite_atlas: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"make_sprite_atlas: {error.filename}: {error.strerror}; choose another folder", file=sys.stderr)
         return 1
     return 0
 

@@ -68,16 +68,15 @@ def read_atlas(folder: Path, drawings: Sequence[str]) -> tuple[Sprite, ...]:
         SourceError: a file is missing or damaged, or a drawing lacks a class.
     """
     try:
-        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-        sprites = tuple(sprite for drawing in drawings for sprite in _read_drawing(folder, index, drawing))
+        index = json.loads((folder / "index.json").read_bytes())
+        return tuple(sprite for drawing in drawings for sprite in _read_drawing(folder, index, drawing))
     except OSError as error:
-        raise SourceError(f"sprites: {error.filename} cannot be read ({error.strerror}); {_REMEDY}") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise SourceError(f"sprites: {folder / 'index.json'} is damaged ({error!r}); {_REMEDY}") from None
-    return sprites
-
-
-_REMEDY = "install heatprop again"
+        reason = f"{error.filename} cannot be read: {error.strerror}"
+    except KeyError as error:
+        reason = f"{folder / 'index.json'} lacks {error}"
+    except (ValueError, TypeError) as error:
+        reason = f"{folder} is damaged: {error}"
+    raise SourceError(f"sprites: {reason}; install heatprop again")
 
 
 def _read_drawing(folder: Path, index: dict[str, Any], drawing: str) -> list[Sprite]:
@@ -87,7 +86,8 @@ def _read_drawing(folder: Path, index: dict[str, Any], drawing: str) -> list[Spr
     sheet = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if content.size else None
     shape = (entry["height"], entry["width"], 4)
     if sheet is None or sheet.shape != shape or sheet.dtype != np.uint8:
-        raise SourceError(f"sprites: {path} is no whole picture of {shape[1]}x{shape[0]} with alpha; {_REMEDY}")
+        raise ValueError(f"{path.name} is no whole picture of {shape[1]}x{shape[0]} with alpha")
+    labels = {name: label for label, name in enumerate(VID_CLASSES)}
     sprites = []
     for place in (place for place in index["sprites"] if place["drawing"] == drawing):
         x, y, width, height = (int(place[key]) for key in ("x", "y", "width", "height"))
@@ -95,7 +95,7 @@ def _read_drawing(folder: Path, index: dict[str, Any], drawing: str) -> list[Spr
             raise ValueError(f"{place['name']} lies outside {path.name}")
         pixels = np.array(sheet[y : y + height, x : x + width, [2, 1, 0, 3]], np.uint8, order="C")  # from BGRA
         pixels.flags.writeable = False
-        sprites.append(Sprite(VID_CLASSES.index(place["class"]), drawing, str(place["name"]), pixels))
-    if missing := set(range(len(VID_CLASSES))) - {sprite.label for sprite in sprites}:
-        raise ValueError(f"{drawing} has no {VID_CLASSES[min(missing)]}")
+        sprites.append(Sprite(labels[place["class"]], drawing, str(place["name"]), pixels))
+    if missing := sorted(set(labels.values()) - {sprite.label for sprite in sprites}):
+        raise ValueError(f"{path.name} has no {VID_CLASSES[missing[0]]}")
     return sprites
