@@ -1,0 +1,114 @@
+"""How a picture is changed before it is learned from: mirrored, scaled, moved, recoloured.
+
+Points are in pixels counted from the picture's edge, so the middle of the first pixel lies at 0.5: the same
+geometry as `heatprop.letterbox`, in which the network will see pictures later.
+
+Source: xingyizhou/CenterNet, whose scales are eight steps and not continuous.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from heatprop.training.config import AugmentationConfig
+from heatprop.types import ImageArray
+
+_BORDER = 128
+# Main axes of the colours of ImageNet, red first, and how far they spread; Krizhevsky et al. (2012).
+_COLOUR_SPREAD = np.array([0.2175, 0.0188, 0.0045])
+_COLOUR_AXES = np.array([[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140], [-0.5836, -0.6948, 0.4203]])
+_GREY = np.array([0.299, 0.587, 0.114])
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a picture lies in the network's input: ``(x * scale_x + left, y * scale + top)``.
+
+    Attributes:
+        scale_x: pixels of the input for one of the picture; negative: mirrored.
+        scale: the same along y.
+        left: where the picture's left edge lies, in pixels of the input.
+        top: where its upper edge lies.
+    """
+
+    scale_x: float
+    scale: float
+    left: float
+    top: float
+
+
+def draw_placement(
+    width: int, height: int, side: int, config: AugmentationConfig, random: np.random.Generator
+) -> Placement:
+    """Draw where a picture of `width` x `height` pixels lies in a square input of `side` pixels."""
+    extent = max(width, height) * random.uniform(*config.scale)
+    share = random.uniform(size=2)
+    x, y = width / 2, height / 2
+    if config.shift:
+        x, y = (
+            border + part * (length - 2 * border)
+            for part, length, border in zip(share, (width, height), (_border(width), _border(height)), strict=True)
+        )
+    scale = side / extent
+    is_flipped = random.uniform() < config.flip
+    across = -scale if is_flipped else scale
+    return Placement(across, scale, side / 2 - across * x, side / 2 - scale * y)
+
+
+def place_picture(image: ImageArray, placement: Placement, side: int) -> ImageArray:
+    """Draw a picture into a black square of `side` pixels, uint8 ``(side, side, 3)``.
+
+    Like `heatprop.letterbox.letterbox` it halves the picture first where it becomes less than half as large.
+    """
+    height, width = image.shape[:2]
+    while placement.scale * height < image.shape[0] / 2 and min(image.shape[:2]) > 1:
+        half = ((image.shape[1] + 1) // 2, (image.shape[0] + 1) // 2)
+        image = np.asarray(cv2.resize(image, half, interpolation=cv2.INTER_LINEAR), np.uint8)
+    a, d = placement.scale_x * width / image.shape[1], placement.scale * height / image.shape[0]
+    # OpenCV counts from the middle of the first pixel.
+    matrix = np.array([[a, 0, placement.left + a / 2 - 0.5], [0, d, placement.top + d / 2 - 0.5]], np.float64)
+    return np.asarray(cv2.warpAffine(image, matrix, (side, side), flags=cv2.INTER_LINEAR), np.uint8)
+
+
+def place_boxes(boxes: NDArray[np.float64], placement: Placement) -> NDArray[np.float64]:
+    """Carry boxes ``(N, 4)`` xyxy from pixels of the picture to pixels of the input; not clipped."""
+    x = boxes[:, 0::2] * placement.scale_x + placement.left
+    y = boxes[:, 1::2] * placement.scale + placement.top
+    return np.stack([x.min(axis=1), y[:, 0], x.max(axis=1), y[:, 1]], axis=1)
+
+
+def recolour(image: ImageArray, config: AugmentationConfig, random: np.random.Generator) -> ImageArray:
+    """Change brightness, contrast and saturation, in random order, and the light; uint8 RGB ``(H, W, 3)``.
+
+    All of these are affine in the colour of a pixel, so they are one matrix.
+    """
+    order = random.permutation(3)
+    factors = 1 + random.uniform(-config.colour, config.colour, 3)
+    light = random.normal(0, config.lighting, 3)
+    if config.colour == 0 and config.lighting == 0:
+        return image
+    matrix, shift = np.eye(3), np.zeros(3)
+    mean_grey = float(_GREY @ np.array(cv2.mean(image)[:3]))
+    for kind, factor in zip(order.tolist(), factors.tolist(), strict=True):
+        if kind == 0:  # brightness
+            step, move = factor * np.eye(3), np.zeros(3)
+        elif kind == 1:  # contrast, around the picture's mean grey
+            step, move = factor * np.eye(3), np.full(3, (1 - factor) * mean_grey)
+        else:  # saturation
+            step, move = factor * np.eye(3) + (1 - factor) * np.tile(_GREY, (3, 1)), np.zeros(3)
+        matrix, shift = step @ matrix, step @ shift + move
+        mean_grey = float(_GREY @ (step @ np.full(3, mean_grey) + move))
+    shift = shift + 255 * _COLOUR_AXES @ (_COLOUR_SPREAD * light)
+    return np.asarray(cv2.transform(image, np.column_stack([matrix, shift])), np.uint8)
+
+
+def _border(length: int) -> int:
+    """Return how far from the edge the middle of the input stays, in pixels: 128, halved until it fits."""
+    border = _BORDER
+    while length - border <= border and border > 1:
+        border //= 2
+    return border if length > 2 * border else length // 2
