@@ -45,95 +45,48 @@ RASTERISED_WIDTH = 4 * LONGEST_SIDE
 WATER = re.compile(r'<path fill="#55ACEE" d="M0 \d+h36v\d+H0z"/>')  # a band from side to side
 FONT_FILE = "usr/share/fonts/truetype/noto/NotoColorEmoji.ttf"
 
+# A line a class: the names of its emoji and their code points, without fe0f, which only asks for the colour form.
+_TABLE = """
+    airplane: airplane 2708, small-airplane 1f6e9;
+    antelope: deer 1f98c;
+    bear: bear 1f43b, polar-bear 1f43b-200d-2744;
+    bicycle: bicycle 1f6b2;
+    bird: bird 1f426, black-bird 1f426-200d-2b1b, eagle 1f985, duck 1f986, dove 1f54a, swan 1f9a2, goose 1fabf,
+        owl 1f989, flamingo 1f9a9, peacock 1f99a, parrot 1f99c, penguin 1f427, rooster 1f413, chicken 1f414,
+        baby-chick 1f424, front-facing-baby-chick 1f425, turkey 1f983, dodo 1f9a4;
+    bus: bus 1f68c, oncoming-bus 1f68d, trolleybus 1f68e, minibus 1f690;
+    car: automobile 1f697, oncoming-automobile 1f698, taxi 1f695, oncoming-taxi 1f696,
+        sport-utility-vehicle 1f699, police-car 1f693, oncoming-police-car 1f694, racing-car 1f3ce;
+    cattle: cow 1f404, ox 1f402, cow-face 1f42e;
+    dog: dog 1f415, poodle 1f429, guide-dog 1f9ae, service-dog 1f415-200d-1f9ba, dog-face 1f436;
+    domestic_cat: cat 1f408, black-cat 1f408-200d-2b1b, cat-face 1f431;
+    elephant: elephant 1f418, mammoth 1f9a3;
+    fox: fox 1f98a;
+    giant_panda: panda 1f43c;
+    hamster: hamster 1f439;
+    horse: horse 1f40e, horse-face 1f434;
+    lion: lion 1f981;
+    lizard: lizard 1f98e;
+    monkey: monkey 1f412, monkey-face 1f435, see-no-evil-monkey 1f648, hear-no-evil-monkey 1f649,
+        speak-no-evil-monkey 1f64a;
+    motorcycle: motorcycle 1f3cd, motor-scooter 1f6f5;
+    rabbit: rabbit 1f407, rabbit-face 1f430;
+    red_panda: raccoon 1f99d;
+    sheep: ewe 1f411, ram 1f40f;
+    snake: snake 1f40d;
+    squirrel: chipmunk 1f43f;
+    tiger: tiger 1f405, tiger-face 1f42f;
+    train: locomotive 1f682, railway-car 1f683, high-speed-train 1f684, bullet-train 1f685, train 1f686,
+        light-rail 1f688, tram 1f68a, tram-car 1f68b, monorail 1f69d;
+    turtle: turtle 1f422;
+    watercraft: sailboat 26f5, speedboat 1f6a4, motor-boat 1f6e5, ferry 26f4, ship 1f6a2, passenger-ship 1f6f3,
+        canoe 1f6f6;
+    whale: whale 1f40b, spouting-whale 1f433, dolphin 1f42c;
+    zebra: zebra 1f993
+"""
 EMOJI: dict[str, dict[str, str]] = {
-    "airplane": {"airplane": "2708", "small-airplane": "1f6e9"},
-    "antelope": {"deer": "1f98c"},
-    "bear": {"bear": "1f43b", "polar-bear": "1f43b-200d-2744"},
-    "bicycle": {"bicycle": "1f6b2"},
-    "bird": {
-        "bird": "1f426",
-        "black-bird": "1f426-200d-2b1b",
-        "eagle": "1f985",
-        "duck": "1f986",
-        "dove": "1f54a",
-        "swan": "1f9a2",
-        "goose": "1fabf",
-        "owl": "1f989",
-        "flamingo": "1f9a9",
-        "peacock": "1f99a",
-        "parrot": "1f99c",
-        "penguin": "1f427",
-        "rooster": "1f413",
-        "chicken": "1f414",
-        "baby-chick": "1f424",
-        "front-facing-baby-chick": "1f425",
-        "turkey": "1f983",
-        "dodo": "1f9a4",
-    },
-    "bus": {"bus": "1f68c", "oncoming-bus": "1f68d", "trolleybus": "1f68e", "minibus": "1f690"},
-    "car": {
-        "automobile": "1f697",
-        "oncoming-automobile": "1f698",
-        "taxi": "1f695",
-        "oncoming-taxi": "1f696",
-        "sport-utility-vehicle": "1f699",
-        "police-car": "1f693",
-        "oncoming-police-car": "1f694",
-        "racing-car": "1f3ce",
-    },
-    "cattle": {"cow": "1f404", "ox": "1f402", "cow-face": "1f42e"},
-    "dog": {
-        "dog": "1f415",
-        "poodle": "1f429",
-        "guide-dog": "1f9ae",
-        "service-dog": "1f415-200d-1f9ba",
-        "dog-face": "1f436",
-    },
-    "domestic_cat": {"cat": "1f408", "black-cat": "1f408-200d-2b1b", "cat-face": "1f431"},
-    "elephant": {"elephant": "1f418", "mammoth": "1f9a3"},
-    "fox": {"fox": "1f98a"},
-    "giant_panda": {"panda": "1f43c"},
-    "hamster": {"hamster": "1f439"},
-    "horse": {"horse": "1f40e", "horse-face": "1f434"},
-    "lion": {"lion": "1f981"},
-    "lizard": {"lizard": "1f98e"},
-    "monkey": {
-        "monkey": "1f412",
-        "monkey-face": "1f435",
-        "see-no-evil-monkey": "1f648",
-        "hear-no-evil-monkey": "1f649",
-        "speak-no-evil-monkey": "1f64a",
-    },
-    "motorcycle": {"motorcycle": "1f3cd", "motor-scooter": "1f6f5"},
-    "rabbit": {"rabbit": "1f407", "rabbit-face": "1f430"},
-    "red_panda": {"raccoon": "1f99d"},
-    "sheep": {"ewe": "1f411", "ram": "1f40f"},
-    "snake": {"snake": "1f40d"},
-    "squirrel": {"chipmunk": "1f43f"},
-    "tiger": {"tiger": "1f405", "tiger-face": "1f42f"},
-    "train": {
-        "locomotive": "1f682",
-        "railway-car": "1f683",
-        "high-speed-train": "1f684",
-        "bullet-train": "1f685",
-        "train": "1f686",
-        "light-rail": "1f688",
-        "tram": "1f68a",
-        "tram-car": "1f68b",
-        "monorail": "1f69d",
-    },
-    "turtle": {"turtle": "1f422"},
-    "watercraft": {
-        "sailboat": "26f5",
-        "speedboat": "1f6a4",
-        "motor-boat": "1f6e5",
-        "ferry": "26f4",
-        "ship": "1f6a2",
-        "passenger-ship": "1f6f3",
-        "canoe": "1f6f6",
-    },
-    "whale": {"whale": "1f40b", "spouting-whale": "1f433", "dolphin": "1f42c"},
-    "zebra": {"zebra": "1f993"},
+    label.strip(): dict(entry.split() for entry in emoji.split(","))
+    for label, emoji in (line.split(":") for line in _TABLE.split(";"))
 }
 
 
