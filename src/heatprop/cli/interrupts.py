@@ -30,13 +30,18 @@ class Interrupts:
     Inside `held` the exception waits until the block is done, so that an output is never cut in the middle of
     a frame. Does nothing outside the main thread, and leaves a signal alone that was ignored before (`nohup`).
 
+    Args:
+        requests: how many signals are one request to stop; the next one kills. 2 where a launcher passes on what
+            the terminal has sent already.
+
     Example:
         >>> with Interrupts() as interrupts, interrupts.held():
         ...     pass
     """
 
-    def __init__(self) -> None:
+    def __init__(self, requests: int = 1) -> None:
         self._before: dict[int, Any] = {}
+        self._left = requests
         self._held = False
         self._pending: Interrupted | None = None
 
@@ -75,8 +80,12 @@ class Interrupts:
             signal.signal(number, handler)
 
     def _receive(self, number: int, _: FrameType | None) -> None:
-        for known in self._before:
-            signal.signal(known, signal.SIG_DFL)
+        self._left -= 1
+        if self._left <= 0:
+            for known in self._before:
+                signal.signal(known, signal.SIG_DFL)
+        if self._pending is not None:
+            return
         interrupted = Interrupted(number)
         if not self._held:
             raise interrupted

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import time
+import importlib.util
+import os
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,12 +13,11 @@ import tyro
 
 from heatprop.cli.interrupts import Interrupted, Interrupts
 from heatprop.cli.messages import error, say
-from heatprop.errors import HeatpropError
+from heatprop.cli.training_progress import TrainingProgress
+from heatprop.errors import HeatpropError, InvalidConfigError
 
 if TYPE_CHECKING:
-    from heatprop.training.engine import StepReport
-
-_SECONDS_BETWEEN_LINES = 20.0
+    from heatprop.training.config import TrainingConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +25,16 @@ class Train:
     """Train a CenterNet on an annotated dataset, as a TOML file says.
     $ heatprop train --config experiments/imagenet-vid-r101.toml -o runs/r101
     $ heatprop train --config own.toml --set optimiser.learning_rate=1e-4 -o runs/own
+    $ torchrun --nproc-per-node 2 -m heatprop.cli train --config own.toml -o runs/own
 
-    A killed run goes on where it was: run the same command again.
+    The same command goes on with a run that was stopped, whatever stopped it. What comes out is a model:
+    $ heatprop detect street.mp4 --model runs/own/best.pt
     """
 
     config: Annotated[Path, tyro.conf.arg(metavar="FILE.toml")]
     """What to train, on what, and how."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="RUN_DIR")]
-    """Folder of the run: last.pt, best.pt and the log; a run that is in it already goes on."""
+    """Folder of the run; one that was stopped there goes on."""
     set: Annotated[
         tyro.conf.UseAppendAction[tuple[str, ...]],
         tyro.conf.arg(metavar="SECTION.KEY=VALUE", help_behavior_hint=""),
@@ -44,59 +47,43 @@ class Train:
         """Do it and return the exit code.
 
         Raises:
-            HeatpropError: the request is bad.
+            HeatpropError: the request is bad; nothing was trained.
         """
+        for package in ("torch", "torchvision"):
+            if importlib.util.find_spec(package) is None:
+                raise InvalidConfigError(f"training needs {package}; run pip install 'heatprop[train]'")
         from heatprop.training.config_files import read_config  # noqa: PLC0415 - loads PyTorch
-        from heatprop.training.engine import Run  # noqa: PLC0415
 
         config = read_config(self.config, self.set)
+        processes = int(os.environ.get("WORLD_SIZE", "1"))
         try:
-            with Interrupts() as interrupts:
-                run = Run(config, self.output, _Lines(quiet=self.quiet), interrupts.held)
-                try:
-                    run.train()
-                except (HeatpropError, OSError) as problem:
-                    error(problem)
-                    return 1
+            with Interrupts(requests=1 if processes == 1 else 2) as interrupts:
+                return self._train(config, interrupts)
         except Interrupted as interrupted:
-            if not self.quiet:
-                say("heatprop: interrupted; what is done is kept: run the same command to go on")
+            self._say_interrupted()
             return interrupted.exit_code
-        return 0
 
+    def _train(self, config: TrainingConfig, interrupts: Interrupts) -> int:
+        from heatprop.training.opening import choose_device, open_run  # noqa: PLC0415
+        from heatprop.training.ranks import joined_ranks  # noqa: PLC0415
+        from heatprop.training.run_folder import RunFolder  # noqa: PLC0415
 
-class _Lines:
-    """Says how a run goes, a line now and then."""
+        with ExitStack() as opened:
+            ranks = opened.enter_context(joined_ranks(choose_device(config.run.device)))
+            folder = opened.enter_context(RunFolder(self.output)) if ranks.is_first else None
+            progress = opened.enter_context(TrainingProgress(quiet=self.quiet or not ranks.is_first))
+            run = open_run(config, self.output, folder, ranks, progress)
+            try:
+                interrupts.hold()
+                finished = run.train(lambda: interrupts.pending is not None)
+            except (HeatpropError, OSError) as problem:
+                error(problem)
+                return 1
+        if finished or interrupts.pending is None:
+            return 0
+        self._say_interrupted()
+        return interrupts.pending.exit_code
 
-    def __init__(self, *, quiet: bool) -> None:
-        self._quiet = quiet
-        self._said = time.monotonic()
-        self._speed = 0.0
-
-    def note(self, text: str) -> None:
-        if not self._quiet:
-            say(f"heatprop: {text}")
-
-    def stepped(self, report: StepReport) -> None:
-        speed = report.images / report.seconds
-        self._speed = speed if not self._speed else 0.95 * self._speed + 0.05 * speed
-        now = time.monotonic()
-        if self._quiet or (now - self._said < _SECONDS_BETWEEN_LINES and report.step < report.steps):
-            return
-        self._said = now
-        left = (report.steps - report.step) * report.images / self._speed
-        epoch = -(-report.step // report.steps_an_epoch)
-        losses = ", ".join(f"{name} {value:.3f}" for name, value in report.losses.items())
-        say(
-            f"epoch {epoch}, step {report.step:,} / {report.steps:,}: {losses}; rate {report.rate:.2g}, "
-            f"{self._speed:.1f} images/s ({100 * report.waited / report.seconds:.0f} % waiting), "
-            f"{_clock(left)} left"
-        )
-
-    def validating(self, frames: int, total: int) -> None:
-        pass
-
-
-def _clock(seconds: float) -> str:
-    hours, rest = divmod(round(seconds), 3600)
-    return f"{hours}:{rest // 60:02d}:{rest % 60:02d}"
+    def _say_interrupted(self) -> None:
+        if not self.quiet:
+            say("heatprop: interrupted; what is done is kept: run the same command to go on")

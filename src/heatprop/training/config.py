@@ -6,7 +6,7 @@ The sections of a TOML file are the fields of `TrainingConfig`, their keys the f
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from heatprop.datasets import Layout
 from heatprop.errors import InvalidConfigError, check_count, check_range
@@ -14,6 +14,7 @@ from heatprop.letterbox import LARGEST_SIDE
 from heatprop.networks.centernet import STRIDE, CenterNetConfig
 from heatprop.training.losses import LossWeights
 
+Precision: TypeAlias = Literal["f32", "bf16"]
 _INFINITY = float("inf")
 
 
@@ -91,11 +92,14 @@ class ModelConfig(CenterNetConfig):
             backbone, a published CenterNet, or one that heatprop saved.
         input_side: side in pixels of the square that is learned from, and longest side of what is looked at.
         input_multiple: what is looked at is padded to multiples of this; 0 pads to a square.
+        norm: "batch" normalises by the statistics of each batch, over all processes; "frozen" by those that the
+            start brings, for small batches.
     """
 
     start: str = "scratch"
     input_side: int = 512
     input_multiple: int = 0
+    norm: Literal["batch", "frozen"] = "batch"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -103,6 +107,7 @@ class ModelConfig(CenterNetConfig):
             raise InvalidConfigError("model.classes is set; leave it out: the classes are those of the dataset")
         if not self.start:
             raise InvalidConfigError("model.start is empty; it must be 'scratch', 'imagenet' or a path")
+        _choice("model.norm", self.norm, ("batch", "frozen"))
         check_range("model.input_side", self.input_side, STRIDE, LARGEST_SIDE)
         check_range("model.input_multiple", self.input_multiple, 0, self.input_side)
 
@@ -206,13 +211,15 @@ class RunConfig:
         device: "auto" is a graphics card (CUDA) where there is one; "cpu" or "cuda".
         threads: of PyTorch on a processor; 0: one for each processor.
         checkpoint_steps: steps between checkpoints; there is one at the end of every epoch, too.
+        tensorboard: whether scalars and pictures are written for TensorBoard.
     """
 
     seed: int = 0
-    precision: Literal["f32", "bf16"] = "f32"
+    precision: Precision = "f32"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = 0
     checkpoint_steps: int = 500
+    tensorboard: bool = True
 
     def __post_init__(self) -> None:
         check_count("run.seed", self.seed, 0)

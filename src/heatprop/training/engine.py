@@ -1,267 +1,246 @@
-"""The run: a step, an epoch, and all epochs with validation and checkpoints between them."""
+"""The run: all epochs, and what happens between them."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from contextlib import AbstractContextManager, closing, nullcontext
-from dataclasses import dataclass, replace
+from contextlib import closing
 from math import isnan
-from pathlib import Path
 from time import perf_counter
-from typing import Protocol
 
 import torch
-from torch import nn
 
-from heatprop.errors import HeatpropError, InvalidConfigError
-from heatprop.networks.normalisation import normalise
-from heatprop.training.batch import Batch
-from heatprop.training.config import TrainingConfig
-from heatprop.training.datasets import load_training_set, load_validation_set
-from heatprop.training.loading import batches
-from heatprop.training.losses import Losses, center_net_loss
-from heatprop.training.optimisation import WeightAverage, build_optimiser, learning_rate
-from heatprop.training.run_folder import RunFolder
-from heatprop.training.samples import DatasetSamples
-from heatprop.training.starting import start_network
-from heatprop.training.validation import average_precision, detect_frames, metric_name
+from heatprop.datasets import VideoDataset
+from heatprop.errors import HeatpropError
+from heatprop.training.batch import Batch, TrainingData
+from heatprop.training.board import Board
+from heatprop.training.learning import Learner, NotFiniteError, train_step
+from heatprop.training.loading import Loaded, batches
+from heatprop.training.optimisation import learning_rate
+from heatprop.training.reports import StepReport, Watcher
+from heatprop.training.run_folder import BOARD, LAST, UNREADABLE, RunFolder
+from heatprop.training.saved import Progress, state_of
+from heatprop.training.validation import Looker, average_precision, detections_of, metric_name
 
-
-class TrainingError(HeatpropError, RuntimeError):
-    """Training cannot go on; what was saved is kept."""
+_NAMED = 10
 
 
-@dataclass(frozen=True, slots=True)
-class StepReport:
-    """What a step did.
-
-    Attributes:
-        step: its number, counted from 1.
-        steps: of the whole run.
-        steps_an_epoch: of each epoch.
-        losses: the weighted sum, and the parts.
-        rate: learning rate.
-        gradient_norm: before clipping.
-        images: of the step, over all processes.
-        waited: seconds that were spent on waiting for pictures.
-        seconds: of the whole step.
-    """
-
-    step: int
-    steps: int
-    steps_an_epoch: int
-    losses: dict[str, float]
-    rate: float
-    gradient_norm: float
-    images: int
-    waited: float
-    seconds: float
-
-
-class Watcher(Protocol):
-    """Is told how a run goes."""
-
-    def note(self, text: str) -> None:
-        """Something that people should know."""
-
-    def stepped(self, report: StepReport) -> None:
-        """A step is done."""
-
-    def validating(self, frames: int, total: int) -> None:
-        """So many frames of the validation set are done."""
+class Stopped(Exception):  # noqa: N818 - no error
+    """The run was asked to stop."""
 
 
 class Run:
-    """A training run; all is read and checked when it is made, so that mistakes show before hours are spent.
+    """A training run that can begin, or go on.
 
     Args:
-        config: of the run.
-        folder: where checkpoints are kept; a run that is in it already goes on.
+        learner: what learns.
+        data: what it learns from.
+        validation_set: what it is tested on; None: nothing.
+        progress: how far it is.
+        fingerprint: of the data, for checkpoints.
+        folder: of the first process; None in the others.
         watcher: is told how it goes.
-        held: while entered, interruptions wait, so that a step is never cut.
-
-    Raises:
-        HeatpropError: the configuration, the dataset, the start or the folder is wrong.
     """
 
     def __init__(
         self,
-        config: TrainingConfig,
-        folder: Path,
+        learner: Learner,
+        data: TrainingData,
+        *,
+        validation_set: VideoDataset | None,
+        progress: Progress,
+        fingerprint: str,
+        folder: RunFolder | None,
         watcher: Watcher,
-        held: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
-        self.config, self.watcher, self._held = config, watcher, held
-        self.device = _device(config.run.device)
-        if config.run.threads:
-            torch.set_num_threads(config.run.threads)
-        dataset = load_training_set(config.data, config.run.seed, watcher.note)
-        side, seed = config.model.input_side, config.run.seed
-        self.data = DatasetSamples(dataset, config.augmentation, side=side, seed=seed)
-        self.steps_an_epoch = len(self.data) // config.schedule.batch_size
-        if not self.steps_an_epoch:
-            raise InvalidConfigError(
-                f"schedule.batch_size is {config.schedule.batch_size}, but there are only {len(self.data)} "
-                "pictures to learn from; make it smaller"
-            )
-        self.steps = self.steps_an_epoch * config.schedule.epochs
-        self.validation_set = None
-        if config.validation.every_epochs:
-            self.validation_set = load_validation_set(config.data, config.validation.frames, dataset.classes)
-        self.folder = RunFolder(folder, config, dataset)
-        network, self.card, said = start_network(config.model, dataset.classes, seed)
-        if side % network.multiple:
-            raise InvalidConfigError(f"model.input_side is {side}; it must be a multiple of {network.multiple}")
-        self.network = network.to(self.device).to(memory_format=torch.channels_last)
-        self.average = WeightAverage(self.network, config.optimiser.average)
-        self.optimiser = build_optimiser(self.network, config.optimiser)
-        self.progress = self.folder.progress
-        saved = self.folder.saved
-        if saved is not None:
-            self.network.load_state_dict(saved["network"])
-            self.optimiser.load_state_dict(saved["optimiser"])
-            self.average.network.load_state_dict(
-                torch.load(self.folder.path / "last.pt", map_location=self.device)["state_dict"]
-            )
-            said = f"step {self.progress.step:,} of {folder / 'last.pt'}"
-        weights = sum(each.numel() for each in self.network.parameters())
-        watcher.note(
-            f"starts from {said}; {weights / 1e6:.1f} M weights, {len(self.data):,} pictures, "
-            f"{len(dataset.classes)} classes, {self.steps_an_epoch:,} steps an epoch"
-        )
+        self.learner, self.data, self.validation_set = learner, data, validation_set
+        self.progress, self._fingerprint = progress, fingerprint
+        self.folder, self.watcher = folder, watcher
+        self.config, self.ranks = learner.config, learner.ranks
+        self.steps_an_epoch = len(data) // self.config.schedule.batch_size
+        self.steps = self.steps_an_epoch * self.config.schedule.epochs
+        self._board: Board | None = None
+        self._asked: Callable[[], bool] = lambda: False
 
-    def train(self) -> None:
+    def train(self, asked_to_stop: Callable[[], bool] = lambda: False) -> bool:
         """Do all that is not done yet.
 
+        Args:
+            asked_to_stop: is asked after every step and batch; on yes the run saves what is done and ends.
+
+        Returns:
+            Whether everything is done.
+
         Raises:
-            HeatpropError: it cannot go on.
-            KeyboardInterrupt: it was interrupted; the last step is saved.
+            HeatpropError: it cannot go on; the last checkpoint is kept.
         """
-        self.folder.open_log(self.progress.step)
+        self._asked = asked_to_stop
+        self._open()
         try:
+            self._end_epoch()
             while self.progress.step < self.steps:
                 self._train_epoch()
                 self._end_epoch()
-            self._end_epoch()
-        except KeyboardInterrupt:
+        except Stopped:
             self._save()
-            raise
+            return False
         finally:
-            self.folder.close()
+            if self._board is not None:
+                self._board.close()
+        self._say_done()
+        return True
+
+    def _open(self) -> None:
+        if self.folder is None:
+            return
+        self.folder.open_log(self.progress.step)
+        if self.config.run.tensorboard:
+            try:
+                self._board = Board(self.folder.path / BOARD, self.progress.step)
+            except ImportError:
+                self.watcher.note("tensorboard is not installed, so nothing is written for it; pip install it")
 
     def _train_epoch(self) -> None:
         """Learn from what is left of an epoch."""
         epoch, first = divmod(self.progress.step, self.steps_an_epoch)
-        config = self.config
+        config, ranks = self.config, self.ranks
         loading = batches(
-            self.data, epoch, seed=config.run.seed, batch_size=config.schedule.batch_size, first=first,
+            self.data,
+            epoch,
+            seed=config.run.seed,
+            batch_size=config.schedule.batch_size,
+            first=first,
+            rank=ranks.rank,
+            ranks=ranks.count,
             workers=config.data.workers,
-        )  # fmt: skip
+        )
         with closing(loading):
-            started = perf_counter()
+            before = perf_counter()
             for loaded in loading:
-                waited = perf_counter() - started
-                with self._held():
-                    losses, rate, norm = self._step(loaded.batch)
-                    self.progress = self.progress.after(loaded.unreadable)
-                    self.folder.log({"step": self.progress.step, "rate": rate, "norm": norm, **losses})
-                    if self.progress.step % config.run.checkpoint_steps == 0:
-                        self._save()
-                now = perf_counter()
-                self.watcher.stepped(
-                    StepReport(
-                        self.progress.step, self.steps, self.steps_an_epoch, losses, rate, norm,
-                        config.schedule.batch_size, waited, now - started,
-                    )
-                )  # fmt: skip
-                started = now
+                waited = perf_counter() - before
+                self._learn(loaded, waited, before)
+                before = perf_counter()
+                if self.progress.step % config.run.checkpoint_steps == 0:
+                    self._save()
+                if ranks.any(self._asked()):
+                    raise Stopped
 
-    def _step(self, batch: Batch) -> tuple[dict[str, float], float, float]:
-        """Learn from one batch; return losses, learning rate and norm of the gradient."""
-        step, config = self.progress.step, self.config
-        torch.manual_seed((config.run.seed << 32) + step)  # of dropout and the like
-        rate = learning_rate(step, self.steps_an_epoch, config.optimiser.learning_rate, config.schedule)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        self.network.train()
-        losses = self._losses(batch.to(self.device))
-        self.optimiser.zero_grad(set_to_none=True)
-        losses.total.backward()  # type: ignore[no-untyped-call]
-        most = config.optimiser.clip_norm or float("inf")
-        norm = float(nn.utils.clip_grad_norm_(self.network.parameters(), most))
-        values = {name: float(value.detach()) for name, value in losses._asdict().items()}
-        if not all(map(_is_finite, (norm, *values.values()))):
-            raise TrainingError(f"the loss is not finite after step {step}: {values}, gradient {norm}")
-        self.optimiser.step()
-        self.average.update(self.network, step)
-        return values, rate, norm
+    def _learn(self, loaded: Loaded, waited: float, before: float) -> None:
+        """Do one step, and tell of it."""
+        config, number = self.config, self.progress.step
+        rate = learning_rate(number, self.steps_an_epoch, config.optimiser.learning_rate, config.schedule)
+        try:
+            step = train_step(self.learner, loaded.batch, number, rate)
+        except NotFiniteError as error:
+            raise self._keep_culprit(loaded.batch, error) from None
+        if loaded.unreadable and not self.progress.unreadable:
+            problem = next(iter(loaded.unreadable.values()))
+            self.watcher.note(f"{problem} (another is learned from in its place; all are named at the end)")
+        self.progress.unreadable |= loaded.unreadable
+        self.progress.step = number + 1
+        if self.folder is not None:
+            entry = {"step": number + 1, "rate": rate, "gradient_norm": step.gradient_norm, **step.losses}
+            self.folder.log(entry)
+        if self._board is not None:
+            self._board.step(number + 1, step)
+        self.watcher.stepped(
+            StepReport(
+                number + 1,
+                self.steps,
+                self.steps_an_epoch,
+                config.schedule.batch_size,
+                waited,
+                perf_counter() - before,
+                step,
+            )
+        )
 
-    def _losses(self, batch: Batch) -> Losses:
-        images = normalise(batch.images, self.card.input)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.run.precision == "bf16"):
-            output = self.network(images)
-        return center_net_loss(output, batch, self.config.loss)
+    def _keep_culprit(self, batch: Batch, error: NotFiniteError) -> HeatpropError:
+        """Save the batch that a step failed on, and return the error that says so."""
+        if self.folder is None:
+            return error
+        path = self.folder.path / f"not-finite-step-{self.progress.step + 1}.pt"
+        content = {name: getattr(batch, name) for name in batch.__slots__}
+        content["pictures"] = [self.data.describe(number) for number in batch.numbers.tolist()]
+        torch.save(content, path)
+        return NotFiniteError(
+            f"{error}; its batch is in {path}, earlier weights are in the last checkpoint; look at the pictures, "
+            "or begin in another folder with a lower optimiser.learning_rate or clip_norm"
+        )
 
     def _end_epoch(self) -> None:
         """Save, and validate where that is due and not done."""
-        epoch, rest = divmod(self.progress.step, self.steps_an_epoch)
-        if rest or self.progress.validated == self.progress.step:
+        progress, every = self.progress, self.config.validation.every_epochs
+        epoch, rest = divmod(progress.step, self.steps_an_epoch)
+        if rest or progress.ended == progress.step:
             return
-        with self._held():
-            self._save()
-        every = self.config.validation.every_epochs
-        due = every and (epoch % every == 0 or self.progress.step == self.steps)
-        precision = self._validate() if due and self.validation_set is not None else None
-        with self._held():
-            self.progress = replace(self.progress, validated=self.progress.step)
-            if precision is not None:
-                self.folder.log({"step": self.progress.step, "epoch": epoch, "precision": precision})
-                if precision > self.progress.best:
-                    self.progress = replace(self.progress, best=precision)
-                    self.folder.save_best(self.average.network, self.card)
-            self._save()
+        self._save()
+        if self.validation_set is not None and (epoch % every == 0 or progress.step == self.steps):
+            precision = self._validate(self.validation_set, epoch)
+            if precision > progress.best:
+                progress.best = precision
+                if self.folder is not None:
+                    self.folder.save_best(self.learner.average.network, self.learner.card)
+        progress.ended = progress.step
+        self._save()
 
-    def _validate(self) -> float:
-        """Return the average precision of the averaged weights."""
-        assert self.validation_set is not None
-        done, total = 0, self.validation_set.frame_count
-
-        def advance(frames: int) -> None:
-            nonlocal done
-            done += frames
-            self.watcher.validating(done, total)
-
-        found = detect_frames(
-            self.average.network,
-            self.validation_set,
-            self.card.input,
-            batch_size=self.config.validation.batch_size,
-            device=self.device,
-            precision=torch.bfloat16 if self.config.run.precision == "bf16" else None,
-            workers=self.config.data.workers,
-            advance=advance,
+    def _validate(self, dataset: VideoDataset, epoch: int) -> float:
+        """Return the average precision of the averaged weights; each process looks at its share of the frames."""
+        config, ranks, number = self.config, self.ranks, self.progress.step
+        looker = Looker(
+            self.learner.average.network,
+            self.learner.card.input,
+            ranks.device,
+            config.run.precision,
+            config.validation.batch_size,
+            config.data.workers,
         )
-        precision = average_precision(self.validation_set, found)
+        total = dataset.frame_count
+        rows = range(total * ranks.rank // ranks.count, total * (ranks.rank + 1) // ranks.count)
+        found = []
+        with closing(looker.look(dataset, rows)) as looked:
+            for batch in looked:
+                found += [(picture.row, detections_of(picture, output)) for picture, output in batch]
+                self.watcher.validating(len(found), len(rows))
+                if ranks.count == 1 and self._asked():
+                    raise Stopped
+        found = [each for part in ranks.gather(found) for each in part]
+        if len(found) < total:
+            self.watcher.note(
+                f"{total - len(found)} frames of the validation set cannot be read: nothing is found"
+            )
+        precision = average_precision(dataset, found)
         precision = 0.0 if isnan(precision) else precision
-        epoch = self.progress.step // self.steps_an_epoch
+        name, best = metric_name(dataset), max(precision, self.progress.best)
         self.watcher.note(
-            f"epoch {epoch}: {metric_name(self.validation_set)} {100 * precision:.2f} % "
-            f"({total:,} frames; best so far {100 * max(precision, self.progress.best):.2f} %)"
+            f"epoch {epoch}: {name} {100 * precision:.2f} % in {total:,} frames; best so far {100 * best:.2f} %"
         )
+        if self.folder is not None:
+            self.folder.log({"step": number, "epoch": epoch, "metric": name, "precision": precision})
+        if self._board is not None:
+            self._board.precision(number, name, precision)
+            self._board.pictures(number, dataset, looker)
         return precision
 
     def _save(self) -> None:
-        self.folder.save(self.average.network, self.network, self.optimiser, self.card, self.progress)
+        """Write the last checkpoint; every process takes part, with what it could not read."""
+        for unreadable in self.ranks.gather(self.progress.unreadable):
+            self.progress.unreadable |= unreadable
+        if self.folder is not None:
+            state = state_of(self.learner, self.progress, self._fingerprint)
+            self.folder.save(self.learner.average.network, self.learner.card, state)
 
-
-def _is_finite(value: float) -> bool:
-    return value - value == 0
-
-
-def _device(name: str) -> torch.device:
-    if name == "cuda" and not torch.cuda.is_available():
-        raise InvalidConfigError("run.device is 'cuda', but PyTorch has no such device here; use 'cpu'")
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name, int(os.environ.get("LOCAL_RANK", "0"))) if name == "cuda" else torch.device(name)
+    def _say_done(self) -> None:
+        """Say what has become of the run, and which pictures could not be read."""
+        if self.folder is None:
+            return
+        problems = [self.progress.unreadable[number] for number in sorted(self.progress.unreadable)]
+        if problems:
+            self.folder.write_unreadable(problems)
+            for problem in problems[:_NAMED]:
+                self.watcher.note(f"not read: {problem}")
+            self.watcher.note(
+                f"{len(problems)} of {len(self.data)} pictures could not be read; others were learned from in "
+                f"their place; all are named in {self.folder.path / UNREADABLE}"
+            )
+        best = f"; best.pt has {100 * self.progress.best:.2f} %" if self.progress.best >= 0 else ""
+        self.watcher.note(f"done: {self.steps:,} steps; {self.folder.path / LAST} is the network{best}")

@@ -2,107 +2,143 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import fields, replace
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 
 import torch
-from torch import Tensor
 
 from heatprop.errors import ModelError
 from heatprop.letterbox import InputFormat
-from heatprop.networks import CenterNet, CenterNetConfig, Checkpoint, build_network, load_checkpoint
-from heatprop.networks.checkpoints import FORMAT
-from heatprop.networks.weights import read_pickle, some, state_dict_in
+from heatprop.networks import CenterNet, CenterNetConfig, Checkpoint, load_checkpoint
+from heatprop.networks.centernet import RESNETS, STRIDE
+from heatprop.networks.checkpoints import FORMAT, UNKNOWN_LICENCE
+from heatprop.networks.weights import first_line, read_pickle, some, state_dict_in
 from heatprop.training.config import ModelConfig
 from heatprop.zoo import ModelCard
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-_HEAD = "heatmap."
+_PUBLISHED_HEADS = ("hm.", "wh.")
 
 
-def start_network(config: ModelConfig, classes: tuple[str, ...], seed: int) -> tuple[CenterNet, ModelCard, str]:
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What training starts with.
+
+    Attributes:
+        network: built, and filled as far as there is something to fill it with.
+        card: of what will come of it.
+        said: what it starts from, in a few words.
+    """
+
+    network: CenterNet
+    card: ModelCard
+    said: str
+
+
+def start_network(config: ModelConfig, classes: tuple[str, ...], seed: int) -> Start:
     """Build the network that training starts with.
+
+    Of a CenterNet everything is taken over; classes are known by their names, so those that it does not have
+    begin anew. Its order of channels and its normalisation of the input stay.
 
     Args:
         config: which, and from what.
         classes: of the dataset.
         seed: of weights that start at random.
 
-    Returns:
-        The network, the card of what will come of it, and a line that says what it starts from.
-
     Raises:
-        ModelError: a file is unreadable, or another network's.
+        ModelError: weights cannot be fetched, or a file is unreadable or another network's.
         InvalidConfigError: the backbone is unknown.
     """
     wanted = config.network(classes)
     torch.manual_seed(seed)
-    if config.start in ("scratch", "imagenet"):
-        fetched = config.start == "imagenet"
-        network = build_network(wanted, pretrained=fetched)
-        return network, _card(config, classes, None), f"{config.backbone} from {config.start}"
-    content = read_pickle(config.start)
-    if not _is_centernet(content, config.start):
-        network = build_network(wanted, pretrained=config.start)
-        return network, _card(config, classes, None), f"{config.backbone}, backbone from {config.start}"
+    if config.start == "scratch":
+        return Start(CenterNet(wanted), _card(config, classes), f"{config.backbone} at random")
+    if config.start == "imagenet":
+        return Start(_fetched(wanted), _card(config, classes), f"{config.backbone} with weights of ImageNet")
+    if not _is_centernet(read_pickle(config.start), config.start):
+        network = CenterNet(wanted, config.start)
+        return Start(network, _card(config, classes), f"{config.backbone} with weights of {config.start}")
     checkpoint = load_checkpoint(config.start)
     network = CenterNet(wanted)
-    said = _take_over(network, checkpoint, wanted, config.start)
-    return network, _card(config, classes, checkpoint.card.input), said
+    said = take_over(network, checkpoint, config.start)
+    return Start(network, _card(config, classes, checkpoint.card.input), said)
+
+
+def take_over(network: CenterNet, checkpoint: Checkpoint, path: str) -> str:
+    """Fill a network with a checkpoint's tensors; channels of the heatmap by the names of their classes.
+
+    Returns:
+        What was taken, in a few words.
+
+    Raises:
+        ModelError: it is another network.
+    """
+    wanted, theirs = network.config, checkpoint.network.config
+    for each in fields(CenterNetConfig):
+        ours, given = getattr(wanted, each.name), getattr(theirs, each.name)
+        if each.name != "classes" and ours != given:
+            raise ModelError(
+                f"model.start {path} has {each.name} {given!r}, not {ours!r}; "
+                f"set model.{each.name} to that, or start from another file"
+            )
+    known = checkpoint.card.classes
+    names = class_names(wanted)
+    state, given_state = network.state_dict(), checkpoint.network.state_dict()
+    shared = [(row, known.index(name)) for row, name in enumerate(names) if name in known]
+    for key, tensor in given_state.items():
+        if key.startswith("heatmap.output."):
+            for row, theirs_row in shared:
+                state[key][row] = tensor[theirs_row]
+        else:
+            state[key].copy_(tensor)
+    network.load_state_dict(state)
+    if known == names:
+        return path
+    new = [name for name in names if name not in known]
+    lost = [name for name in known if name not in names]
+    anew = f"; {len(new)} of {len(names)} classes begin anew ({some(new)})" if new else ""
+    left = f"; {len(lost)} of its {len(known)} classes are left out ({some(lost)})" if lost else ""
+    return f"{path}{anew}{left}"
+
+
+def class_names(config: CenterNetConfig) -> tuple[str, ...]:
+    """Return the names of a configuration's classes, which has names."""
+    assert isinstance(config.classes, tuple)
+    return config.classes
+
+
+def _fetched(config: CenterNetConfig) -> CenterNet:
+    remedy = "set model.start to a file of its weights, or to 'scratch'"
+    if config.backbone in RESNETS and config.width != 1:
+        raise ModelError(f"there are no weights of ImageNet for width {config.width:g}; {remedy}")
+    try:
+        return CenterNet(config, pretrained=True)
+    except OSError as error:
+        raise ModelError(
+            f"weights of {config.backbone} cannot be fetched ({first_line(error)}); {remedy}"
+        ) from None
 
 
 def _is_centernet(content: object, path: str) -> bool:
     if isinstance(content, Mapping) and content.get("format") == FORMAT:
         return True
-    return any(key.startswith(("hm.", "wh.")) for key in state_dict_in(content, path))
+    return any(key.startswith(_PUBLISHED_HEADS) for key in state_dict_in(content, path))
 
 
-def _take_over(network: CenterNet, checkpoint: Checkpoint, wanted: CenterNetConfig, path: str) -> str:
-    """Fill a network with a checkpoint's tensors, but for the heatmap's when the classes are others."""
-    theirs = checkpoint.network.config
-    for each in fields(CenterNetConfig):
-        if each.name != "classes" and getattr(theirs, each.name) != getattr(wanted, each.name):
-            raise ModelError(
-                f"model.start {path} has {each.name} {getattr(theirs, each.name)!r}, "
-                f"not {getattr(wanted, each.name)!r}; set model.{each.name} to that, or start from another file"
-            )
-    same = theirs.class_count == wanted.class_count
-    state: dict[str, Tensor] = network.state_dict()
-    state |= {
-        key: tensor for key, tensor in checkpoint.network.state_dict().items() if same or not key.startswith(_HEAD)
-    }
-    network.load_state_dict(state)
-    if checkpoint.card.classes == wanted.classes:
-        return f"everything from {path}"
-    names = f"{some(checkpoint.card.classes)} there, {some(network_classes(wanted))} here"
-    if same:
-        return f"everything from {path}; its {theirs.class_count} classes have other names ({names})"
-    return (
-        f"all but the heatmap's head from {path}: {theirs.class_count} classes there, "
-        f"{wanted.class_count} here ({names})"
-    )
-
-
-def network_classes(config: CenterNetConfig) -> tuple[str, ...]:
-    """Return the names of a configuration's classes."""
-    assert isinstance(config.classes, tuple)
-    return config.classes
-
-
-def _card(config: ModelConfig, classes: tuple[str, ...], like: InputFormat | None) -> ModelCard:
+def _card(config: ModelConfig, classes: Sequence[str], like: InputFormat | None = None) -> ModelCard:
     side = config.input_side
     usual = InputFormat(side, side, "RGB", 1 / 255, IMAGENET_MEAN, IMAGENET_STD)
     return ModelCard(
-        name=f"centernet-{Path(config.backbone.replace(':', '-')).name}",
+        name=f"centernet-{config.backbone.replace(':', '-')}",
         title=f"CenterNet, {config.backbone}, {len(classes)} classes",
-        classes=classes,
-        stride=4,
+        classes=tuple(classes),
+        stride=STRIDE,
         box_form="size",
         has_offset=config.offset,
         input=replace(like or usual, longest_side=side, multiple=config.input_multiple or side),
-        licence="NOASSERTION",
+        licence=UNKNOWN_LICENCE,
         origin="trained with heatprop",
         sha256={},
     )

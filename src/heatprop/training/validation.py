@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from itertools import groupby, islice
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 import torch
 
 from heatprop.datasets.annotations import VideoDataset
-from heatprop.decoding import DecodingConfig, decode
+from heatprop.decoding import decode
 from heatprop.errors import SourceError
 from heatprop.evaluation.detections import DetectionTable
 from heatprop.evaluation.metrics.coco import coco_result
@@ -23,59 +24,78 @@ from heatprop.networks import CenterNet, NetworkOutput
 from heatprop.networks.centernet import STRIDE
 from heatprop.networks.normalisation import normalise
 from heatprop.pipeline import map_ahead, usable_processors
+from heatprop.training.config import Precision
 from heatprop.types import Detections, HeadOutput, ImageArray
 
-_Picture = tuple[int, ImageArray, Letterbox]
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """A frame as the network sees it.
 
-def metric_name(dataset: VideoDataset) -> str:
-    """Return the figure that `average_precision` gives for a dataset."""
-    return "mAP, official ImageNet VID" if dataset.layout == "imagenet-vid" else "AP50, COCO"
-
-
-def average_precision(dataset: VideoDataset, found: list[tuple[int, Detections]]) -> float:
-    """Score detections: of ImageNet VID by its official metric, of others by COCO's AP50; NaN: no objects."""
-    table = DetectionTable.from_frames(found)
-    if dataset.layout == "imagenet-vid":
-        return official_result(match(dataset, table)).mean_average_precision
-    return mean_of_known(coco_result(dataset, table).ap50)
-
-
-@torch.inference_mode()
-def detect_frames(
-    network: CenterNet,
-    dataset: VideoDataset,
-    input_format: InputFormat,
-    *,
-    batch_size: int,
-    device: torch.device,
-    precision: torch.dtype | None = None,
-    workers: int = 0,
-    advance: Callable[[int], None] = lambda _: None,
-) -> list[tuple[int, Detections]]:
-    """Return the detections of all frames as (row, boxes in pixels); a frame that cannot be read has none.
-
-    Args:
-        network: in evaluation mode.
-        dataset: its pictures must be there.
-        input_format: what the network takes.
-        batch_size: pictures at once.
-        device: where the network is.
-        precision: of convolutions, where it is not float32.
-        workers: threads that read; 0: one for each processor.
-        advance: called with the number of frames after each batch.
+    Attributes:
+        row: of the frame in its dataset.
+        image: uint8 ``(H, W, 3)`` RGB, scaled and padded.
+        fitted: where the frame lies in it.
     """
-    found: list[tuple[int, Detections]] = []
-    for pictures in _alike(_pictures(dataset, input_format, workers), batch_size):
-        images = torch.from_numpy(np.stack([image for _, image, _ in pictures])).to(device)
-        with torch.autocast(device.type, precision, enabled=precision is not None):
-            output = network(normalise(images, input_format))
-        for (row, _, fitted), head in zip(pictures, split_output(output), strict=True):
-            boxes = decode(head, score_threshold=DecodingConfig.score_threshold)
-            in_frame = boxes_to_frame(boxes.boxes, fitted, STRIDE)
-            found.append((row, Detections(in_frame, boxes.scores, boxes.labels)))
-        advance(len(pictures))
-    return found
+
+    row: int
+    image: ImageArray
+    fitted: Letterbox
+
+
+@dataclass(frozen=True, slots=True)
+class Looker:
+    """How a network looks at pictures.
+
+    Attributes:
+        network: in evaluation mode.
+        input_format: what it takes.
+        device: where it is.
+        precision: of its convolutions.
+        batch_size: pictures at once.
+        workers: threads that read pictures; 0: one for each processor.
+    """
+
+    network: CenterNet
+    input_format: InputFormat
+    device: torch.device
+    precision: Precision = "f32"
+    batch_size: int = 16
+    workers: int = 0
+
+    def look(
+        self, dataset: VideoDataset, rows: Sequence[int]
+    ) -> Generator[list[tuple[Picture, HeadOutput]], None, None]:
+        """Yield what the network says about frames, in order; those that cannot be read are left out."""
+        with closing(self._pictures(dataset, rows)) as pictures:
+            for batch in _alike(pictures, self.batch_size):
+                images = torch.from_numpy(np.stack([picture.image for picture in batch])).to(self.device)
+                with (
+                    torch.inference_mode(),
+                    torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"),
+                ):
+                    output = self.network(normalise(images, self.input_format))
+                yield list(zip(batch, split_output(output), strict=True))
+
+    def _pictures(self, dataset: VideoDataset, rows: Sequence[int]) -> Generator[Picture, None, None]:
+        def read(row: int) -> Picture | None:
+            try:
+                image = read_image(Path(dataset.image_paths[row]))
+            except SourceError:
+                image = None
+            if image is None:
+                return None
+            fitted = fit_letterbox(image.shape[1], image.shape[0], self.input_format)
+            return Picture(row, letterbox(image, fitted), fitted)
+
+        with closing(map_ahead(rows, read, self.workers or usable_processors())) as ahead:
+            yield from (picture for _, picture, _ in ahead if picture is not None)
+
+
+def detections_of(picture: Picture, output: HeadOutput) -> Detections:
+    """Return the detections in a frame, in its pixels: of the default least score."""
+    found = decode(output)
+    return Detections(boxes_to_frame(found.boxes, picture.fitted, STRIDE), found.scores, found.labels)
 
 
 def split_output(output: NetworkOutput) -> list[HeadOutput]:
@@ -86,24 +106,29 @@ def split_output(output: NetworkOutput) -> list[HeadOutput]:
     return [HeadOutput(heatmap[i], size[i], None if offset is None else offset[i]) for i in range(len(heatmap))]
 
 
-def _pictures(dataset: VideoDataset, input_format: InputFormat, workers: int) -> Iterator[_Picture]:
-    def read(row: int) -> _Picture | None:
-        try:
-            image = read_image(Path(dataset.image_paths[row]))
-        except SourceError:
-            return None
-        if image is None:
-            return None
-        fitted = fit_letterbox(image.shape[1], image.shape[0], input_format)
-        return row, letterbox(image, fitted), fitted
-
-    rows = range(dataset.frame_count)
-    with closing(map_ahead(rows, read, workers or usable_processors())) as ahead:
-        yield from (picture for _, picture, _ in ahead if picture is not None)
+def metric_name(dataset: VideoDataset) -> str:
+    """Return the name of the figure that `average_precision` gives for a dataset."""
+    return "mAP, official ImageNet VID" if dataset.layout == "imagenet-vid" else "AP50, COCO"
 
 
-def _alike(pictures: Iterator[_Picture], most: int) -> Iterator[list[_Picture]]:
+def average_precision(dataset: VideoDataset, found: Sequence[tuple[int, Detections]]) -> float:
+    """Score detections: of ImageNet VID by its official metric, of others by COCO's AP50; NaN: no objects.
+
+    Args:
+        dataset: that they were made in.
+        found: row of the frame, and detections in its pixels.
+
+    Raises:
+        MissingPackageError: COCO's is asked for, and faster-coco-eval not installed.
+    """
+    table = DetectionTable.from_frames(sorted(found, key=lambda each: each[0]))
+    if dataset.layout == "imagenet-vid":
+        return official_result(match(dataset, table)).mean_average_precision
+    return mean_of_known(coco_result(dataset, table).ap50)
+
+
+def _alike(pictures: Iterator[Picture], most: int) -> Iterator[list[Picture]]:
     """Yield consecutive pictures of one shape, at most so many at once."""
-    for _, same in groupby(pictures, key=lambda picture: picture[1].shape):
+    for _, same in groupby(pictures, key=lambda picture: picture.image.shape):
         while some := list(islice(same, most)):
             yield some
