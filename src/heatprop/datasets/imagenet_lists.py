@@ -125,7 +125,7 @@ def in_split(name: str, split: str) -> str:
     >>> in_split("ILSVRC2015_val_00000000", "val")
     'val/ILSVRC2015_val_00000000'
     """
-    return name if name.split("/", 1)[0] in _SPLITS else f"{split}/{name}"
+    return name if name.split("/", 1)[0] in (*_SPLITS, split) else f"{split}/{name}"
 
 
 def _class_lists(tree: ImagenetTree) -> list[Path]:

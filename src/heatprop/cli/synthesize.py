@@ -1,0 +1,87 @@
+"""`heatprop synthesize`: a video benchmark of our own, in the layout of ImageNet VID."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import cv2
+import tyro
+from rich.console import Console
+
+from heatprop.cli.interrupts import Interrupted, Interrupts
+from heatprop.cli.messages import say
+from heatprop.cli.progress import FrameProgress
+from heatprop.pipeline import usable_processors
+from heatprop.synthesis.dataset import SPLITS, SynthesisSettings, synthesize
+from heatprop.synthesis.report import describe, report_tables
+from heatprop.synthesis.settings import SceneSettings, parse_dials
+
+
+@dataclass(frozen=True, slots=True)
+class Synthesize:
+    """Make an annotated video dataset in the layout of ImageNet VID, with its 30 classes, from a seed.
+    $ heatprop synthesize synthetic --videos 60 --frames 60 --seed 0
+    $ heatprop synthesize synthetic --split val
+    $ heatprop synthesize dark --dial darkness=0.5:0.9 crowd=0
+
+    The same settings and seed give the same annotations everywhere, and the same pictures where the libraries
+    are the same. Splits: train, val and test have drawings of the same two artists, test_unseen those of a third.
+    A stopped run goes on where it was.
+    """
+
+    output: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="OUT")]
+    """Folder for the dataset."""
+    videos: Annotated[int, tyro.conf.arg(metavar="N")] = SynthesisSettings.videos
+    """Videos in each split."""
+    frames: Annotated[int, tyro.conf.arg(metavar="N")] = SynthesisSettings.frames
+    """Frames of each video."""
+    stills: Annotated[int, tyro.conf.arg(metavar="N")] = SynthesisSettings.stills
+    """Pictures of the set like ImageNet DET, which belongs to the split train."""
+    seed: Annotated[int, tyro.conf.arg(metavar="N")] = SynthesisSettings.seed
+    """Decides everything else."""
+    split: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME ...")] = tuple(SPLITS)
+    """Splits to make: train, val, test, test_unseen."""
+    width: Annotated[int, tyro.conf.arg(metavar="PIXELS")] = SceneSettings.width
+    """Of the pictures."""
+    height: Annotated[int, tyro.conf.arg(metavar="PIXELS")] = SceneSettings.height
+    """Of the pictures."""
+    speed: Annotated[float, tyro.conf.arg(metavar="CELLS")] = SceneSettings.speed
+    """Median speed of what moves, in 64ths of the longer side a frame."""
+    dial: Annotated[tuple[str, ...], tyro.conf.arg(metavar="CAUSE=SHARE[:STRENGTH] ...")] = ()
+    """How often a cause of difficulty strikes, and how hard at most; causes: motion_blur, defocus, noise,
+    darkness, compression, occlusion, leaving, crowd, turns, scale, pan, shake, cuts, clutter."""
+    quiet: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
+    """No progress bar and no tables."""
+
+    def run(self) -> int:
+        """Do it and return the exit code.
+
+        Raises:
+            HeatpropError: the request is bad, or the folder cannot be written; what is finished is kept.
+        """
+        scene = SceneSettings(
+            width=self.width, height=self.height, speed=self.speed, causes=parse_dials(self.dial)
+        )
+        settings = SynthesisSettings(
+            videos=self.videos,
+            frames=self.frames,
+            stills=self.stills,
+            seed=self.seed,
+            splits=self.split,
+            scene=scene,
+        )
+        cv2.setNumThreads(1)  # each picture is drawn in a thread of its own
+        try:
+            with Interrupts(), FrameProgress(self.output.name, settings.pictures, quiet=self.quiet) as progress:
+                synthesize(self.output, settings, workers=usable_processors(), advance=progress.advance)
+        except Interrupted as interrupted:
+            if not self.quiet:
+                say("heatprop: interrupted; what is finished is kept, run again to go on")
+            return interrupted.exit_code
+        if not self.quiet:
+            console = Console(highlight=False, markup=False)
+            for table in report_tables([describe(self.output, split) for split in settings.splits]):
+                console.print(table)
+        return 0
