@@ -181,3 +181,36 @@ def test_pretrained_weights_of_another_network_are_refused(backbone: str, tmp_pa
     with pytest.raises(ModelError, match=pattern) as caught:
         build_network(CenterNetConfig(backbone=backbone), pretrained=path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("backbone", ["resnet18", "resnet50"])
+def test_a_narrow_plain_network_has_its_share_of_the_channels(backbone: str) -> None:
+    network = build_network(CenterNetConfig(backbone=backbone, classes=3, width=0.5, deformable=False))
+    whole = build_network(CenterNetConfig(backbone=backbone, classes=3, deformable=False))
+
+    assert network.backbone.conv1.out_channels == 32
+    assert network.neck.out_channels == 32
+    assert not any(isinstance(module, DeformableConv2d) for module in network.modules())
+    shares = [
+        narrow.out_channels / full.out_channels
+        for narrow, full in zip(_convolutions(network.backbone), _convolutions(whole.backbone), strict=True)
+    ]
+    assert set(shares) == {0.5}
+    output = network.eval()(torch.zeros(1, 3, 64, 96))
+    assert output.heatmap_logits.shape == (1, 3, 16, 24)
+
+
+def test_a_narrow_network_starts_from_scratch_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    build_network(CenterNetConfig(backbone="resnet18", classes=2, width=0.5), pretrained=True)
+
+    assert "no pretrained weights of width 0.5" in caplog.text
+
+
+@pytest.mark.parametrize("options", [{"width": 0.5}, {"deformable": False}])
+def test_dla_is_as_published_only(options: dict[str, float]) -> None:
+    with pytest.raises(InvalidConfigError, match="leave both out"):
+        CenterNetConfig(backbone="dla34", **options)
+
+
+def _convolutions(module: torch.nn.Module) -> list[torch.nn.Conv2d]:
+    return [part for part in module.modules() if isinstance(part, torch.nn.Conv2d)]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.jit import is_tracing  # type: ignore[attr-defined]
 
-from heatprop.errors import InvalidArrayError, InvalidConfigError, check_count
+from heatprop.errors import InvalidArrayError, InvalidConfigError, check_count, check_range
 from heatprop.networks.dla import DeepAggregationNeck
 from heatprop.networks.resnet_dcn import ResNetBackbone, UpsamplingNeck
 from heatprop.networks.timm_backbone import TimmBackbone
@@ -47,6 +47,10 @@ class CenterNetConfig:
         classes: names of the classes in the order of the heatmap's channels, or how many there are.
         head_width: channels between the two convolutions of each head; published: 64, and 256 for DLA-34.
         offset: whether there is a head for the offset.
+        width: share of the published channels in every layer of a ResNet, and of the neck on it or on a timm
+            backbone; heads have `head_width`. DLA-34 is as published.
+        deformable: whether the neck has deformable convolutions, as published; plain ones train faster on a
+            processor. DLA-34 has no plain form.
 
     Raises:
         InvalidConfigError: a value is unknown or lies outside its range.
@@ -60,6 +64,8 @@ class CenterNetConfig:
     classes: int | tuple[str, ...] = 80
     head_width: int = 64
     offset: bool = True
+    width: float = 1.0
+    deformable: bool = True
 
     def __post_init__(self) -> None:
         known = (*RESNETS, "dla34")
@@ -67,6 +73,9 @@ class CenterNetConfig:
             raise InvalidConfigError(f"backbone is {self.backbone!r}; it must be {', '.join(known)} or timm:NAME")
         check_count("classes", self.class_count, 1)
         check_count("head_width", self.head_width, 1)
+        check_range("width", self.width, 1 / 64, 4)
+        if self.backbone == "dla34" and (self.width != 1 or not self.deformable):
+            raise InvalidConfigError("backbone dla34 has width 1 and deformable convolutions; leave both out")
 
     @property
     def class_count(self) -> int:
@@ -113,10 +122,10 @@ class CenterNet(nn.Module):
             neck = DeepAggregationNeck(backbone.channels, backbone.strides)
         else:
             if config.backbone in RESNETS:
-                backbone = ResNetBackbone(config.backbone, pretrained)
+                backbone = ResNetBackbone(config.backbone, pretrained, config.width)
             else:
                 backbone = TimmBackbone(config.backbone.removeprefix("timm:"), pretrained)
-            neck = UpsamplingNeck(backbone.channels, backbone.strides)
+            neck = UpsamplingNeck(backbone.channels, backbone.strides, config.width, config.deformable)
         self.multiple = backbone.strides[-1]
         self.backbone = backbone
         self.neck = neck
@@ -153,8 +162,9 @@ def build_network(config: CenterNetConfig, *, pretrained: Pretrained = False) ->
     Args:
         config: which network.
         pretrained: True fetches ImageNet weights for the backbone; a path reads them from a file (a classifier's
-            state dict by the names of torchvision for ResNets, of timm for all others). With False, or when the
-            weights cannot be fetched, the backbone starts at random and a line of the log says so.
+            state dict by the names of torchvision for ResNets, of timm for all others). With False, when the
+            weights cannot be fetched, or for a ResNet of another width than published, the backbone starts at
+            random and a line of the log says so.
 
     Raises:
         InvalidConfigError: the backbone is unknown or does not suit.
@@ -168,6 +178,8 @@ def build_network(config: CenterNetConfig, *, pretrained: Pretrained = False) ->
     """
     if pretrained is False:
         reason = "no pretrained weights were asked for"
+    elif pretrained is True and config.backbone in RESNETS and config.width != 1:
+        reason = f"there are no pretrained weights of width {config.width:g}"
     else:
         try:
             return CenterNet(config, pretrained)

@@ -1,9 +1,10 @@
-"""ResNet backbones, and the neck of up-sampling stages with deformable convolutions on top of them."""
+"""ResNet backbones, and the neck of up-sampling stages, deformable as published or plain, on top of them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 from torch import Tensor, nn
 from torchvision import models
@@ -12,6 +13,7 @@ from heatprop.networks.deformable import DeformableBlock
 from heatprop.networks.weights import Pretrained, read_backbone
 
 STAGE_WIDTHS = (256, 128, 64)
+_STEM_WIDTH = 64
 
 
 class ResNetBackbone(nn.Module):
@@ -21,6 +23,7 @@ class ResNetBackbone(nn.Module):
         name: ``"resnet18"``, ``"resnet34"``, ``"resnet50"`` or ``"resnet101"``.
         pretrained: True fetches torchvision's first ImageNet weights; a file holds a classifier's state dict by
             torchvision's names; False starts at random.
+        width: share of the published channels in every layer; there are no weights to fetch but for 1.
 
     Attributes:
         channels: channels of each map that `forward` returns.
@@ -31,9 +34,13 @@ class ResNetBackbone(nn.Module):
         ModelError: the file is unreadable or another network's.
     """
 
-    def __init__(self, name: str, pretrained: Pretrained = False) -> None:
+    def __init__(self, name: str, pretrained: Pretrained = False, width: float = 1.0) -> None:
         super().__init__()
-        whole: models.ResNet = models.get_model(name, weights="IMAGENET1K_V1" if pretrained is True else None)
+        whole: models.ResNet
+        if width == 1:
+            whole = models.get_model(name, weights="IMAGENET1K_V1" if pretrained is True else None)
+        else:
+            whole = _NarrowResNet(name, width)
         if not isinstance(pretrained, bool):
             wanted = {key: tensor for key, tensor in whole.state_dict().items() if not key.startswith("fc.")}
             whole.load_state_dict(read_backbone(pretrained, name, wanted), strict=False)
@@ -53,17 +60,61 @@ class ResNetBackbone(nn.Module):
         return [self.layer4(self.layer3(self.layer2(self.layer1(stem))))]
 
 
+class _NarrowResNet(models.ResNet):  # type: ignore[misc]
+    """A ResNet of torchvision with a share of the channels in every layer."""
+
+    def __init__(self, name: str, width: float) -> None:
+        self._width = width
+        like: models.ResNet = models.get_model(name)
+        layers = (like.layer1, like.layer2, like.layer3, like.layer4)
+        super().__init__(type(like.layer1[0]), [len(layer) for layer in layers])
+        stem = scaled(_STEM_WIDTH, width)
+        self.conv1 = nn.Conv2d(3, stem, 7, stride=2, padding=3, bias=False)
+        nn.init.kaiming_normal_(self.conv1.weight, mode="fan_out", nonlinearity="relu")
+        self.bn1 = nn.BatchNorm2d(stem)
+        self.fc = nn.Linear(self.inplanes, 1)
+
+    def _make_layer(self, block: Any, planes: int, *arguments: Any, **options: Any) -> nn.Sequential:
+        if planes == _STEM_WIDTH:  # the first: it stands on the stem
+            self.inplanes = scaled(_STEM_WIDTH, self._width)
+        layer: nn.Sequential = super()._make_layer(block, scaled(planes, self._width), *arguments, **options)
+        return layer
+
+
+def scaled(channels: int, width: float) -> int:
+    """Return a share of a number of channels, at least one.
+
+    >>> scaled(64, 0.5)
+    32
+    """
+    return max(1, round(channels * width))
+
+
+class PlainBlock(nn.Module):
+    """A 3x3 convolution, batch normalisation, ReLU: what is slow to train on a processor is left out."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(out_channels)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Turn ``(N, in_channels, H, W)`` into the activated ``(N, out_channels, H, W)``."""
+        return self.norm(self.convolution(features)).relu()  # type: ignore[no-any-return]
+
+
 class UpsamplingStage(nn.Module):
-    """A deformable block, then a 4x4 transposed convolution that doubles both sides, normalised and activated.
+    """A block, then a 4x4 transposed convolution that doubles both sides, normalised and activated.
 
     Args:
         in_channels: channels of the input ``(N, in_channels, H, W)``.
         out_channels: channels of the output ``(N, out_channels, 2H, 2W)``.
+        deformable: whether the block's convolution is deformable.
     """
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, deformable: bool = True) -> None:
         super().__init__()
-        self.block = DeformableBlock(in_channels, out_channels)
+        self.block = (DeformableBlock if deformable else PlainBlock)(in_channels, out_channels)
         self.upsample = nn.ConvTranspose2d(out_channels, out_channels, 4, stride=2, padding=1, bias=False)
         self.norm = nn.BatchNorm2d(out_channels)
         self.relu = nn.ReLU(inplace=True)
@@ -81,16 +132,22 @@ class UpsamplingNeck(nn.Module):
     Args:
         channels: channels of the backbone's maps; the last is used.
         strides: strides of these maps; the last must be 8, 16 or 32.
+        width: share of the published channels of each stage.
+        deformable: whether the stages begin with deformable convolutions, as published.
 
     Attributes:
         out_channels: channels of what `forward` returns.
     """
 
-    def __init__(self, channels: Sequence[int], strides: Sequence[int]) -> None:
+    def __init__(
+        self, channels: Sequence[int], strides: Sequence[int], width: float = 1.0, deformable: bool = True
+    ) -> None:
         super().__init__()
         stages = {8: 1, 16: 2, 32: 3}[strides[-1]]
-        widths = (channels[-1], *STAGE_WIDTHS[-stages:])
-        self.stages = nn.Sequential(*(UpsamplingStage(below, above) for below, above in pairwise(widths)))
+        widths = (channels[-1], *(scaled(published, width) for published in STAGE_WIDTHS[-stages:]))
+        self.stages = nn.Sequential(
+            *(UpsamplingStage(below, above, deformable) for below, above in pairwise(widths))
+        )
         self.out_channels = widths[-1]
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
