@@ -72,8 +72,7 @@ def _annotate_shot(shot: Shot, settings: SceneSettings, track: int) -> list[list
                 covered[rows] |= _covers(shot.items[nearer], points[rows], rows)
         share_inside = inside.mean(axis=1)
         seen = (inside & ~covered).sum(axis=1) / np.maximum(inside.sum(axis=1), 1)
-        limits = np.concatenate([last, last])
-        clipped = np.clip(np.floor(boxes[place] + 0.5), 0, limits).astype(int)
+        clipped = _inside_boxes(item, boxes[place], last)
         large = (clipped[:, 2:] - clipped[:, :2] + 1 >= _SMALLEST_SIDE).all(axis=1)
         there = (share_inside >= settings.least_visible) & (seen >= settings.least_visible) & (seen > 0) & large
         for frame in np.flatnonzero(there).tolist():
@@ -89,6 +88,29 @@ def _boxes(item: Item) -> Floats:
     """Return the box of an item in each frame, not clipped, float64 ``(F, 4)``."""
     outline = _apply(item.affine, _outline(_Key(item.pixels)))
     return np.concatenate([outline.min(axis=1), outline.max(axis=1)], axis=1)
+
+
+def _inside_boxes(item: Item, boxes: Floats, last: Floats) -> NDArray[np.int64]:
+    """Return the first and last columns and rows of what lies inside the picture, int64 ``(F, 4)``.
+
+    Of a box that reaches beyond the picture it is not always the part inside: its highest point may lie outside.
+    """
+    limits = np.concatenate([last, last])
+    clipped = np.clip(np.floor(boxes + 0.5), 0, limits)
+    rows, columns = np.nonzero(item.pixels[..., 3] >= OPAQUE)
+    pixels = np.stack([columns, rows], axis=1).astype(np.float64)
+    for frame in np.flatnonzero((clipped != np.floor(boxes + 0.5)).any(axis=1)).tolist():
+        points = _apply(item.affine[frame : frame + 1], pixels)[0]
+        points = points[((points >= -0.5) & (points <= last + 0.5)).all(axis=1)]
+        if len(points):
+            # Half a pixel of the sprite around its middles; what was found from the outline holds where it can.
+            reach = np.abs(item.affine[frame][:, :2]).sum(axis=1) / 2
+            low = np.ceil(points.min(axis=0) - reach)
+            high = np.floor(points.max(axis=0) + reach)
+            found = np.clip(np.concatenate([np.minimum(low, high), np.maximum(low, high)]), 0, limits)
+            clipped[frame, :2] = np.maximum(clipped[frame, :2], found[:2])
+            clipped[frame, 2:] = np.minimum(clipped[frame, 2:], found[2:])
+    return clipped.astype(np.int64)
 
 
 def _apply(affine: Floats, points: Floats) -> Floats:
