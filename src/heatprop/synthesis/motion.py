@@ -58,8 +58,8 @@ def excursion(rng: Generator, frames: int, direction: Floats, longest: int) -> F
     length = int(rng.integers(max(4, longest // 2), max(5, longest + 1)))
     first = int(rng.integers(-length // 2, max(1, frames - length // 2)))
     phase = np.clip((np.arange(frames) - first) / length, 0, 1)
-    out: Floats = np.sin(np.pi * phase)[:, None] ** 2 * direction
-    return out
+    share = np.where(phase < 1, np.sin(np.pi * phase) ** 2, 0.0)  # exactly at home when it is over
+    return share[:, None] * direction
 
 
 def approach(rng: Generator, frames: int, factor: float) -> Floats:

@@ -23,7 +23,7 @@ from heatprop.types import ImageArray
 BACKGROUND_LABEL = -1
 _CUT_LASTS = 5  # frames after a cut that count as disturbed by it
 _TURN_LASTS = 4
-_STILL, _FASTEST = 0.33, 5.0  # share of objects; cells a frame
+_STILL, _FASTEST = 0.33, 6.0  # share of objects; cells a frame
 _STEADY_EXPOSURE = 0.25  # frames, at most, where there is no motion blur
 
 Bools = NDArray[np.bool_]
@@ -225,7 +225,7 @@ class _Actors:
 
     def _speed(self) -> float:
         """Return a speed in pixels a frame: a third stands still, few are very fast."""
-        is_still, factor = self._rng.random() < _STILL, self._rng.lognormal(0, 0.75)
+        is_still, factor = self._rng.random() < _STILL, self._rng.lognormal(0, 0.7)
         speed = 0.0 if is_still else min(self._settings.speed * factor, _FASTEST)
         return float(speed * self._settings.cell)
 

@@ -57,9 +57,9 @@ class Causes:
     darkness: Dial = Dial(0.1, 0.85)
     compression: Dial = Dial(0.12, 78.0)
     occlusion: Dial = Dial(0.35, 3)
-    leaving: Dial = Dial(0.12, 30)
+    leaving: Dial = Dial(0.12, 60)
     crowd: Dial = Dial(0.12, 9)
-    turns: Dial = Dial(0.2, 2.5)
+    turns: Dial = Dial(0.2, 2.0)
     scale: Dial = Dial(0.25, 2.2)
     pan: Dial = Dial(0.35, 0.8)
     shake: Dial = Dial(0.2, 0.35)
@@ -114,7 +114,7 @@ class SceneSettings:
     width: int = 320
     height: int = 240
     causes: Causes = Causes()
-    speed: float = 0.5
+    speed: float = 0.55
     least_visible: float = 0.15
 
     def __post_init__(self) -> None:
