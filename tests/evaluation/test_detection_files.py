@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -12,9 +13,11 @@ from hypothesis import strategies as st
 from evaluation.golden_videval import DETECTIONS, load
 from evaluation.small_datasets import make_dataset, make_detections
 from heatprop.errors import OutputError, OutputExistsError
+from heatprop.evaluation.detection_files import writing
 from heatprop.evaluation.detection_files.raw import DetectionFileError
 from heatprop.evaluation.detection_files.reading import read_detections
 from heatprop.evaluation.detection_files.writing import write_coco_json, write_mot_text, write_official_text
+from heatprop.evaluation.detections import DetectionTable
 from heatprop.evaluation.metrics.matching import match
 from heatprop.evaluation.metrics.official import official_result
 
@@ -163,6 +166,29 @@ def test_what_is_written_is_read_back(tmp_path_factory, table):
     back = read_detections(folder / "a.json", DATASET)
     assert columns(back)[:3] == columns(table)[:3]
     np.testing.assert_allclose(back.boxes, table.boxes, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("write", [write_official_text, write_coco_json])
+def test_many_detections_are_written_in_pieces_with_no_room_for_all_as_text(tmp_path, monkeypatch, write):
+    random = np.random.default_rng(0)
+    count = 20_003
+    low = random.uniform(0, 100, (count, 2))
+    table = DetectionTable(
+        random.integers(0, 5, count),
+        random.integers(0, 3, count),
+        random.random(count),
+        np.concatenate([low, low + 1], axis=1),
+    )
+    write(tmp_path / "at-once", DATASET, table)
+    monkeypatch.setattr(writing, "_ROWS_AT_ONCE", 500)
+    tracemalloc.start()
+    try:
+        write(tmp_path / "pieces", DATASET, table)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (tmp_path / "pieces").read_bytes() == (tmp_path / "at-once").read_bytes()
+    assert peak < 100 * count / 4  # a line has 100 bytes
 
 
 def test_golden_figures_survive_each_file(tmp_path):

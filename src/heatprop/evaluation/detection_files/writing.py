@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from heatprop.datasets.annotations import VideoDataset
 from heatprop.errors import OutputError
 from heatprop.evaluation.detections import DetectionTable
 from heatprop.io.outputs import OutputFile
+
+_ROWS_AT_ONCE = 50_000  # as Python's numbers they take several times the room that they have in the table
 
 
 def write_official_text(
@@ -49,7 +52,7 @@ def write_coco_json(
         for frame, label, score, (x1, y1, x2, y2) in _rows(dataset, detections)
     )
     lines = (f"{',' if number else '['}\n{entry}" for number, entry in enumerate(entries))
-    _write(path, (*lines, "\n]\n" if len(detections) else "[]\n"), overwrite)
+    _write(path, chain(lines, ["\n]\n" if len(detections) else "[]\n"]), overwrite)
 
 
 def write_mot_text(
@@ -85,13 +88,16 @@ def write_mot_text(
 
 def _rows(dataset: VideoDataset, detections: DetectionTable) -> Iterator[tuple[int, int, float, list[float]]]:
     """Yield official frame, official class, score and box of each detection."""
-    return zip(
-        dataset.frame_ids[detections.frames].tolist(),
-        np.array(dataset.class_ids)[detections.labels].tolist(),
-        detections.scores.tolist(),
-        detections.boxes.tolist(),
-        strict=True,
-    )
+    class_ids = np.array(dataset.class_ids)
+    for start in range(0, len(detections), _ROWS_AT_ONCE):
+        part = slice(start, start + _ROWS_AT_ONCE)
+        yield from zip(
+            dataset.frame_ids[detections.frames[part]].tolist(),
+            class_ids[detections.labels[part]].tolist(),
+            detections.scores[part].tolist(),
+            detections.boxes[part].tolist(),
+            strict=True,
+        )
 
 
 def _write(path: str | Path, lines: Iterable[str], overwrite: bool) -> None:
