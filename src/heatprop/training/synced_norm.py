@@ -5,9 +5,10 @@ PyTorch's own works on graphics cards only; this one does wherever the processes
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, distributed, nn
-from torch.distributed.nn.functional import all_reduce
 
 from heatprop.errors import InvalidConfigError
 
@@ -67,6 +68,21 @@ def freeze_norms(network: nn.Module) -> None:
             module.eval()
 
 
+class _Sum(torch.autograd.Function):
+    """The sum over all processes; what comes back is the sum of what each says about it."""
+
+    @staticmethod
+    def forward(_: Any, values: Tensor) -> Tensor:
+        total = values.detach().clone()
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(_: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].clone()
+        distributed.all_reduce(total)
+        return total
+
+
 def _sum_over_all(values: Tensor) -> Tensor:
-    """Return the sum over all processes; gradients flow back to all of them."""
-    return all_reduce(values)  # type: ignore[no-any-return, no-untyped-call]
+    return _Sum.apply(values)  # type: ignore[no-any-return]
