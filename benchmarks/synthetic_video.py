@@ -1,0 +1,108 @@
+"""What propagation, interpolation and Seq-NMS bring on our own benchmark: mAP over all videos, and by difficulty.
+
+    heatprop synthesize synthetic --split val test test_unseen --videos 90 --frames 60
+    python benchmarks/synthetic_video.py --root synthetic --split test
+
+mAP is the official metric of ImageNet VID, of detections of at least 0.05; the network runs once. A difficulty is
+scored on the frames in which its cause is at work; the mean is over the classes that are in them. The last line is
+JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from heatprop.backends import load_model, open_backend
+from heatprop.datasets import VideoDataset, load_dataset
+from heatprop.evaluation.detections import DetectionTable
+from heatprop.evaluation.metrics.matching import match
+from heatprop.evaluation.metrics.official import official_result
+from heatprop.evaluation.runs.class_matching import match_classes
+from heatprop.evaluation.runs.methods import Method, VideoMethod, finish_video
+from heatprop.evaluation.runs.running import PictureNetwork
+from heatprop.pipeline import map_ahead
+from heatprop.propagation import PropagationConfig
+from heatprop.seqnms import SeqNmsConfig
+from heatprop.synthesis.causes import read_causes
+from heatprop.types import Detections
+
+METHODS = {
+    "network alone": Method(name="network"),
+    "interpolation": Method(name="interpolation"),
+    "HP, the paper's setting": Method(propagation=PropagationConfig.paper()),
+    "Seq-NMS": Method(name="network", seq_nms=SeqNmsConfig()),
+    "interpolation + Seq-NMS": Method(name="interpolation", seq_nms=SeqNmsConfig()),
+    "HP + Seq-NMS": Method(propagation=PropagationConfig.paper(), seq_nms=SeqNmsConfig()),
+    "HP, P=1": Method(propagation=PropagationConfig(radius=1)),
+    "HP, alpha .8": Method(propagation=PropagationConfig(alpha=0.8)),
+}
+
+
+def detect(dataset: VideoDataset, network: PictureNetwork) -> dict[str, DetectionTable]:
+    """Run the network once and all methods on what it says."""
+    found: dict[str, list[tuple[int, Detections]]] = {name: [] for name in METHODS}
+    for video in dataset.videos:
+        at_work = {
+            name: VideoMethod(method, network.classes.labels, network.card.stride)
+            for name, method in METHODS.items()
+        }
+        frames: dict[str, list[Detections]] = {name: [] for name in METHODS}
+        paths = (Path(dataset.image_paths[row]) for row in video.rows)
+        with closing(map_ahead(paths, network.look, network.backend.concurrency + 2)) as seen:
+            for _, (fitted, output), _ in seen:
+                for name, method in at_work.items():
+                    frames[name].append(method.update(output, fitted))
+        for name, method in METHODS.items():
+            found[name] += zip(video.rows, finish_video(method, frames[name]), strict=True)
+    return {name: DetectionTable.from_frames(each) for name, each in found.items()}
+
+
+def score(dataset: VideoDataset, detections: DetectionTable, where: NDArray[np.bool_]) -> float:
+    """Return the mAP on the frames `where`."""
+    truth = dataset.truth.select(where[dataset.truth.frames])
+    return official_result(
+        match(replace(dataset, truth=truth), detections.select(where[detections.frames]))
+    ).mean_average_precision
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", type=Path, required=True, help="folder of a synthetic dataset")
+    parser.add_argument("--split", default="test")
+    parser.add_argument("--model", default="synthvid")
+    parser.add_argument("--backend", default="onnx")
+    arguments = parser.parse_args()
+    cv2.setNumThreads(1)
+    dataset = load_dataset("imagenet-vid", arguments.root, arguments.split)
+    everywhere = {"all": np.ones(dataset.frame_count, np.bool_)}
+    causes = everywhere | {name: at for name, at in read_causes(dataset, arguments.split).items() if at.any()}
+    model = load_model(arguments.model)
+    backend = open_backend(arguments.backend, model)
+    network = PictureNetwork(backend, model.card, match_classes(model.card.classes, dataset.classes))
+    found = detect(dataset, network)
+    scores = {
+        name: {cause: score(dataset, table, at) for cause, at in causes.items()} for name, table in found.items()
+    }
+
+    print(f"{arguments.split}: {dataset.frame_count} frames, {model.card.name}, {backend.description}; mAP in %\n")
+    print("| frames with | frames |", " | ".join(METHODS), "|")
+    print("| --- | --- |" + " --- |" * len(METHODS))
+    for cause, at in causes.items():
+        cells = " | ".join(f"{100 * scores[name][cause]:.1f}" for name in METHODS)
+        print(f"| {cause} | {int(at.sum())} | {cells} |")
+    print()
+    rounded = {name: {cause: round(value, 4) for cause, value in each.items()} for name, each in scores.items()}
+    print(json.dumps({"model": model.card.name, "split": arguments.split, "mAP": rounded}))
+
+
+if __name__ == "__main__":
+    main()
