@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import resource
 import signal
 import subprocess
 import sys
@@ -114,3 +116,21 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
         subprocess.run([*command, *folder, *options, "--quiet"], cwd=tmp_path, check=True)
     made, whole = files_of(tmp_path / "out"), files_of(tmp_path / "whole")
     assert {name: made[name] for name in made if ".part" not in name} == whole
+
+
+def test_no_room_is_one_line_and_finished_work_is_kept(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "heatprop", "synthesize", "out", *SMALL, "--quiet"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2600, 2600)),
+    )  # fmt: skip
+
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert re.match(r"heatprop: error: out: cannot be written \(File too large\); see to room", done.stderr)
+    finished = list((tmp_path / "out" / "Annotations").glob("VID/*/synthetic*"))
+    for folder in finished:
+        assert len(list(folder.iterdir())) == 5
+    again = subprocess.run(
+        [sys.executable, "-m", "heatprop", "synthesize", "out", *SMALL, "--quiet"], cwd=tmp_path, check=True
+    )
+    assert again.returncode == 0

@@ -11,10 +11,11 @@ import tyro
 from rich.console import Console
 
 from heatprop.cli.interrupts import Interrupted, Interrupts
-from heatprop.cli.messages import say
+from heatprop.cli.messages import error, say
 from heatprop.cli.progress import FrameProgress
+from heatprop.errors import OutputError
 from heatprop.pipeline import usable_processors
-from heatprop.synthesis.dataset import SPLITS, SynthesisSettings, synthesize
+from heatprop.synthesis.dataset import SPLITS, SynthesisSettings, claim, synthesize
 from heatprop.synthesis.report import describe, report_tables
 from heatprop.synthesis.settings import SceneSettings, parse_dials
 
@@ -72,6 +73,7 @@ class Synthesize:
             splits=self.split,
             scene=scene,
         )
+        claim(self.output, settings)
         cv2.setNumThreads(1)  # each picture is drawn in a thread of its own
         try:
             with Interrupts(), FrameProgress(self.output.name, settings.pictures, quiet=self.quiet) as progress:
@@ -80,6 +82,9 @@ class Synthesize:
             if not self.quiet:
                 say("heatprop: interrupted; what is finished is kept, run again to go on")
             return interrupted.exit_code
+        except OutputError as problem:
+            error(problem)
+            return 1
         if not self.quiet:
             console = Console(highlight=False, markup=False)
             for table in report_tables([describe(self.output, split) for split in settings.splits]):

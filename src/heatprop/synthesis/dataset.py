@@ -83,7 +83,7 @@ def synthesize(
         OutputError: the folder holds something else, or cannot be written; what is finished is kept.
     """
     try:
-        _claim(root, settings)
+        claim(root, settings)
         with closing(map_ahead(_tasks(root, settings), lambda task: task(), workers)) as done:
             for _, pictures, _ in done:
                 advance(pictures)
@@ -112,8 +112,13 @@ def video_seed(settings: SynthesisSettings, split: str, number: int) -> tuple[in
     return (settings.seed, list(SPLITS).index(split), number)
 
 
-def _claim(root: Path, settings: SynthesisSettings) -> None:
-    """Check that the folder is new or holds a dataset that this one belongs to, and say so in its manifest."""
+def claim(root: Path, settings: SynthesisSettings) -> None:
+    """Check that a folder is new or holds a dataset that this one belongs to, and say so in its manifest.
+
+    Raises:
+        OutputError: it holds something else.
+        OSError: it cannot be written.
+    """
     path = root / MANIFEST
     if path.exists():
         try:
