@@ -258,3 +258,15 @@ def test_weights_of_another_network_are_refused_by_name(export: Export, tmp_path
     (tmp_path / "a.bin").write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(BackendError, match=r"a\.bin belongs to another file or is cut off"):
         open_backend("auto", zoo.load(tmp_path / "a.xml"))
+
+
+@FORMATS
+def test_half_precision_halves_the_file_and_hardly_moves_the_output(
+    export: Export, checkpoint: Checkpoint, tmp_path: Path, ending: str
+) -> None:
+    half = export_checkpoint(checkpoint, tmp_path / f"half{ending}", half=True)
+
+    sizes = [sum(path.stat().st_size for path in exported.paths) for exported in (export(ending), half)]
+    assert sizes[1] < 0.6 * sizes[0]
+    assert 0 < half.difference < 0.01
+    assert zoo.load(half.paths[-1]).card == zoo.load(export(ending).paths[-1]).card

@@ -34,6 +34,8 @@ from heatprop.zoo.formats import check_request
 INPUT = "images"
 OPSET = 19
 _TOLERANCE = 1e-3
+_HALF_TOLERANCE = 3e-2  # what 11 bits of each weight may do to the output
+_SMALL = 64  # values; fewer are left in float32
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ def export_checkpoint(
     *,
     input_format: InputFormat | None = None,
     calibration: Sequence[ImageArray] | None = None,
+    half: bool = False,
     overwrite: bool = False,
 ) -> Exported:
     """Write a checkpoint as ``.onnx`` or ``.xml``, with any batch, height and width left open.
@@ -87,6 +90,7 @@ def export_checkpoint(
         input_format: the input rule for the card; None keeps the checkpoint's.
         calibration: pictures, uint8 ``(1, H, W, 3)`` RGB, letterboxed as `input_format` says. With them the
             network is quantised to 8 bits, for ``.xml`` only.
+        half: store weights in half precision, which halves the file; the network computes in float32 all the same.
         overwrite: whether existing files may be replaced.
 
     Raises:
@@ -111,9 +115,9 @@ def export_checkpoint(
             outputs.append(OutputFile(path.with_suffix(ending), overwrite=overwrite))
         deployed = Deployed(checkpoint).eval()
         if path.suffix == ".xml":
-            difference = _write_openvino(deployed, card, outputs[-1].partial, calibration)
+            difference = _write_openvino(deployed, card, outputs[-1].partial, calibration, half)
         else:
-            difference = _write_onnx(deployed, card, outputs[-1].partial)
+            difference = _write_onnx(deployed, card, outputs[-1].partial, half)
         for output in outputs:
             output.commit()
     except BaseException as error:
@@ -178,7 +182,7 @@ def _compared(deployed: Deployed, run: Any, images: Tensor, tolerance: float) ->
     return difference["heatmap"]
 
 
-def _write_onnx(deployed: Deployed, card: ModelCard, path: Path) -> float:
+def _write_onnx(deployed: Deployed, card: ModelCard, path: Path, half: bool) -> float:
     try:
         import onnx_ir  # noqa: PLC0415 - each of these is needed for one format only
         import onnxruntime  # noqa: PLC0415
@@ -216,6 +220,8 @@ def _write_onnx(deployed: Deployed, card: ModelCard, path: Path) -> float:
         )
     assert program is not None
     _tidy(program.model, onnx_ir)
+    if half:
+        _halve_weights(program.model.graph, onnx_ir)
     program.model.metadata_props[METADATA_KEY] = card.to_json()
     program.save(path)
     options = onnxruntime.SessionOptions()
@@ -226,7 +232,23 @@ def _write_onnx(deployed: Deployed, card: ModelCard, path: Path) -> float:
     def run(images: Any) -> dict[str, Any]:
         return dict(zip(names, session.run(names, {INPUT: images}), strict=True))
 
-    return _compared(deployed, run, _noise(deployed), _TOLERANCE)
+    return _compared(deployed, run, _noise(deployed), _HALF_TOLERANCE if half else _TOLERANCE)
+
+
+def _halve_weights(graph: Any, onnx_ir: Any) -> None:
+    """Store large weights in float16, each with a cast to float32 in front of the nodes that use it."""
+    first = graph[0]
+    for name, value in list(graph.initializers.items()):
+        if value.dtype != onnx_ir.DataType.FLOAT or value.const_value.size < _SMALL:
+            continue
+        weights = value.const_value.numpy().astype(np.float16)
+        del graph.initializers[name]
+        stored = onnx_ir.Value(name=f"{name}/float16", const_value=onnx_ir.tensor(weights))
+        stored.shape, stored.dtype = onnx_ir.Shape(weights.shape), onnx_ir.DataType.FLOAT16
+        graph.register_initializer(stored)
+        value.const_value = None
+        cast = onnx_ir.node("Cast", [stored], {"to": onnx_ir.DataType.FLOAT.value}, outputs=[value])
+        graph.insert_before(first, cast)
 
 
 def _tidy(model: Any, onnx_ir: Any) -> None:
@@ -250,7 +272,7 @@ def _tidy(model: Any, onnx_ir: Any) -> None:
 
 
 def _write_openvino(
-    deployed: Deployed, card: ModelCard, path: Path, calibration: Sequence[ImageArray] | None
+    deployed: Deployed, card: ModelCard, path: Path, calibration: Sequence[ImageArray] | None, half: bool
 ) -> float:
     try:
         import openvino  # noqa: PLC0415
@@ -271,7 +293,7 @@ def _write_openvino(
         with quiet():
             network = quantise(network, calibration, card.input)
     network.set_rt_info(card.to_json(), METADATA_KEY)
-    openvino.save_model(network, path, compress_to_fp16=False)
+    openvino.save_model(network, path, compress_to_fp16=half)
     compiled = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
     def run(images: Any) -> dict[str, Any]:
@@ -279,7 +301,7 @@ def _write_openvino(
         return {name: outputs[name] for name in deployed.names}
 
     if calibration is None:
-        return _compared(deployed, run, _noise(deployed), _TOLERANCE)
+        return _compared(deployed, run, _noise(deployed), _HALF_TOLERANCE if half else _TOLERANCE)
     return _compared(deployed, run, normalise(torch.from_numpy(calibration[0]), card.input), float("inf"))
 
 
