@@ -15,6 +15,7 @@ from datasets.trees import (
     coco,
     frame_lines,
     write_coco,
+    write_det,
     write_list,
     write_picture,
     write_vid,
@@ -138,6 +139,59 @@ def test_a_damaged_list_is_damage_and_the_folders_take_its_place(vid: Path) -> N
         == f"{vid / 'ImageSets/VID/val.txt'}, line 1: 'rubbish' is not a path and a number"
     )
     assert (report.frames, report.frames_from) == (5, "folders")
+
+
+def test_det_is_counted_by_pictures_of_the_30_classes(tmp_path: Path) -> None:
+    write_picture(
+        write_det(tmp_path, pictures=True) / "Data/DET/train/ILSVRC2013_train/n03/without_annotation.JPEG"
+    )
+    report = check_dataset(tmp_path, split="train")
+    assert (report.layout, report.split, report.frames_from) == ("imagenet-det", "train", "folders")
+    assert (report.videos, report.frames, report.boxes) == (4, 4, 6)
+    assert {one.name: (one.videos, one.boxes) for one in report.classes if one.boxes} == {
+        "car": (3, 4), "dog": (1, 1), "zebra": (1, 1),
+    }  # fmt: skip
+    assert kinds(report) == {"missing list": 1}
+    assert report.is_usable
+
+
+def test_damage_in_det_is_found(tmp_path: Path) -> None:
+    names = list(write_det(tmp_path, pictures=True).glob("Annotations/DET/train/*/*/*.xml"))
+    (tmp_path / "ImageSets").mkdir()
+    (tmp_path / "ImageSets/DET_train_30classes.txt").write_text(
+        "train/gone 1\n" + "".join(f"train/ILSVRC2013_train/n02/{path.stem} 1\n" for path in names[:2])
+    )
+    annotation = tmp_path / "Annotations/DET/train/ILSVRC2013_train/n02/n02_1.xml"
+    annotation.write_text(xml(xml_object(box=(9, 9, 3, 3))))
+    picture = tmp_path / "Data/DET/train/ILSVRC2013_train/n02/n02_2.JPEG"
+    picture.write_bytes(picture.read_bytes()[:500])
+    report = check_dataset(tmp_path, split="train")
+    assert kinds(report) == {
+        "missing annotation": 1, "inverted box": 1, "missing picture": 1, "damaged picture": 1,
+    }  # fmt: skip
+    assert example(report, "inverted box").startswith(f"{annotation}, line 14: ")
+    assert example(report, "damaged picture").startswith(f"{picture}: is cut off")
+    (tmp_path / "ImageSets/DET_train_30classes.txt").write_text("rubbish\n")
+    damaged = check_dataset(tmp_path, split="train")
+    assert "line 1: 'rubbish' is not a path and a number" in example(damaged, "damaged list")
+    assert (damaged.frames, damaged.frames_from) == (3, "folders")
+
+
+def test_det_without_a_picture_of_the_30_classes_is_damage(tmp_path: Path) -> None:
+    write_det(tmp_path, {"train/a": ("n07739125",)})
+    report = check_dataset(tmp_path, split="train")
+    assert example(report, "no frames").startswith(f"{tmp_path / 'Annotations/DET/train'}: holds no picture")
+    with pytest.raises(DatasetError, match=r"DET/val: no such folder, .* splits that are there: train"):
+        check_dataset(tmp_path)
+
+
+def test_that_det_is_there_too_is_told_where_vid_is_looked_through(vid: Path) -> None:
+    write_det(vid)
+    report = check_dataset(vid)
+    assert (report.layout, report.is_usable) == ("imagenet-vid", True)
+    assert "ask for the layout imagenet-det" in example(report, "another dataset")
+    assert check_dataset(vid, "imagenet-vid").findings == ()
+    assert check_dataset(vid, "imagenet-det", "train").frames == 4
 
 
 def test_a_gap_in_the_numbering_is_told_but_not_an_even_choice(tmp_path: Path) -> None:

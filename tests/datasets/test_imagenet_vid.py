@@ -77,6 +77,23 @@ def test_a_missing_list_is_made_from_the_folders(tmp_path: Path) -> None:
     assert made.frame_ids.tolist() == listed.frame_ids.tolist() == [1, 2, 3, 4, 5]
 
 
+def test_without_a_list_a_picture_without_annotation_is_refused(tmp_path: Path) -> None:
+    first, second = (f"val/{name}" for name in TWO)
+    write_vid(tmp_path, TWO, pictures=True)
+    assert load_imagenet_vid(tmp_path).frame_count == 5
+    (tmp_path / f"Annotations/VID/{first}/000001.xml").unlink()
+    with pytest.raises(DatasetError, match=rf"Data/VID/{first}/000001\.JPEG: has no annotation; restore it, or"):
+        load_imagenet_vid(tmp_path)
+    write_list(tmp_path, "val.txt", frame_lines({"ILSVRC2015_val_00000001": 2}))
+    assert load_imagenet_vid(tmp_path).frame_count == 2
+    (tmp_path / "ImageSets/VID/val.txt").unlink()
+    shutil.rmtree(tmp_path / f"Annotations/VID/{first}")
+    with pytest.raises(DatasetError, match=rf"Data/VID/{first}/000000\.JPEG: has no annotation"):
+        load_imagenet_vid(tmp_path)
+    shutil.rmtree(tmp_path / f"Data/VID/{first}")
+    assert [video.name for video in load_imagenet_vid(tmp_path).videos] == [second]
+
+
 def test_the_list_of_videos_serves_as_well(tmp_path: Path) -> None:
     write_vid(tmp_path, TWO)
     path = tmp_path / "ImageSets" / "VID_val_videos.txt"

@@ -8,30 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datasets.trees import CAR, DOG, ZEBRA, write_vid, xml, xml_object
+from datasets.trees import CAR, DET_PICTURES, DOG, OTHER, ZEBRA, write_det, write_vid
 from heatprop.datasets import DatasetError, VideoDataset
 from heatprop.datasets.imagenet_det import load_imagenet_det
 from heatprop.datasets.imagenet_lists import Snippet
 from heatprop.datasets.joining import join_datasets
 from heatprop.datasets.training_sample import balance_classes, sample_training_frames, thin_out
 from heatprop.errors import InvalidConfigError
-
-OTHER = "n07739125"
-PICTURES = {
-    "train/ILSVRC2013_train/n02/n02_1": (CAR,),
-    "train/ILSVRC2013_train/n02/n02_2": (CAR, OTHER, CAR),
-    "train/ILSVRC2013_train/n03/n03_1": (OTHER,),
-    "train/ILSVRC2014_train_0000/x_3": (DOG, CAR),
-    "train/ILSVRC2014_train_0000/x_4": (ZEBRA,),
-}
-
-
-def write_det(root: Path, pictures: dict[str, tuple[str, ...]] = PICTURES) -> Path:
-    for name, wnids in pictures.items():
-        path = root / "Annotations/DET" / f"{name}.xml"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(xml(*(xml_object(wnid) for wnid in wnids)))
-    return root
 
 
 def classes_of(dataset: VideoDataset) -> Counter[str]:
@@ -42,7 +25,9 @@ def classes_of(dataset: VideoDataset) -> Counter[str]:
 
 def test_without_a_list_the_pictures_with_one_of_the_30_classes_are_kept(tmp_path: Path) -> None:
     dataset = load_imagenet_det(write_det(tmp_path))
-    assert [video.name for video in dataset.videos] == sorted(set(PICTURES) - {"train/ILSVRC2013_train/n03/n03_1"})
+    assert [video.name for video in dataset.videos] == sorted(
+        set(DET_PICTURES) - {"train/ILSVRC2013_train/n03/n03_1"}
+    )
     assert all(video.length == 1 for video in dataset.videos)
     assert classes_of(dataset) == {"car": 3, "dog": 1, "zebra": 1}
     assert len(dataset.truth) == 6
@@ -51,7 +36,7 @@ def test_without_a_list_the_pictures_with_one_of_the_30_classes_are_kept(tmp_pat
 
 
 def test_a_list_says_which_pictures_and_each_counts_once(tmp_path: Path) -> None:
-    names = list(PICTURES)
+    names = list(DET_PICTURES)
     (write_det(tmp_path) / "ImageSets").mkdir()
     lines = [f"{names[4]} 1", f"{names[0].removeprefix('train/')} 1", f"{names[4]} 1"]
     (tmp_path / "ImageSets/DET_train_30classes.txt").write_text("\n".join(lines))

@@ -12,6 +12,14 @@ import numpy as np
 
 WIDTH, HEIGHT = 64, 48
 CAR, DOG, ZEBRA = "n02958343", "n02084071", "n02391049"
+OTHER = "n07739125"  # of the 170 classes of DET that VID does not have
+DET_PICTURES = {
+    "train/ILSVRC2013_train/n02/n02_1": (CAR,),
+    "train/ILSVRC2013_train/n02/n02_2": (CAR, OTHER, CAR),
+    "train/ILSVRC2013_train/n03/n03_1": (OTHER,),
+    "train/ILSVRC2014_train_0000/x_3": (DOG, CAR),
+    "train/ILSVRC2014_train_0000/x_4": (ZEBRA,),
+}
 GOLDEN = Path(__file__).parents[1] / "golden" / "videval"
 
 
@@ -23,8 +31,9 @@ def xml_object(
     generated: int = 0,
 ) -> str:
     xmin, ymin, xmax, ymax = box
+    trackid = "" if track is None else f"\t\t<trackid>{track}</trackid>\n"
     return (
-        f"\t<object>\n\t\t<trackid>{track}</trackid>\n\t\t<name>{wnid}</name>\n\t\t<bndbox>\n"
+        f"\t<object>\n{trackid}\t\t<name>{wnid}</name>\n\t\t<bndbox>\n"
         f"\t\t\t<xmax>{xmax}</xmax>\n\t\t\t<xmin>{xmin}</xmin>\n\t\t\t<ymax>{ymax}</ymax>\n\t\t\t<ymin>{ymin}</ymin>\n"
         f"\t\t</bndbox>\n\t\t<occluded>{occluded}</occluded>\n\t\t<generated>{generated}</generated>\n\t</object>\n"
     )
@@ -70,6 +79,17 @@ def write_vid(
             (folder / f"{frame:06d}.xml").write_text(xml(xml_object()) if text is None else text)
             if pictures:
                 write_picture(root / "Data" / "VID" / split / snippet / f"{frame:06d}.JPEG")
+    return root
+
+
+def write_det(root: Path, contents: Mapping[str, Sequence[str]] = DET_PICTURES, *, pictures: bool = False) -> Path:
+    """Write annotations of pictures that hold objects of these classes; pictures only if asked."""
+    for name, wnids in contents.items():
+        path = root / "Annotations/DET" / f"{name}.xml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(xml(*(xml_object(wnid, track=None) for wnid in wnids)))
+        if pictures:
+            write_picture(root / "Data/DET" / f"{name}.JPEG")
     return root
 
 

@@ -15,7 +15,7 @@ from rich.table import Table
 from heatprop.cli.interrupts import Interrupted, Interrupts
 from heatprop.cli.messages import error
 from heatprop.cli.progress import FrameProgress
-from heatprop.datasets.checking import Pictures, check_dataset
+from heatprop.datasets.checking import CheckedLayout, Pictures, check_dataset
 from heatprop.datasets.report import DatasetReport
 
 
@@ -25,6 +25,7 @@ class Dataset:
     $ heatprop dataset check ILSVRC2015
     $ heatprop dataset check my-videos --quick
     $ heatprop dataset check ILSVRC2015 --split train --no-images --json
+    $ heatprop dataset check ILSVRC2015 --layout imagenet-det --split train
 
     Says what is there, what is missing and what is damaged. Exit code 0: usable, 1: damage was found.
     """
@@ -33,10 +34,10 @@ class Dataset:
     """What to do."""
     root: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="ROOT")]
     """Folder of the dataset: ILSVRC2015, or one with a CocoVID file; or that file."""
-    layout: Literal["auto", "imagenet-vid", "coco-video"] = "auto"
-    """How its files are laid out."""
+    layout: CheckedLayout | Literal["auto"] = "auto"
+    """How its files are laid out. imagenet-det: its pictures of the 30 classes of VID, for training."""
     split: Annotated[str, tyro.conf.arg(metavar="NAME")] = "val"
-    """Split of ImageNet VID: val, train, or the name of a list in ImageSets."""
+    """Split of ImageNet: val, train, or, of VID, the name of a list in ImageSets."""
     quick: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
     """Read only headers and ends of pictures, instead of decoding them."""
     no_images: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
@@ -103,21 +104,25 @@ class _Stages:
             self._bar = None
 
 
+def _videos(report: DatasetReport) -> str:
+    return "pictures" if report.layout == "imagenet-det" else "videos"
+
+
 def _print(report: DatasetReport) -> None:
     console = Console(highlight=False, markup=False, soft_wrap=True)
     split = "" if report.split is None else f", split {report.split}"
     console.print(f"{report.root}: {report.layout}{split}")
     console.print(f"  frames from  {report.frames_from}")
     console.print(
-        f"  there are    {report.videos:,} videos, {report.frames:,} frames ({report.empty_frames:,} without "
-        f"objects), {report.boxes:,} boxes, {report.tracks:,} tracks"
+        f"  there are    {report.videos:,} {_videos(report)}, {report.frames:,} frames ({report.empty_frames:,} "
+        f"without objects), {report.boxes:,} boxes, {report.tracks:,} tracks"
     )
     console.print(f"  pictures     {report.pictures}")
     shown = [one for one in report.classes if one.boxes]
     if shown:
         table = Table(box=None, pad_edge=False, header_style="bold")
         table.add_column("class")
-        for column in ("id", "videos", "tracks", "boxes"):
+        for column in ("id", _videos(report), "tracks", "boxes"):
             table.add_column(column, justify="right")
         for one in shown:
             table.add_row(one.name, str(one.id), f"{one.videos:,}", f"{one.tracks:,}", f"{one.boxes:,}")

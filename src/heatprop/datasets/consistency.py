@@ -21,13 +21,14 @@ _CHUNK = 256
 
 
 def check_pictures(
-    dataset: VideoDataset, *, quick: bool, report: Report, progress: Progress | None = None
+    dataset: VideoDataset, *, quick: bool, whole_folders: bool, report: Report, progress: Progress | None = None
 ) -> bool:
     """Report pictures that are missing, damaged, of another size than annotated, or in no annotation.
 
     Args:
         dataset: whose pictures to look at.
         quick: as in `inspect_picture`.
+        whole_folders: whether all pictures of its folders should be in it, and others are reported.
         report: takes each finding.
         progress: called now and then with the pictures done and their total.
 
@@ -38,7 +39,7 @@ def check_pictures(
         folder: _pictures_in(folder) for folder in dict.fromkeys(path.parent for path in dataset.image_paths)
     }
     if not any(path.name in names_in[path.parent] for path in dataset.image_paths):
-        text = "none of the pictures is there; detections can be scored, but nothing can be detected"
+        text = "none of the pictures is there; detections can be scored, but nothing can be detected or learned"
         report(Finding("no pictures", str(dataset.root), text, is_damage=False))
         return False
     sizes = dataset.image_sizes.tolist()
@@ -52,7 +53,7 @@ def check_pictures(
     for path in dataset.image_paths:
         names_in[path.parent].discard(path.name)
     is_damage = dataset.layout == "imagenet-vid"
-    for folder, names in names_in.items():
+    for folder, names in names_in.items() if whole_folders else ():
         for name in sorted(names):
             text = "has no annotation, or is not listed"
             report(Finding("picture without annotation", str(folder / name), text, is_damage=is_damage))

@@ -1,4 +1,4 @@
-"""What can be wrong with the lists and folders of ImageNet VID, before any annotation is read."""
+"""What can be wrong with the lists and folders of ImageNet VID and DET, before any annotation is read."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from heatprop.datasets.annotations import DatasetError
 from heatprop.datasets.findings import Finding, Report
+from heatprop.datasets.imagenet_det import PictureList, find_pictures, list_name, list_pictures
 from heatprop.datasets.imagenet_lists import SnippetList, find_snippets, list_folders
 from heatprop.datasets.imagenet_tree import ImagenetTree, snippet_folders
 
@@ -28,8 +29,7 @@ def examine_snippets(tree: ImagenetTree, split: str, report: Report) -> SnippetL
         listed = list_folders(tree, split)
     else:
         if listed.source is None:
-            place = str(tree.root / "ImageSets" / tree.task / f"{split}.txt")
-            report(Finding("missing list", place, "is not there; the folders say what is in it", is_damage=False))
+            report(_missing_list(tree, f"{split}.txt"))
     names = {snippet.name for snippet in listed.snippets}
     if has_folder:
         annotated = _folders(tree.annotations, split, ".xml")
@@ -40,6 +40,29 @@ def examine_snippets(tree: ImagenetTree, split: str, report: Report) -> SnippetL
             text = "has pictures, but no annotations"
             report(Finding("snippet without annotations", str(tree.images / folder), text))
     return listed
+
+
+def examine_pictures(tree: ImagenetTree, split: str, report: Report) -> PictureList:
+    """Return the pictures of a split of DET, and report a list that is missing, or damaged: as `examine_snippets`.
+
+    Raises:
+        DatasetError: neither a list nor a folder says what the split is.
+    """
+    try:
+        listed = find_pictures(tree, split)
+    except DatasetError as error:
+        if not (tree.annotations / split).is_dir():
+            raise
+        report(Finding("damaged list", *_place_and_text(error)))
+        return list_pictures(tree, split)
+    if listed.source is None:
+        report(_missing_list(tree, list_name(split)))
+    return listed
+
+
+def _missing_list(tree: ImagenetTree, name: str) -> Finding:
+    place = str(tree.root / "ImageSets" / tree.task / name)
+    return Finding("missing list", place, "is not there; the folders say what is in it", is_damage=False)
 
 
 def _folders(top: Path, split: str, suffix: str) -> set[str]:

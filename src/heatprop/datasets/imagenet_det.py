@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,19 @@ from heatprop.datasets.imagenet_vid import PICTURE_SUFFIX, read_annotations
 from heatprop.datasets.joining import select_videos
 
 _LIST = "DET_{split}_30classes.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class PictureList:
+    """The pictures of a split.
+
+    Attributes:
+        source: the list file they were read from; None: made from the folders, so that all 200 classes are in it.
+        names: their paths below ``Annotations/DET``, without suffix, each once.
+    """
+
+    source: Path | None
+    names: tuple[str, ...]
 
 
 def load_imagenet_det(
@@ -40,15 +54,57 @@ def load_imagenet_det(
         DatasetError: nothing of ImageNet DET is there, or an annotation is missing or damaged.
     """
     tree = find_tree(Path(root), "DET")
-    path = tree.list_file(_LIST.format(split=split))
-    if path is not None:
-        listed = (in_split(name, split) for _, name, _ in labelled_paths(path))
-        dataset = read_pictures(tree, list(dict.fromkeys(listed)), report=report, progress=progress)
-    else:
-        dataset = read_pictures(tree, _all_pictures(tree, split), report=report, progress=progress)
-        dataset = select_videos(dataset, np.unique(dataset.truth.frames).tolist())
+    dataset = read_listed_pictures(tree, find_pictures(tree, split), report=report, progress=progress)
     if not dataset.frame_count:
         raise DatasetError(f"{tree.annotations / split}: no picture of the 30 classes; unpack the archive again")
+    return dataset
+
+
+def list_name(split: str) -> str:
+    """Return the name of the list file of a split."""
+    return _LIST.format(split=split)
+
+
+def find_pictures(tree: ImagenetTree, split: str) -> PictureList:
+    """Return the pictures of a split, as its list names them or else the folders hold them.
+
+    Raises:
+        DatasetError: the list is damaged, or there is neither list nor folder.
+    """
+    path = tree.list_file(list_name(split))
+    if path is None:
+        return list_pictures(tree, split)
+    names = (in_split(name, split) for _, name, _ in labelled_paths(path))
+    return PictureList(path, tuple(dict.fromkeys(names)))
+
+
+def list_pictures(tree: ImagenetTree, split: str) -> PictureList:
+    """Return all pictures that the folders of a split hold annotations of.
+
+    Raises:
+        DatasetError: there is no such folder.
+    """
+    top = tree.annotations / split
+    if not top.is_dir():
+        raise DatasetError(
+            f"{top}: no such folder, and no list {list_name(split)}; splits that are there: {tree.splits()}"
+        )
+    folders = [folder.relative_to(tree.annotations).as_posix() for folder in sorted(snippet_folders(top))]
+    names = (f"{folder}/{name}" for folder in folders for name in frame_names(tree.annotations / folder, ".xml"))
+    return PictureList(None, tuple(names))
+
+
+def read_listed_pictures(
+    tree: ImagenetTree, listed: PictureList, *, report: Report = refuse, progress: Progress | None = None
+) -> VideoDataset:
+    """Return the dataset of a list; of one made from the folders the pictures with one of the 30 classes.
+
+    Raises:
+        DatasetError: by `report`: an annotation is missing or damaged.
+    """
+    dataset = read_pictures(tree, listed.names, report=report, progress=progress)
+    if listed.source is None:
+        dataset = select_videos(dataset, np.unique(dataset.truth.frames).tolist())
     return dataset
 
 
@@ -75,11 +131,3 @@ def read_pictures(
         truth=truth,
         annotation_paths=annotations,
     )
-
-
-def _all_pictures(tree: ImagenetTree, split: str) -> list[str]:
-    top = tree.annotations / split
-    if not top.is_dir():
-        raise DatasetError(f"{top}: no such folder, and no list {_LIST.format(split=split)}; unpack the archive")
-    folders = [folder.relative_to(tree.annotations).as_posix() for folder in sorted(snippet_folders(top))]
-    return [f"{folder}/{name}" for folder in folders for name in frame_names(tree.annotations / folder, ".xml")]

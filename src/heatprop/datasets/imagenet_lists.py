@@ -67,9 +67,9 @@ def find_snippets(tree: ImagenetTree, split: str) -> SnippetList:
             names = {name for path in lists for name, _ in _labelled(path, split)}
             return SnippetList(lists[0], _from_folders(tree, sorted(names)), is_complete=True)
     if not (tree.annotations / split).is_dir():
-        have = ", ".join(sorted(child.name for child in tree.annotations.iterdir() if child.is_dir())) or "none"
         raise DatasetError(
-            f"{tree.annotations}: no split {split!r} and no list {split}.txt; splits that are there: {have}"
+            f"{tree.annotations}: no split {split!r} and no list {split}.txt; "
+            f"splits that are there: {tree.splits()}"
         )
     return list_folders(tree, split)
 

@@ -40,6 +40,10 @@ class ImagenetTree:
         places = (folder / self.task / name, folder / name)
         return next((place for place in places if place.is_file()), None)
 
+    def splits(self) -> str:
+        """Return the names of the splits that have annotations, for messages."""
+        return ", ".join(sorted(child.name for child in self.annotations.iterdir() if child.is_dir())) or "none"
+
 
 def find_tree(root: Path, task: str) -> ImagenetTree:
     """Return the copy of ImageNet `task` in `root`, or in a folder ``ILSVRC2015`` or ``ILSVRC`` there.

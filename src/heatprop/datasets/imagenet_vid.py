@@ -12,7 +12,7 @@ from heatprop.datasets.columns import TruthColumns
 from heatprop.datasets.findings import Finding, Progress, Report, refuse
 from heatprop.datasets.imagenet_classes import VID_CLASS_IDS, VID_CLASSES, VID_LABELS
 from heatprop.datasets.imagenet_lists import Snippet, SnippetList, find_snippets
-from heatprop.datasets.imagenet_tree import ImagenetTree, find_tree, frame_names
+from heatprop.datasets.imagenet_tree import ImagenetTree, find_tree, frame_names, snippet_folders
 from heatprop.datasets.voc_xml import read_annotation
 from heatprop.types import IntArray
 
@@ -36,11 +36,14 @@ def load_imagenet_vid(
         progress: called now and then with the frames read and their total.
 
     Raises:
-        DatasetError: nothing of ImageNet VID is there, it holds no frame, list and folder disagree, or an
-            annotation is damaged; the message names file and line.
+        DatasetError: nothing of ImageNet VID is there, it holds no frame, list and folder disagree, a picture has
+            no annotation and no list leaves it out, or an annotation is damaged; the message names file and line.
     """
     tree = find_tree(Path(root), "VID")
-    return read_listed(tree, find_snippets(tree, split), report=report, progress=progress)
+    listed = find_snippets(tree, split)
+    if listed.source is None:
+        compare_with_pictures(tree, split, listed, report)
+    return read_listed(tree, listed, report=report, progress=progress)
 
 
 def read_listed(
@@ -151,3 +154,22 @@ def compare_with_folders(tree: ImagenetTree, listed: SnippetList, report: Report
                 text = f"is not in {listed.source}, which lists the other frames; restore the list"
                 report(Finding("annotation not listed", str(folder / f"{frame}.xml"), text))
     return frozenset(missing)
+
+
+def compare_with_pictures(tree: ImagenetTree, split: str, listed: SnippetList, report: Report = refuse) -> None:
+    """Report pictures of a split without annotation, where the folders stand in for a list.
+
+    A lost annotation would leave its frame out unseen, and move the numbers of all later ones.
+
+    Raises:
+        DatasetError: by `report`.
+    """
+    annotated = {snippet.name: frozenset(snippet.frames) for snippet in listed.snippets}
+    top = tree.images / split
+    for folder in snippet_folders(top, PICTURE_SUFFIX) if top.is_dir() else ():
+        known = annotated.get(folder.relative_to(tree.images).as_posix(), frozenset())
+        for frame in frame_names(folder, PICTURE_SUFFIX):
+            if frame not in known:
+                place = str(folder / f"{frame}{PICTURE_SUFFIX}")
+                text = f"has no annotation; restore it, or list in ImageSets/VID/{split}.txt the frames that count"
+                report(Finding("picture without annotation", place, text))
