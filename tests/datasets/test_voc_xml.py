@@ -150,6 +150,7 @@ DAMAGED: dict[str, tuple[str | bytes, str]] = {
     "no ymax": (xml(xml_object()).replace("ymax", "y"), r"a.xml, line 14: <bndbox> has no <ymax>"),
     "NaN": (xml(xml_object(box=("nan", 5, 20, 30))), r"a.xml, line 16: xmin is 'nan'"),
     "infinity": (xml(xml_object(box=(4, 5, "1e999", 30))), r"a.xml, line 15: xmax is '1e999'"),
+    "a side beyond reason": (xml(xml_object(box=(4, 5, "1e300", 30))), r"a.xml, line 15: xmax is '1e300'"),
     "an empty number": (xml(xml_object(box=("", 5, 20, 30))), r"a.xml, line 16: xmin is ''"),
     "underscores": (xml(xml_object(box=("1_0", 5, 20, 30))), r"a.xml, line 16: xmin is '1_0'"),
     "inverted in x": (xml(xml_object(box=(21, 5, 20, 30))), r"a.xml, line 14: box is inverted: x from 21 to 20"),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lxml import etree
 
 _LONGEST = 1 << 24  # bytes; those of ImageNet have thousands
-_INTEGER_LIMIT = 2**53
+_LIMIT = 2**53
 _NO_DOCTYPE = "a DOCTYPE is not allowed, for it can define entities; take it out"
 
 
@@ -185,16 +185,18 @@ def _number(element: etree._Element) -> float:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not math.isfinite(value) or "_" in text:
+    if not abs(value) <= _LIMIT or "_" in text:
         raise _DamageError(
-            "bad number", _line(element), f"{element.tag} is {text!r:.40}; it must be a finite number"
+            "bad number",
+            _line(element),
+            f"{element.tag} is {text!r:.40}; it must be a finite number, at most 2^53",
         )
     return value
 
 
 def _whole(element: etree._Element) -> int:
     value = _number(element)
-    if not value.is_integer() or abs(value) > _INTEGER_LIMIT:
+    if not value.is_integer():
         raise _DamageError("bad number", _line(element), f"{element.tag} is {value:g}; it must be a whole number")
     return int(value)
 

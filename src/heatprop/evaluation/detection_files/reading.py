@@ -23,6 +23,7 @@ from heatprop.evaluation.detection_files.raw import DetectionFileError, RawDetec
 from heatprop.evaluation.detections import DetectionTable
 
 _PARSERS = {"[": parse_coco, "{": parse_json_lines}
+_FARTHEST = 2.0**53  # pixels; areas of larger boxes overflow
 
 
 def read_detections(path: str | Path, dataset: VideoDataset) -> DetectionTable:
@@ -30,7 +31,8 @@ def read_detections(path: str | Path, dataset: VideoDataset) -> DetectionTable:
 
     Raises:
         DetectionFileError: the file cannot be read, is cut off, or a detection in it is not possible: an unknown
-            frame or class, a number that is none or not finite, a box whose sides are crossed.
+            frame or class, a number that is none or not finite, a box whose sides are crossed or far beyond any
+            picture.
     """
     path = Path(path)
     try:
@@ -51,7 +53,8 @@ def _checked(raw: RawDetections, path: Path, dataset: VideoDataset) -> Detection
     labels = positions(np.array(dataset.class_ids), raw.numbers[:, 0])
     _, _, x1, y1, x2, y2 = raw.numbers.T
     upright = (x1 <= x2) & (y1 <= y2)
-    wrong = np.flatnonzero(~finite | (raw.frames < 0) | (labels < 0) | ~upright)
+    near: NDArray[np.bool_] = np.logical_and.reduce(np.abs(raw.numbers[:, 2:]) <= _FARTHEST, axis=1)
+    wrong = np.flatnonzero(~finite | (raw.frames < 0) | (labels < 0) | ~upright | ~near)
     if len(wrong):
         first = int(wrong[0])
         class_id, score, *box = raw.numbers[first].tolist()
@@ -62,6 +65,8 @@ def _checked(raw: RawDetections, path: Path, dataset: VideoDataset) -> Detection
         elif labels[first] < 0:
             ids = dataset.class_ids
             problem = f"class {class_id:g} is unknown; the dataset has {len(ids)}, from {min(ids)} to {max(ids)}"
+        elif not near[first]:
+            problem = f"box {box} lies beyond any picture; it must be in pixels"
         else:
             problem = f"box {box} has crossed sides; it must be x1 <= x2 and y1 <= y2"
         raise DetectionFileError(f"{path}, {raw.place(first)}: {problem}")
