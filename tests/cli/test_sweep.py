@@ -47,6 +47,14 @@ def test_a_table_marks_the_best(run: Run, cached: Path) -> None:
     assert done.out.count("*") == 3
 
 
+def test_a_row_is_a_line_with_seq_nms_too(run: Run, cached: Path) -> None:
+    done = run("sweep", *options(cached), "--seq-nms")
+    title, header, *rows = done.out.splitlines()
+    assert title == "All with Seq-NMS afterwards"
+    assert header.startswith("method")
+    assert [row.split()[0] for row in rows] == ["network", "interpolation", "propagation"]
+
+
 def test_json_and_csv_say_the_same(run: Run, cached: Path) -> None:
     done = run("sweep", *options(cached), "--radius", "0:1", "--seq-nms", "--json", "--csv", "table.csv")
     result = json.loads(done.out)

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
-from rich.console import Console
-from rich.table import Table
+from rich.console import Console, RenderableType
 
 from heatprop.cli.interrupts import Interrupted, Interrupts
 from heatprop.cli.messages import say
@@ -25,7 +24,7 @@ from heatprop.evaluation.runs.cache_manifest import require_dataset
 from heatprop.evaluation.runs.methods import Method
 from heatprop.evaluation.runs.number_lists import parse_numbers, parse_whole_numbers
 from heatprop.evaluation.runs.sweep import SweepRow, grid, sweep
-from heatprop.evaluation.tables import new_table, percent
+from heatprop.evaluation.tables import new_table, percent, titled
 from heatprop.io.outputs import OutputFile
 from heatprop.pipeline import usable_processors
 from heatprop.propagation import PropagationConfig
@@ -152,7 +151,7 @@ def as_csv(rows: Sequence[SweepRow]) -> str:
     return text.getvalue()
 
 
-def as_table(rows: Sequence[SweepRow]) -> Table:
+def as_table(rows: Sequence[SweepRow]) -> RenderableType:
     """Return a table for `rich`; the best of each figure is bold and has a star."""
     best = best_rows(rows)
     table = new_table(("method", "P", "alpha", "beta", "threshold", "AP50 COCO", "AP75 COCO", "mAP official"))
@@ -162,9 +161,8 @@ def as_table(rows: Sequence[SweepRow]) -> Table:
         figures = []
         for name, value in zip(_FIGURES, (row.ap50, row.ap75, row.official), strict=True):
             figures.append(percent(value) + ("*" if best.get(name) == place else " "))
-        name = row.method.name + (" + Seq-NMS" if row.method.seq_nms else "")
-        table.add_row(name, *words, *figures, style="bold" if place in best.values() else None)
-    return table
+        table.add_row(row.method.name, *words, *figures, style="bold" if place in best.values() else None)
+    return titled("All with Seq-NMS afterwards", table) if rows[0].method.seq_nms else table
 
 
 def _flat(row: SweepRow) -> dict[str, object]:
