@@ -160,6 +160,8 @@ class ScheduleConfig:
         factor: of "steps".
         final_share: of "cosine".
         warm_up_epochs: the learning rate grows from 0 on this long.
+        early_epochs: so many epochs, the first, learn from smaller inputs, which is faster.
+        early_side: side of these inputs, in pixels.
     """
 
     epochs: int = 80
@@ -169,6 +171,8 @@ class ScheduleConfig:
     factor: float = 0.1
     final_share: float = 0.0
     warm_up_epochs: float = 0.0
+    early_epochs: int = 0
+    early_side: int = 128
 
     def __post_init__(self) -> None:
         check_count("schedule.epochs", self.epochs, 1)
@@ -179,6 +183,31 @@ class ScheduleConfig:
         check_range("schedule.factor", self.factor, 0, 1)
         check_range("schedule.final_share", self.final_share, 0, 1)
         check_range("schedule.warm_up_epochs", self.warm_up_epochs, 0, self.epochs)
+        check_range("schedule.early_epochs", self.early_epochs, 0, self.epochs)
+        check_range("schedule.early_side", self.early_side, STRIDE, LARGEST_SIDE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainingConfig:
+    """How the backbone first learns to tell single objects apart; see `heatprop.training.pretraining`.
+
+    Attributes:
+        epochs: how often every picture gives an object; 0: there is no pretraining.
+        side: of the objects that are cut out, in pixels.
+        batch_size: objects a step.
+        learning_rate: the highest, of AdamW.
+    """
+
+    epochs: int = 0
+    side: int = 64
+    batch_size: int = 64
+    learning_rate: float = 2e-3
+
+    def __post_init__(self) -> None:
+        check_count("pretraining.epochs", self.epochs, 0)
+        check_range("pretraining.side", self.side, 32, LARGEST_SIDE)
+        check_count("pretraining.batch_size", self.batch_size, 2)
+        check_range("pretraining.learning_rate", self.learning_rate, 0, 1e6)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,6 +265,7 @@ class TrainingConfig:
     data: DataConfig = field(default_factory=DataConfig)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
+    pretraining: PretrainingConfig = field(default_factory=PretrainingConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     loss: LossWeights = field(default_factory=LossWeights)

@@ -16,6 +16,7 @@ from heatprop.training.datasets import load_training_set, load_validation_set
 from heatprop.training.engine import Run
 from heatprop.training.learning import Learner
 from heatprop.training.optimisation import WeightAverage, build_optimiser
+from heatprop.training.pretraining import ObjectCrops, pretrain
 from heatprop.training.ranks import Ranks, local_rank
 from heatprop.training.reports import Watcher
 from heatprop.training.run_folder import LAST, RunFolder
@@ -46,6 +47,8 @@ def open_run(config: TrainingConfig, path: Path, folder: RunFolder | None, ranks
     if saved is not None:
         require_same(path, saved, config, data)
     learner, said = build_learner(config, dataset.classes, ranks)
+    if saved is None and config.pretraining.epochs:
+        _pretrain(learner, dataset, watcher)
     progress = Progress() if saved is None else restore(learner, saved)
     weights = sum(each.numel() for each in learner.network.parameters())
     watcher.note(
@@ -55,8 +58,8 @@ def open_run(config: TrainingConfig, path: Path, folder: RunFolder | None, ranks
     if folder is not None and saved is None:  # what cannot be written is better known now
         folder.save(learner.average.network, learner.card, state_of(learner, progress, data))
         folder.require_room()
-    side, seed = config.model.input_side, config.run.seed
-    samples = DatasetSamples(dataset, config.augmentation, side=side, seed=seed)
+    sides = [config.schedule.early_side] * config.schedule.early_epochs + [config.model.input_side]
+    samples = DatasetSamples(dataset, config.augmentation, sides=sides, seed=config.run.seed)
     return Run(
         learner,
         samples,
@@ -77,15 +80,42 @@ def build_learner(config: TrainingConfig, classes: tuple[str, ...], ranks: Ranks
     """
     start = start_network(config.model, classes, config.run.seed)
     side, multiple = config.model.input_side, start.network.multiple
-    for name, value in (("input_side", side), ("input_multiple", config.model.input_multiple)):
+    for name, value in (
+        ("model.input_side", side),
+        ("model.input_multiple", config.model.input_multiple),
+        ("schedule.early_side", config.schedule.early_side if config.schedule.early_epochs else 0),
+        ("pretraining.side", config.pretraining.side if config.pretraining.epochs else 0),
+    ):
         if value % multiple:
-            raise InvalidConfigError(f"model.{name} is {value}; it must be a multiple of {multiple}")
+            raise InvalidConfigError(f"{name} is {value}; it must be a multiple of {multiple}")
     network = start.network.to(ranks.device).to(memory_format=torch.channels_last)
     average = WeightAverage(network, config.optimiser.average)
     if ranks.count > 1 and config.model.norm == "batch":
         sync_norms(network)
     optimiser = build_optimiser(network, config.optimiser)
     return Learner(config, network, average, optimiser, start.card, ranks), start.said
+
+
+def _pretrain(learner: Learner, dataset: VideoDataset, watcher: Watcher) -> None:
+    """Pretrain the backbone in the first process, and give it to all."""
+    config, ranks, network = learner.config, learner.ranks, learner.network
+    if ranks.is_first:
+        side, seed = config.pretraining.side, config.run.seed
+        pretrain(
+            network.backbone,
+            network.backbone.channels[-1],
+            ObjectCrops(dataset, config.augmentation, side, seed),
+            len(dataset.classes),
+            config.pretraining,
+            seed=seed,
+            input_format=learner.card.input,
+            device=ranks.device,
+            workers=config.data.workers,
+            watcher=watcher,
+        )
+    backbone = {name: tensor.cpu() for name, tensor in network.backbone.state_dict().items()}
+    network.backbone.load_state_dict(ranks.from_first(backbone))
+    learner.average.network.load_state_dict(network.state_dict())
 
 
 def choose_device(name: str) -> torch.device:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,15 +25,17 @@ class DatasetSamples:
     Args:
         dataset: its pictures must be there.
         augmentation: how they are changed.
-        side: of the square input, in pixels.
+        sides: side of the square input in each epoch, in pixels; the last holds for all that follow.
         seed: of the augmentation.
     """
 
-    def __init__(self, dataset: VideoDataset, augmentation: AugmentationConfig, *, side: int, seed: int) -> None:
+    def __init__(
+        self, dataset: VideoDataset, augmentation: AugmentationConfig, *, sides: Sequence[int], seed: int
+    ) -> None:
         self._paths = dataset.image_paths
         self._truth = dataset.truth.select(~dataset.truth.crowd)
         self._bounds = np.searchsorted(self._truth.frames, np.arange(dataset.frame_count + 1))
-        self._augmentation, self._side, self._seed = augmentation, side, seed
+        self._augmentation, self._sides, self._seed = augmentation, tuple(sides), seed
         self.classes = dataset.classes
 
     def __len__(self) -> int:
@@ -44,12 +47,13 @@ class DatasetSamples:
         if image is None:
             raise SourceError(f"{self._paths[number]}: this picture is damaged; replace it")
         random = np.random.default_rng((self._seed, epoch, number))
+        side = self._sides[min(epoch, len(self._sides) - 1)]
         height, width = image.shape[:2]
-        placement = draw_placement(width, height, self._side, self._augmentation, random)
-        image = recolour(place_picture(image, placement, self._side), self._augmentation, random)
+        placement = draw_placement(width, height, side, self._augmentation, random)
+        image = recolour(place_picture(image, placement, side), self._augmentation, random)
         objects = slice(self._bounds[number], self._bounds[number + 1])
         boxes = place_boxes(self._truth.boxes[objects], placement)
-        cells = self._side // STRIDE
+        cells = side // STRIDE
         labels = self._truth.labels[objects]
         targets = make_targets(boxes / STRIDE, labels, len(self.classes), (cells, cells))
         return Sample(image, targets, number)
