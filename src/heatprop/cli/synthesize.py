@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -50,9 +51,11 @@ class Synthesize:
     """Of the pictures."""
     speed: Annotated[float, tyro.conf.arg(metavar="CELLS")] = SceneSettings.speed
     """Median speed of what moves, in 64ths of the longer side a frame."""
-    dial: Annotated[tuple[str, ...], tyro.conf.arg(metavar="CAUSE=SHARE[:STRENGTH] ...")] = ()
-    """How often a cause of difficulty strikes, and how hard at most; causes: motion_blur, defocus, noise,
-    darkness, compression, occlusion, leaving, crowd, turns, scale, pan, shake, cuts, clutter."""
+    dial: Annotated[
+        tuple[str, ...], tyro.conf.arg(metavar="CAUSE=SHARE[:STRENGTH] ...", help_behavior_hint="")
+    ] = ()
+    """How often a cause of difficulty strikes, and how hard at most. Causes: motion_blur, defocus, noise, darkness,
+    compression, occlusion, leaving, crowd, turns, scale, pan, shake, cuts, clutter."""
     quiet: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
     """No progress bar and no tables."""
 
@@ -85,7 +88,9 @@ class Synthesize:
         except OutputError as problem:
             error(problem)
             return 1
-        if not self.quiet:
+        if importlib.util.find_spec("lxml") is None:
+            say("heatprop: note: figures of what was made need lxml; pip install 'heatprop[evaluate]'")
+        elif not self.quiet:
             console = Console(highlight=False, markup=False)
             for table in report_tables([describe(self.output, split) for split in settings.splits]):
                 console.print(table)
