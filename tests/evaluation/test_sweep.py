@@ -13,12 +13,13 @@ from heatprop.errors import InvalidConfigError
 from heatprop.evaluation.detections import DetectionTable
 from heatprop.evaluation.metrics.official import mean_of_known
 from heatprop.evaluation.results import score
+from heatprop.evaluation.runs import sweep as sweep_module
 from heatprop.evaluation.runs.cache import OutputCache
 from heatprop.evaluation.runs.cache_manifest import CacheError
 from heatprop.evaluation.runs.methods import Method
 from heatprop.evaluation.runs.run_folder import RunFolder
 from heatprop.evaluation.runs.running import detect_dataset, finished_detections
-from heatprop.evaluation.runs.sweep import grid, sweep
+from heatprop.evaluation.runs.sweep import grid, parts_of, sweep
 from heatprop.seqnms import SeqNmsConfig
 
 
@@ -83,6 +84,32 @@ def test_each_row_is_what_a_run_with_this_setting_scores(
         assert row.ap75 == mean_of_known(report.coco.ap75)
     assert len({row.official for row in rows}) > 3
     assert np.isfinite([row.ap50 for row in rows]).all()
+
+
+@pytest.mark.parametrize(("room", "jobs"), [(1, 1), (1 << 22, 2), (1 << 40, 8)])
+def test_room_and_processors_change_no_figure(
+    cached: tuple[VideoDataset, OutputCache], monkeypatch: pytest.MonkeyPatch, room: int, jobs: int
+) -> None:
+    dataset, cache = cached
+    methods = grid([1, 2], [0.5], [2.0], [0.05], seq_nms=None)
+    wanted = list(sweep(dataset, cache, methods, jobs=1))
+    monkeypatch.setattr(sweep_module, "_ROOM", room)
+    counted: list[int] = []
+    assert list(sweep(dataset, cache, methods, jobs=jobs, advance=counted.append)) == wanted
+    assert sum(counted) == len(methods) * dataset.frame_count
+
+
+@pytest.mark.parametrize("methods", [1, 2, 16])
+@pytest.mark.parametrize("videos", [1, 3, 500])
+@pytest.mark.parametrize("jobs", [1, 2, 64])
+def test_tasks_are_enough_for_all_processors_and_hold_each_method_once(
+    methods: int, videos: int, jobs: int
+) -> None:
+    parts = parts_of(methods, videos, jobs)
+    assert [number for part in parts for number in range(methods)[part]] == list(range(methods))
+    assert all(range(methods)[part] for part in parts)
+    assert len(parts) == methods or videos * len(parts) >= 2 * jobs
+    assert videos < 2 * jobs or len(parts) == 1
 
 
 def test_a_threshold_below_the_floor_is_refused(cached: tuple[VideoDataset, OutputCache]) -> None:

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import pairwise, product
 from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,12 @@ from heatprop.propagation import PropagationConfig
 from heatprop.seqnms import SeqNmsConfig
 from heatprop.types import Detections, IntArray
 
-_METHODS_AT_ONCE = 16  # the detections of so many are in memory
+_METHODS_AT_ONCE = 16
+_ROOM = (
+    4 << 30
+)  # bytes that detections may take, of which there are 100 a frame at most, 56 bytes each, held twice
+_FRAME_ROOM = 2 * 100 * 56
+_TASKS_A_JOB = 2  # at least; videos differ in length
 _MOST_METHODS = 10_000
 
 
@@ -103,7 +108,7 @@ def sweep(
     advance: Callable[[int], None] = lambda _: None,
     held: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Iterator[SweepRow]:
-    """Score methods on the outputs in a cache; a video is decompressed once for many of them.
+    """Score methods on the outputs in a cache; a video is decompressed once for several of them.
 
     Args:
         dataset: what the cache is of; its pictures are not needed.
@@ -128,19 +133,22 @@ def sweep(
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, context, _start, (slim,)) as pool:
         try:
-            for start in range(0, len(methods), _METHODS_AT_ONCE):
-                some = methods[start : start + _METHODS_AT_ONCE]
+            at_once = methods_at_once(dataset.frame_count)
+            for start in range(0, len(methods), at_once):
+                some = methods[start : start + at_once]
                 with held(), _deaf_children():
-                    futures: dict[Future[list[DetectionTable]], int] = {
-                        pool.submit(detect_video, cache.folder, number, video, labels, some): number
+                    futures: dict[Future[list[DetectionTable]], tuple[int, slice]] = {
+                        pool.submit(detect_video, cache.folder, number, video, labels, some[part]): (number, part)
                         for number, video in enumerate(dataset.videos)
+                        for part in parts_of(len(some), len(dataset.videos), jobs)
                     }
-                tables: list[list[DetectionTable]] = [[] for _ in dataset.videos]
+                tables: list[dict[int, DetectionTable]] = [{} for _ in some]  # of each method, by video
                 for future in as_completed(futures):
-                    number = futures.pop(future)
-                    tables[number] = future.result()
-                    advance(dataset.videos[number].length * len(some))
-                joined = [_join([each[place] for each in tables]) for place in range(len(some))]
+                    number, part = futures.pop(future)
+                    for by_video, table in zip(tables[part], future.result(), strict=True):
+                        by_video[number] = table
+                    advance(dataset.videos[number].length * len(some[part]))
+                joined = [_join([by_video[number] for number in sorted(by_video)]) for by_video in tables]
                 yield from pool.map(_score, some, joined)
         except BrokenProcessPool:
             raise SweepError(
@@ -148,6 +156,28 @@ def sweep(
             ) from None
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def methods_at_once(frames: int) -> int:
+    """Return of how many methods the detections in so many frames may be in memory at once.
+
+    >>> methods_at_once(663), methods_at_once(176126), methods_at_once(10**8)
+    (16, 2, 1)
+    """
+    return min(max(_ROOM // (_FRAME_ROOM * frames), 1), _METHODS_AT_ONCE)
+
+
+def parts_of(methods: int, videos: int, jobs: int) -> list[slice]:
+    """Return the methods of each task on a video: all at once, or parts where there are fewer videos than jobs.
+
+    Each part decompresses the video again, which costs less than a processor that has nothing to do.
+
+    >>> parts_of(16, 7, 2), parts_of(16, 1, 2)
+    ([slice(0, 16, None)], [slice(0, 4, None), slice(4, 8, None), slice(8, 12, None), slice(12, 16, None)])
+    """
+    parts = min(-(-_TASKS_A_JOB * jobs // videos), methods)
+    ends = [part * methods // parts for part in range(parts + 1)]
+    return [slice(*pair) for pair in pairwise(ends)]
 
 
 def require_above_floor(threshold: float, floor: float) -> None:
