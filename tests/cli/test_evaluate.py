@@ -267,6 +267,20 @@ def test_other_settings_in_the_same_folder_are_refused(run: Run, small: Path) ->
     assert content(Path("out")) == before
 
 
+def test_finished_work_is_refused_when_the_classes_of_the_dataset_changed(
+    run: Run, street_image: ImageArray
+) -> None:
+    path = write_coco_video(Path("data"), street_image, (3,)) / "annotations.json"
+    assert run("evaluate", *FEW, "--root", "data", "-o", "out").code == 0
+    # Of a class that the model lacks nothing is kept, but it moves the numbers of those after it.
+    annotations = json.loads(path.read_text())
+    annotations["categories"].insert(0, {"id": 99, "name": "unicorn"})
+    path.write_text(json.dumps(annotations))
+    done = run("evaluate", *FEW, "--root", "data", "-o", "out")
+    assert done.code == 2
+    assert "out holds an evaluation with classes ['person', 'bicycle', 'car'], not ['unicorn'" in done.err
+
+
 def test_classes_that_the_model_lacks_are_listed(run: Run, small: Path) -> None:
     text = (small / "annotations.json").read_text().replace('"bicycle"', '"red panda"')
     (small / "other.json").write_text(text)

@@ -119,7 +119,8 @@ class Evaluate:
         )
         cache = None if self.cache is None else OutputCache(self.cache, manifest)
         source = manifest.to_json() | {"floor": None if cache is None else manifest.floor}
-        folder = RunFolder(self.output, {"outputs": source, "method": method.to_json()})
+        settings = {"outputs": source, "classes": list(dataset.classes), "method": method.to_json()}
+        folder = RunFolder(self.output, settings)
         network = PictureNetwork(backend, model.card, classes)
         try:
             with Interrupts():
