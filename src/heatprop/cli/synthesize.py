@@ -54,8 +54,8 @@ class Synthesize:
     dial: Annotated[
         tuple[str, ...], tyro.conf.arg(metavar="CAUSE=SHARE[:STRENGTH] ...", help_behavior_hint="")
     ] = ()
-    """How often a cause of difficulty strikes, and how hard at most. Causes: motion_blur, defocus, noise, darkness,
-    compression, occlusion, leaving, crowd, turns, scale, pan, shake, cuts, clutter."""
+    """How often a cause of difficulty strikes, and how hard at most. Causes: motion_blur, defocus, noise,
+    darkness, compression, occlusion, leaving, crowd, turns, scale, pan, shake, cuts, clutter."""
     quiet: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
     """No progress bar and no tables."""
 
