@@ -10,7 +10,7 @@ from time import perf_counter
 import torch
 
 from heatprop.datasets import VideoDataset
-from heatprop.errors import HeatpropError
+from heatprop.errors import HeatpropError, InvalidArrayError
 from heatprop.training.batch import Batch, TrainingData
 from heatprop.training.board import Board
 from heatprop.training.learning import Learner, NotFiniteError, train_step
@@ -19,9 +19,11 @@ from heatprop.training.optimisation import learning_rate
 from heatprop.training.reports import StepReport, Watcher
 from heatprop.training.run_folder import BOARD, LAST, UNREADABLE, RunFolder
 from heatprop.training.saved import Progress, state_of
-from heatprop.training.validation import Looker, average_precision, detections_of, metric_name
+from heatprop.training.validation import Looker, Picture, average_precision, detections_of, metric_name
+from heatprop.types import Detections, HeadOutput
 
 _NAMED = 10
+_DIVERGED = "begin in another folder with a lower optimiser.learning_rate or clip_norm"
 
 
 class Stopped(Exception):  # noqa: N818 - no error
@@ -164,7 +166,7 @@ class Run:
         torch.save(content, path)
         return NotFiniteError(
             f"{error}; its batch is in {path}, earlier weights are in the last checkpoint; look at the pictures, "
-            "or begin in another folder with a lower optimiser.learning_rate or clip_norm"
+            f"or {_DIVERGED}"
         )
 
     def _end_epoch(self) -> None:
@@ -199,7 +201,7 @@ class Run:
         found = []
         with closing(looker.look(dataset, rows)) as looked:
             for batch in looked:
-                found += [(picture.row, detections_of(picture, output)) for picture, output in batch]
+                found += [(picture.row, self._detections(dataset, picture, output)) for picture, output in batch]
                 self.watcher.validating(len(found), len(rows))
                 if ranks.count == 1 and self._asked():
                     raise Stopped
@@ -220,6 +222,12 @@ class Run:
             self._board.precision(number, name, precision)
             self._board.pictures(number, dataset, looker)
         return precision
+
+    def _detections(self, dataset: VideoDataset, picture: Picture, output: HeadOutput) -> Detections:
+        try:
+            return detections_of(picture, output)
+        except InvalidArrayError as error:
+            raise NotFiniteError(f"{dataset.image_paths[picture.row]}: {error}; {_DIVERGED}") from None
 
     def _save(self) -> None:
         """Write the last checkpoint; every process takes part, with what it could not read."""
