@@ -307,6 +307,8 @@ def test_classes_that_the_model_lacks_are_listed(run: Run, small: Path) -> None:
         ),
         (("--root", "data", "--cache", "data"), "cache data holds something else"),
         (("--root", "data", "--cache", "data/annotations.json"), "annotations.json"),
+        (("--root", "data", "--cache", "out"), "--cache out lies in the folder of -o, out"),
+        (("--root", "data", "--cache", "out/cache"), "--cache out/cache lies in the folder of -o"),
         (("--root", "data", "-o", "data"), "data holds other files"),
         (("--root", "data", "-o", "data/annotations.json"), "annotations.json"),
         (("--root", "data", "--model", "nothing"), "model nothing"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -210,6 +212,30 @@ def test_mot_text_is_a_file_a_video_with_frames_from_1(tmp_path):
         "2,-1,1.0,2.0,3.0,4.0,0.25,11,-1,-1",
         "2,-1,0.0,0.0,1.0,1.0,1.0,12,-1,-1",
     ]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("../out", "/out"),
+        ("a/../../out", ".."),
+        ("same", "same"),
+        ("Same", "same"),
+        ("x" * 300, "b"),
+        ("a\nb", "c:d"),
+        ("", "a//b"),
+        ("video-000002", "video-000002"),
+    ],
+)
+def test_mot_text_stays_in_its_folder_with_a_file_for_each_video_whatever_its_name(tmp_path, names):
+    videos = tuple(replace(video, name=name) for video, name in zip(DATASET.videos, names, strict=True))
+    table = make_detections([(1, 2, 0.5, [0, 0, 1.5, 1]), (3, 0, 0.25, [1, 2, 4, 6])])
+    write_mot_text(tmp_path / "mot", replace(DATASET, videos=videos), table)
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(written) == 2
+    assert all(path.is_relative_to(tmp_path / "mot") for path in written)
+    assert sum(path.read_text().count("\n") for path in written) == 2
+    assert not Path("/out.txt").exists()
 
 
 @pytest.mark.parametrize("write", [write_official_text, write_coco_json])

@@ -98,6 +98,10 @@ class Evaluate:
             HeatpropError: the request is bad.
         """
         method = self._method()
+        if self.cache is not None and self.cache.resolve().is_relative_to(self.output.resolve()):
+            raise InvalidConfigError(
+                f"--cache {self.cache} lies in the folder of -o, {self.output}; give it a folder elsewhere"
+            )
         if self.metric != "official" and importlib.util.find_spec("faster_coco_eval") is None:
             raise MissingPackageError(
                 "COCO's metrics need faster-coco-eval; pip install 'heatprop[evaluate]', or add --metric official"

@@ -8,17 +8,18 @@ scores decides who comes first.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
-from heatprop.datasets.annotations import VideoDataset
+from heatprop.datasets.annotations import Video, VideoDataset
 from heatprop.errors import OutputError
 from heatprop.evaluation.detections import DetectionTable
 from heatprop.io.outputs import OutputFile
 
+_LONGEST_NAME = 200  # bytes
 _ROWS_AT_ONCE = 50_000  # as Python's numbers they take several times the room that they have in the table
 
 
@@ -60,6 +61,8 @@ def write_mot_text(
 ) -> None:
     """Write a file for each video, ``<folder>/<name of the video>.txt``, as MOTChallenge has detections.
 
+    Its name is that of `file_names`.
+
     A line is ``frame,-1,left,top,width,height,score,class,-1,-1``: frames counted from 1 in their video, -1 for
     the identity, which a detection does not have; the eighth field, unused there, holds the official class.
     Pixels are counted as in the dataset. A video without detections gets an empty file.
@@ -69,7 +72,7 @@ def write_mot_text(
     """
     order = np.argsort(detections.frames, kind="stable")
     ordered = detections.select(order)
-    for video in dataset.videos:
+    for video, name in zip(dataset.videos, file_names(dataset.videos), strict=True):
         begin, end = np.searchsorted(ordered.frames, [video.start, video.start + video.length])
         part = ordered.select(np.arange(begin, end))
         lines = (
@@ -78,12 +81,43 @@ def write_mot_text(
                 part.frames.tolist(), _rows(dataset, part), strict=True
             )
         )
-        path = Path(folder) / f"{video.name}.txt"
+        path = Path(folder) / f"{name}.txt"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"{path.parent} cannot be made ({error.strerror}); choose another folder") from None
         _write(path, lines, overwrite)
+
+
+def file_names(videos: Sequence[Video]) -> list[str]:
+    """Return a name for a file of each video: its own, or a number where that would not do.
+
+    A name will not do that leads out of the folder, cannot be that of a file everywhere, or is that of an earlier
+    video but for case.
+
+    >>> file_names([Video(name, 0, 1) for name in ("val/a", "../a", "Val/A", "b", "")])
+    ['val/a', 'video-000002', 'video-000003', 'b', 'video-000005']
+    """
+    taken: set[str] = set()
+    names = []
+    for number, video in enumerate(videos, start=1):
+        name = video.name if all(map(_is_file_name, video.name.split("/"))) else f"video-{number:06d}"
+        if name.casefold() in taken:
+            name = f"video-{number:06d}"
+        while name.casefold() in taken:
+            name += "-"
+        taken.add(name.casefold())
+        names.append(name)
+    return names
+
+
+def _is_file_name(part: str) -> bool:
+    return (
+        part.strip(". ") == part.strip() != ""
+        and part.isprintable()
+        and not set(part) & set('\\:*?"<>|')
+        and len(part.encode("utf-8", "replace")) <= _LONGEST_NAME
+    )
 
 
 def _rows(dataset: VideoDataset, detections: DetectionTable) -> Iterator[tuple[int, int, float, list[float]]]:
