@@ -1,7 +1,7 @@
 """What propagation, interpolation and Seq-NMS bring on our own benchmark: mAP over all videos, and by difficulty.
 
     heatprop synthesize synthetic --split val test test_unseen --videos 90 --frames 60
-    python benchmarks/synthetic_video.py --root synthetic --split test
+    python benchmarks/synthetic_video.py --root synthetic --split test --model vid.onnx
 
 mAP is the official metric of ImageNet VID, of detections of at least 0.05; the network runs once. A difficulty is
 scored on the frames in which its cause is at work; the mean is over the classes that are in them. The last line is
@@ -78,7 +78,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=Path, required=True, help="folder of a synthetic dataset")
     parser.add_argument("--split", default="test")
-    parser.add_argument("--model", default="synthvid")
+    parser.add_argument("--model", required=True, help="name or path of a model with the classes of ImageNet VID")
     parser.add_argument("--backend", default="onnx")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)

@@ -28,7 +28,7 @@ from heatprop.training.loading import epoch_order
 from heatprop.training.reports import Watcher
 from heatprop.types import ImageArray, IntArray
 
-_CONTEXT = (1.0, 1.5)  # side of what is cut out, of the object's longer side
+_CONTEXT = (1.0, 2.2)  # side of what is cut out, of the longer side of the object
 _SHIFT = 0.1  # of the object's longer side
 _WARM_UP = 100  # steps
 _SMOOTHING = 0.05
