@@ -41,7 +41,8 @@ from heatprop.backends import Backend, load_model, open_backend
 from heatprop.errors import BackendError
 from heatprop.networks import CenterNet, CenterNetConfig, load_checkpoint, save_checkpoint
 from heatprop.networks.deformable import DeformableConv2d
-from heatprop.networks.export import export_checkpoint, quiet
+from heatprop.networks.deployed import quiet
+from heatprop.networks.export import export_checkpoint
 from heatprop.networks.normalisation import normalise
 from heatprop.networks.quantisation import quantise
 from heatprop.types import ImageArray

@@ -153,11 +153,11 @@ def test_a_signal_stops_with_one_line_and_nothing_is_left(tmp_path: Path, name: 
     code = (
         "import os, signal, sys\n"
         "from heatprop.networks import export\n"
-        "trace = export._trace\n"
+        "trace = export.trace\n"
         "def stopped(deployed):\n"
         f"    os.kill(os.getpid(), signal.{name})\n"
         "    return trace(deployed)\n"
-        "export._trace = stopped\n"
+        "export.trace = stopped\n"
         "from heatprop.cli import main\n"
         "sys.exit(main(['export', 'good.pth', '-o', 'model.xml']))\n"
     )

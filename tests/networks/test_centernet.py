@@ -12,6 +12,7 @@ from torchvision import models
 
 from heatprop.errors import InvalidArrayError, InvalidConfigError, ModelError
 from heatprop.networks import CenterNet, CenterNetConfig, build_network, load_checkpoint
+from heatprop.networks.deformable import DeformableConv2d
 from heatprop.networks.dla import bilinear_upsampling
 from networks.published_files import published_state
 
@@ -40,12 +41,12 @@ def test_every_backbone_gives_the_grid_of_stride_4(backbone: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("classes", "width", "offset"), [(1, 8, True), (("cat", "dog"), 300, False), (81, 64, True)]
+    ("classes", "width", "offset"), [(1, 8, True), (("cat", "dog"), 300, False), (81, 64, True), (2, 0, True)]
 )
 def test_heads_have_any_class_count_and_width(classes: int | tuple[str, ...], width: int, offset: bool) -> None:
     config = CenterNetConfig(backbone=SMALL, classes=classes, head_width=width, offset=offset)
     network = CenterNet(config).eval()
-    assert network.heatmap.hidden.out_channels == width
+    assert network.heatmap.output.in_channels == (width or 64)
     with torch.inference_mode():
         output = network(torch.zeros(1, 3, 32, 32))
     assert output.heatmap_logits.shape[1] == config.class_count
@@ -109,7 +110,7 @@ def test_images_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
         ({"classes": 0}, "classes is 0; it must be a whole number of at least 1"),
         ({"classes": ()}, "classes is 0; it must be a whole number of at least 1"),
         ({"classes": "cat"}, "classes is 'cat'; it must be a whole number of at least 1"),
-        ({"head_width": 0}, "head_width is 0; it must be a whole number of at least 1"),
+        ({"head_width": -1}, "head_width is -1; it must be a whole number of at least 0"),
     ],
 )
 def test_a_wrong_configuration_is_refused(settings: dict[str, object], message: str) -> None:

@@ -76,3 +76,15 @@ def test_a_network_of_half_precision_stays_in_half_precision() -> None:
     block = DeformableBlock(4, 6).bfloat16().eval()
     with torch.no_grad():
         assert block(torch.randn(1, 4, 8, 8).bfloat16()).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("tap", [0, 5, 17])
+def test_offsets_that_are_no_numbers_make_their_cells_nan_and_no_other(tap: int) -> None:
+    layer, features = layer_and_features((2, 3), (6, 6), 0.5, 1)
+    layer.offset_mask.weight.data[tap, :, 1, 1] = 1.0
+    whole = layer(features)
+    features[0, 1, 2, 3] = torch.inf
+    features[0, 0, 2, 3] = -torch.inf  # their sum is no number
+    broken = layer(features)
+    assert broken[0, :, 2, 3].isnan().all()
+    assert torch.equal(broken[0][:, 5, 0], whole[0][:, 5, 0])

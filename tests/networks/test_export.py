@@ -15,11 +15,12 @@ import torch
 
 from heatprop import zoo
 from heatprop.backends import load_model, open_backend
-from heatprop.errors import BackendError, InvalidConfigError, ModelError, OutputExistsError
+from heatprop.errors import BackendError, InvalidConfigError, ModelError, OutputError, OutputExistsError
 from heatprop.letterbox import fit_letterbox, letterbox
 from heatprop.networks import CenterNet, CenterNetConfig, Checkpoint, load_checkpoint
 from heatprop.networks import export as export_module
-from heatprop.networks.export import Deployed, Exported, export_checkpoint
+from heatprop.networks.deployed import Deployed
+from heatprop.networks.export import Exported, export_checkpoint
 from heatprop.networks.quantisation import sensitive_convolutions
 from heatprop.types import ImageArray
 from heatprop.zoo.card import METADATA_KEY
@@ -181,11 +182,28 @@ def test_nothing_is_written_when_the_file_computes_something_else(
         torch.nn.init.constant_(another.network.heatmap.output.bias, -2.0)
         return trace(another)
 
-    trace = export_module._trace
-    monkeypatch.setattr(export_module, "_trace", trace_another)
+    trace = export_module.trace
+    monkeypatch.setattr(export_module, "trace", trace_another)
     with pytest.raises(ModelError, match="exported heatmap differs"):
         export_checkpoint(checkpoint, tmp_path / "model.xml")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("ending", [".onnx", ".xml"])
+def test_a_network_that_gives_no_numbers_is_refused(checkpoint: Checkpoint, tmp_path: Path, ending: str) -> None:
+    broken = copy.deepcopy(checkpoint)
+    broken.network.backbone.bn1.running_var.fill_(-5.0)
+    with pytest.raises(ModelError, match=r"^the network's heatmap is not finite: its weights are broken"):
+        export_checkpoint(broken, tmp_path / f"model{ending}")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_of_the_users_called_like_a_part_is_left_alone(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    (tmp_path / "model.part.bin").write_bytes(b"precious")
+    with pytest.raises(OutputError, match=r"model\.part\.bin or \.xml is in the way; move it elsewhere$"):
+        export_checkpoint(checkpoint, tmp_path / "model.xml")
+    assert [path.name for path in tmp_path.iterdir()] == ["model.part.bin"]
+    assert (tmp_path / "model.part.bin").read_bytes() == b"precious"
 
 
 def test_a_backbone_of_timm_is_exported(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,7 @@ import tyro
 
 from heatprop.cli.interrupts import Interrupted, Interrupts
 from heatprop.cli.messages import say
-from heatprop.errors import InvalidConfigError, ModelError, SourceError, check_range
+from heatprop.errors import InvalidConfigError, ModelError, OutputError, SourceError, check_range
 from heatprop.io import open_video
 from heatprop.io.outputs import OutputFile
 from heatprop.letterbox import LARGEST_SIDE, InputFormat, fit_letterbox, letterbox
@@ -81,7 +82,11 @@ class Export:
         if self.licence is not None and not self.licence.strip():
             raise InvalidConfigError("--licence is empty; give an SPDX name, such as MIT")
         for ending in (".bin", ".xml") if self.output.suffix == ".xml" else (".onnx",):
-            OutputFile(self.output.with_suffix(ending), overwrite=self.overwrite).discard()
+            path = self.output.with_suffix(ending)
+            for given in (self.checkpoint, self.calibration, self.classes):
+                if given is not None and path.exists() and os.path.exists(given) and path.samefile(given):
+                    raise OutputError(f"{path} is read and would be replaced; choose another name for -o")
+            OutputFile(path, overwrite=self.overwrite).discard()
 
     def _export(self) -> int:
         try:

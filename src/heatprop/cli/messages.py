@@ -12,8 +12,9 @@ def error(problem: object) -> None:
 
 
 def say(line: str) -> None:
-    """Write a line to standard error."""
-    sys.stderr.write(f"{line}\n")
+    """Write a line to standard error; what would end it or move the cursor, in a file's name, is spelled out."""
+    shown = "".join(each if each.isprintable() else repr(each)[1:-1] for each in line)
+    sys.stderr.write(f"{shown}\n")
     sys.stderr.flush()
 
 

@@ -45,7 +45,8 @@ class CenterNetConfig:
         backbone: ``"resnet18"``, ``"resnet34"``, ``"resnet50"``, ``"resnet101"``, ``"dla34"``, or
             ``"timm:NAME"`` for any network of timm that gives feature maps.
         classes: names of the classes in the order of the heatmap's channels, or how many there are.
-        head_width: channels between the two convolutions of each head; published: 64, and 256 for DLA-34.
+        head_width: channels between the two convolutions of each head; published: 64, and 256 for DLA-34. With 0
+            a head is the second alone.
         offset: whether there is a head for the offset.
         width: share of the published channels in every layer of a ResNet, and of the neck on it or on a timm
             backbone; heads have `head_width`. DLA-34 is as published.
@@ -72,7 +73,7 @@ class CenterNetConfig:
         if self.backbone not in known and not self.backbone.startswith("timm:"):
             raise InvalidConfigError(f"backbone is {self.backbone!r}; it must be {', '.join(known)} or timm:NAME")
         check_count("classes", self.class_count, 1)
-        check_count("head_width", self.head_width, 1)
+        check_count("head_width", self.head_width, 0)
         check_range("width", self.width, 1 / 64, 4)
         if self.backbone == "dla34" and (self.width != 1 or not self.deformable):
             raise InvalidConfigError("backbone dla34 has width 1 and deformable convolutions; leave both out")
@@ -84,18 +85,23 @@ class CenterNetConfig:
 
 
 class Head(nn.Module):
-    """A 3x3 convolution, ReLU and a 1x1 convolution: ``(N, in, H, W)`` to ``(N, out, H, W)``."""
+    """A 3x3 convolution, ReLU and a 1x1 convolution; ``(N, in, H, W)`` to ``(N, out, H, W)``.
+
+    With a width of 0 there is the 1x1 convolution alone.
+    """
 
     def __init__(self, in_channels: int, width: int, out_channels: int, bias: float = 0.0) -> None:
         super().__init__()
-        self.hidden = nn.Conv2d(in_channels, width, 3, padding=1)
-        self.output = nn.Conv2d(width, out_channels, 1)
+        self.hidden = nn.Conv2d(in_channels, width, 3, padding=1) if width else None
+        self.output = nn.Conv2d(width or in_channels, out_channels, 1)
         nn.init.normal_(self.output.weight, std=0.001)
         nn.init.constant_(self.output.bias, bias)  # type: ignore[arg-type]
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the head's values, not activated."""
-        return self.output(torch.relu(self.hidden(features)))  # type: ignore[no-any-return]
+        if self.hidden is not None:
+            features = torch.relu(self.hidden(features))
+        return self.output(features)  # type: ignore[no-any-return]
 
 
 class CenterNet(nn.Module):

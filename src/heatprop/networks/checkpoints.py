@@ -72,12 +72,12 @@ def load_checkpoint(path: str | os.PathLike[str], *, classes: Classes | None = N
 
 def _load_published(path: Path, state: dict[str, Tensor], classes: Classes | None) -> Checkpoint:
     layout = published.recognise(path, state)
-    network = CenterNet(layout.config)
-    theirs = {published.published_name(key, layout.family): key for key in network.state_dict()}
-    wanted = {name: network.state_dict()[key] for name, key in theirs.items()}
+    ours = _tensors_of(layout.config)
+    theirs = {published.published_name(key, layout.config): key for key in ours}
     given = {name: tensor for name, tensor in state.items() if name not in layout.ignored}
+    wanted = {name: ours[key] for name, key in theirs.items()}
     check_state_dict(path, f"CenterNet with {layout.config.backbone}", given, wanted)
-    _fill(network, {theirs[name]: tensor for name, tensor in given.items()})
+    network = _filled(layout.config, {theirs[name]: tensor for name, tensor in given.items()})
     names = _class_names(path, layout.config, classes)
     network.config = replace(layout.config, classes=names)
     of = {80: ", COCO", 20: ", Pascal VOC"}.get(len(names), "") if classes is None else ""
@@ -105,18 +105,20 @@ def _load_own(path: Path, value: Mapping[str, Any], classes: Classes | None) -> 
         card = ModelCard.from_json(str(value.get("card")))
     except ModelError as error:
         raise ModelError(f"checkpoint {path}: {error}") from None
-    if len(card.classes) != config.class_count or card.has_offset != config.offset:
-        raise ModelError(
-            f"checkpoint {path}: its card ({len(card.classes)} classes, offset: {card.has_offset}) contradicts "
-            f"its network ({config.class_count} classes, offset: {config.offset}); save it again"
-        )
+    if contradictions := _contradictions(card, config):
+        raise ModelError(f"checkpoint {path}: its card contradicts its network: {contradictions}; save it again")
     state = state_dict_in({"state_dict": value.get("state_dict")}, path)
     try:
-        network = CenterNet(config)
+        wanted = _tensors_of(config)
     except InvalidConfigError as error:
         raise ModelError(f"checkpoint {path}: {error}") from None
-    check_state_dict(path, f"CenterNet with {config.backbone}", state, network.state_dict())
-    _fill(network, state)
+    check_state_dict(path, f"CenterNet with {config.backbone}", state, wanted)
+    network = _filled(config, state)
+    if card.input.multiple % network.multiple:
+        raise ModelError(
+            f"checkpoint {path}: by its card sides are multiples of {card.input.multiple}, but its network needs "
+            f"multiples of {network.multiple}; save it again"
+        )
     names = _class_names(path, replace(config, classes=card.classes), classes)
     network.config = replace(config, classes=names)
     return Checkpoint(network, replace(card, classes=names, sha256={path.name: _sha256(path)}))
@@ -126,16 +128,37 @@ def _parse_config(path: Path, value: object) -> CenterNetConfig:
     try:
         if not isinstance(value, Mapping):
             raise TypeError("there is none")
+        if not isinstance(value.get("backbone", ""), str):
+            raise TypeError("its backbone is no name")
         classes = value.get("classes")
         return CenterNetConfig(**{**value, "classes": tuple(classes) if isinstance(classes, list) else classes})
     except (TypeError, AttributeError, InvalidConfigError) as error:
         raise ModelError(f"checkpoint {path}: its configuration is not valid ({error}); save it again") from None
 
 
-def _fill(network: CenterNet, state: Mapping[str, Tensor]) -> None:
-    """Load checked tensors; the counters that old files lack stay 0."""
+def _contradictions(card: ModelCard, config: CenterNetConfig) -> str:
+    """Say in what a card is not that of a network; empty where it is."""
+    pairs = {
+        "classes": (len(card.classes), config.class_count),
+        "offset": (card.has_offset, config.offset),
+        "stride": (card.stride, STRIDE),
+        "box_form": (card.box_form, "size"),
+    }
+    return ", ".join(f"{name} is {said!r}, not {true!r}" for name, (said, true) in pairs.items() if said != true)
+
+
+def _tensors_of(config: CenterNetConfig) -> dict[str, Tensor]:
+    """Return the tensors that a network has, without memory behind them: a file may claim any size."""
+    with torch.device("meta"):
+        return CenterNet(config).state_dict()
+
+
+def _filled(config: CenterNetConfig, state: Mapping[str, Tensor]) -> CenterNet:
+    """Build a network of checked tensors; the counters that old files lack stay 0."""
+    network = CenterNet(config)
     counters = {key: tensor for key, tensor in network.state_dict().items() if key.endswith(NO_WEIGHTS)}
     network.load_state_dict(counters | dict(state))
+    return network
 
 
 def _class_names(path: Path, config: CenterNetConfig, classes: Classes | None) -> tuple[str, ...]:
@@ -172,11 +195,8 @@ def save_checkpoint(
     """
     config = network.config
     card = card or _card_of(config, Path(path).stem)
-    if len(card.classes) != config.class_count or card.has_offset != config.offset:
-        raise ModelError(
-            f"card {card.name!r} has {len(card.classes)} classes, offset: {card.has_offset}; "
-            f"the network has {config.class_count}, offset: {config.offset}"
-        )
+    if contradictions := _contradictions(card, config):
+        raise ModelError(f"card {card.name!r} contradicts the network: {contradictions}")
     value = {
         "format": FORMAT,
         "config": asdict(config) | {"classes": list(card.classes)},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.jit import is_tracing  # type: ignore[attr-defined]
 from torchvision.ops import deform_conv2d
 
 KERNEL = 3
@@ -47,13 +48,11 @@ class DeformableConv2d(nn.Module):
     def _convolve(self, features: Tensor) -> Tensor:
         exact = torch.promote_types(features.dtype, torch.float32)
         offset_mask = self.offset_mask(features.to(self.offset_mask.weight.dtype)).to(exact)
+        offset, mask = offset_mask[:, : 2 * TAPS], offset_mask[:, 2 * TAPS :].sigmoid()
+        if not torch.compiler.is_compiling() and not is_tracing():  # type: ignore[no-untyped-call]
+            offset, mask = _without_nan(offset, mask)
         convolved = deform_conv2d(
-            features.to(exact),
-            offset_mask[:, : 2 * TAPS],
-            self.weight.to(exact),
-            self.bias.to(exact),
-            padding=1,
-            mask=offset_mask[:, 2 * TAPS :].sigmoid(),
+            features.to(exact), offset, self.weight.to(exact), self.bias.to(exact), padding=1, mask=mask
         )
         return convolved.to(features.dtype)  # type: ignore[no-any-return]
 
@@ -69,6 +68,18 @@ class DeformableBlock(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Return the activated map."""
         return torch.relu(self.norm(self.deformable(features)))
+
+
+def _without_nan(offset: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Move what is not a number from offsets to the mask, where it makes the output NaN as in any other layer.
+
+    torchvision's operator would read memory at random there and end the process (torchvision 0.29).
+    """
+    broken = offset.isnan()
+    if not broken.any():
+        return offset, mask
+    lost = broken[:, 0::2] | broken[:, 1::2]
+    return offset.masked_fill(broken, 0.0), mask.masked_fill(lost, float("nan"))
 
 
 def _bias(convolution: nn.Conv2d) -> Tensor:

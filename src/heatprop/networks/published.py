@@ -25,11 +25,16 @@ _BLOCKS: dict[tuple[bool, tuple[int, ...]], str] = {
     (True, (3, 4, 23, 3)): "resnet101",
 }
 
+_HEAD = {"heatmap": "hm", "size": "wh", "offset": "reg"}
+
 _HEADS = {
     f"{ours}.{part}.": f"{theirs}.{number}."
-    for ours, theirs in (("heatmap", "hm"), ("size", "wh"), ("offset", "reg"))
+    for ours, theirs in _HEAD.items()
     for part, number in (("hidden", 0), ("output", 2))
 }
+
+# The authors' option ``head_conv 0``: a head is one 1x1 convolution.
+_BARE_HEADS = {f"{ours}.output.": f"{theirs}." for ours, theirs in _HEAD.items()}
 
 _STAGE = {
     "block.deformable.offset_mask": "{0}.conv_offset_mask",
@@ -70,14 +75,11 @@ _DLA = {
     for ours, theirs in _STEP.items()
 }
 
-# Our prefixes and theirs; the first that fits counts.
-PREFIXES = {
-    "resnet": _RESNET | _HEADS | {"backbone.": ""},
-    "dla34": _DLA | _HEADS | {"backbone.features.": "base."},
-}
+# Our prefixes and theirs of what is below the heads; the first that fits counts.
+_TRUNKS = {"resnet": _RESNET | {"backbone.": ""}, "dla34": _DLA | {"backbone.features.": "base."}}
 
 # The classifier of the pretrained file, and projections that the forward pass computes but never uses.
-IGNORED = {"resnet": re.compile(r"fc\."), "dla34": re.compile(r"base\.(fc|level[34]\.project)\.")}
+_IGNORED = {"resnet": re.compile(r"fc\."), "dla34": re.compile(r"base\.(fc|level[34]\.project)\.")}
 
 # fmt: off
 PASCAL_CLASSES = (
@@ -87,9 +89,10 @@ PASCAL_CLASSES = (
 # fmt: on
 
 
-def published_name(ours: str, family: str) -> str:
-    """Return what the authors call the tensor `ours` of a network of the family ``"resnet"`` or ``"dla34"``."""
-    for prefix, theirs in PREFIXES[family].items():
+def published_name(ours: str, config: CenterNetConfig) -> str:
+    """Return what the authors call the tensor `ours` of a ResNet or DLA-34 that is built as `config` says."""
+    heads = _HEADS if config.head_width else _BARE_HEADS
+    for prefix, theirs in (heads | _TRUNKS[_family(config.backbone)]).items():
         if ours.startswith(prefix):
             return theirs + ours.removeprefix(prefix)
     raise KeyError(ours)
@@ -101,12 +104,10 @@ class PublishedLayout:
 
     Attributes:
         config: our network that it fits.
-        family: ``"resnet"`` or ``"dla34"``.
         ignored: keys that have no effect on the output and are left out on purpose.
     """
 
     config: CenterNetConfig
-    family: str
     ignored: tuple[str, ...]
 
 
@@ -117,29 +118,34 @@ def recognise(path: object, state: Mapping[str, Tensor]) -> PublishedLayout:
         ModelError: it belongs to none.
     """
     if "base.base_layer.0.weight" in state and any(key.startswith("ida_up.") for key in state):
-        family, backbone = "dla34", "dla34"
+        backbone = "dla34"
     elif any(key.startswith("deconv_layers.") for key in state):
-        family, backbone = "resnet", _resnet_by_blocks(state)
+        backbone = _resnet_by_blocks(state)
         if backbone and not any(".conv_offset_mask." in key for key in state):
             raise ModelError(
                 f"checkpoint {path} is a plain {backbone}: its deconv_layers have no conv_offset_mask; "
                 "take one with deformable convolutions (resdcn)"
             )
     else:
-        family = backbone = ""
+        backbone = ""
     if not backbone:
         raise ModelError(
             f"checkpoint {path} is of another architecture: {len(state)} tensors ({some(state)}); "
             "known are CenterNet's resdcn_18, _34, _50, _101 and dla_34, and heatprop's own"
         )
-    classes = _channels(state, ("hm.2.weight", "hm.2.bias"), default=80)
+    bare = "hm.weight" in state
     config = CenterNetConfig(
         backbone=backbone,
-        classes=classes,
-        head_width=_channels(state, ("hm.0.weight", "hm.0.bias"), default=64),
+        classes=_channels(state, ("hm.weight", "hm.bias") if bare else ("hm.2.weight", "hm.2.bias"), default=80),
+        head_width=0 if bare else _channels(state, ("hm.0.weight", "hm.0.bias"), default=64),
         offset=any(key.startswith("reg.") for key in state),
     )
-    return PublishedLayout(config, family, tuple(key for key in state if IGNORED[family].match(key)))
+    ignored = _IGNORED[_family(backbone)]
+    return PublishedLayout(config, tuple(key for key in state if ignored.match(key)))
+
+
+def _family(backbone: str) -> str:
+    return "dla34" if backbone == "dla34" else "resnet"
 
 
 def _resnet_by_blocks(state: Collection[str]) -> str:

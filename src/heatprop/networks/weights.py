@@ -6,6 +6,7 @@ import os
 import pickle
 import re
 import warnings
+import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from heatprop.errors import ModelError
+from heatprop.errors import ModelError, shortened
 
 Pretrained = bool | str | os.PathLike[str]
 """Weights of a backbone to start from: True for those that can be fetched, a file, or False for none."""
@@ -23,6 +24,7 @@ NO_WEIGHTS = "num_batches_tracked"
 
 _CODE = re.compile(r"GLOBAL (\S+)")
 _SHOWN = 3
+_MOST_UNPACKED = 10
 
 
 def read_pickle(path: str | os.PathLike[str]) -> Any:
@@ -34,6 +36,10 @@ def read_pickle(path: str | os.PathLike[str]) -> Any:
     path = Path(path)
     if path.is_dir():
         raise ModelError(f"checkpoint {path} is a folder; give the file in it")
+    if path.exists() and not path.is_file():  # a pipe would be waited for, a device never ends
+        raise ModelError(f"checkpoint {path} is no regular file; save it as one first")
+    if _is_bomb(path):
+        raise ModelError(f"checkpoint {path} unpacks to more than {_MOST_UNPACKED} times its size; save it again")
     try:
         # What torch warns of ends in an error below.
         with path.open("rb") as file, warnings.catch_warnings(action="ignore"):
@@ -54,8 +60,22 @@ def read_pickle(path: str | os.PathLike[str]) -> Any:
                 "save its state dict with torch.save"
             ) from None
         raise _not_a_checkpoint(path) from None
-    except Exception:  # a damaged pickle or archive can raise nearly anything
+    except Exception as error:  # a damaged pickle or archive can raise nearly anything
+        if "TorchScript" in str(error):
+            raise ModelError(
+                f"checkpoint {path} is a TorchScript program, not only weights; nothing of it was run; "
+                "save its state dict alone"
+            ) from None
         raise _not_a_checkpoint(path) from None
+
+
+def _is_bomb(path: Path) -> bool:
+    """Say whether an archive would swell; ``torch.save`` does not even compress."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return sum(entry.file_size for entry in archive.infolist()) > _MOST_UNPACKED * path.stat().st_size
+    except Exception:  # no archive, or a damaged one: whoever reads it will say so
+        return False
 
 
 def _is_plain_pickle(path: Path) -> bool:
@@ -79,18 +99,36 @@ def state_dict_in(value: object, path: str | os.PathLike[str]) -> dict[str, Tens
         value = next((value[key] for key in ("state_dict", "model") if isinstance(value.get(key), Mapping)), value)
     if not isinstance(value, Mapping) or not value:
         raise ModelError(
-            f"checkpoint {path} holds no state dict, but {_describe(value)}; give a published CenterNet"
+            f"checkpoint {path} holds no state dict, but {_described(value)}; give a published CenterNet"
         )
     state: dict[str, Tensor] = {}
     for key, tensor in value.items():
         if not isinstance(key, str) or not isinstance(tensor, Tensor):
-            raise ModelError(f"checkpoint {path} holds no state dict: {key!r} is {_describe(tensor)}, no tensor")
-        if tensor.layout != torch.strided or tensor.is_complex() or tensor.is_quantized or tensor.is_meta:
-            raise ModelError(f"checkpoint {path}: {key} is {tensor.dtype}, {tensor.layout}; save it as float32")
-        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-            raise ModelError(f"checkpoint {path}: {key} holds values that are not finite; take an earlier one")
-        state[key.removeprefix("module.")] = tensor.float() if tensor.is_floating_point() else tensor
+            problem = f"{_described(tensor)}, no tensor" if isinstance(key, str) else "no name"
+            raise ModelError(f"checkpoint {path} holds no state dict: {_shown(key)} is {problem}")
+        name = key.removeprefix("module.")
+        if name in state:
+            raise ModelError(f"checkpoint {path} has {_shown(name)} twice, with and without 'module.'; keep one")
+        state[name] = _plain(tensor, f"checkpoint {path}: {_shown(key)}")
     return state
+
+
+def _plain(tensor: Tensor, where: str) -> Tensor:
+    """Return a tensor in float32, or of whole numbers as it is.
+
+    Raises:
+        ModelError: it is not of finite real numbers, or claims more of them than the file holds.
+    """
+    if tensor.layout != torch.strided or tensor.is_complex() or tensor.is_quantized or tensor.is_meta:
+        raise ModelError(f"{where} is {tensor.dtype}, {tensor.layout}; save it as float32")
+    if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+        raise ModelError(f"{where} repeats fewer values than its shape {tuple(tensor.shape)} has; save it whole")
+    if not tensor.is_floating_point():
+        return tensor
+    tensor = tensor.detach().float()
+    if not bool(tensor.isfinite().all()):
+        raise ModelError(f"{where} holds values that are not finite in float32; take an earlier one")
+    return tensor
 
 
 def read_backbone(
@@ -116,7 +154,7 @@ def check_state_dict(
     """Check that a file's tensors have the names and shapes that the architecture needs.
 
     Raises:
-        ModelError: one line with how many are missing, unexpected or of another shape, and the first few.
+        ModelError: one line with how many are missing, unexpected, of another shape or type, and the first few.
     """
     problems = []
     if missing := [key for key in wanted if key not in given and not key.endswith(NO_WEIGHTS)]:
@@ -130,6 +168,13 @@ def check_state_dict(
     ]
     if shapes:
         problems.append(f"{len(shapes)} of another shape ({some(shapes)})")
+    types = [
+        f"{key} is {given[key].dtype}"
+        for key, tensor in wanted.items()
+        if key in given and tensor.is_floating_point() and not given[key].is_floating_point()
+    ]
+    if types:
+        problems.append(f"{len(types)} not of floating-point numbers ({some(types)})")
     if problems:
         raise ModelError(
             f"checkpoint {path} does not fit {architecture}: {'; '.join(problems)}; save it again, or give another"
@@ -139,7 +184,7 @@ def check_state_dict(
 def some(names: Iterable[str]) -> str:
     """Name the first few of many."""
     listed = list(names)
-    return ", ".join(listed[:_SHOWN]) + (", ..." if len(listed) > _SHOWN else "")
+    return ", ".join(map(_shown, listed[:_SHOWN])) + (", ..." if len(listed) > _SHOWN else "")
 
 
 def first_line(error: BaseException) -> str:
@@ -147,5 +192,11 @@ def first_line(error: BaseException) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
-def _describe(value: object) -> str:
+def _shown(name: object) -> str:
+    """Return a name out of a file for a message: short, and nothing that moves a cursor."""
+    text = str(name)
+    return shortened(text if text.isprintable() else repr(text), 80)
+
+
+def _described(value: object) -> str:
     return f"a {type(value).__name__}" + (" without entries" if value == {} else "")
