@@ -196,9 +196,9 @@ Change = Callable[[dict[str, Any]], Any]
         ),
         (
             lambda state: state.update({"hm.0.weight": torch.ones(10**9, 0, 3, 3)}),
-            "does not fit CenterNet with resnet18: 3 of another shape (hm.0.weight is (1000000000, 0, 3, 3), not "
+            "does not fit CenterNet with resnet18: 9 of another shape (hm.0.weight is (1000000000, 0, 3, 3), not "
             "(1000000000, 64, 3, 3), hm.0.bias is (64,), not (1000000000,), hm.2.weight is (80, 64, 1, 1), not "
-            "(80, 1000000000, 1, 1), ...)",
+            "(80, 1000000000, 1, 1), ...)" + REMEDY,
         ),
         (
             lambda state: state.update({"module.bn1.bias": torch.zeros(64)}),
