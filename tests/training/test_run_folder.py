@@ -22,6 +22,12 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
         pass
 
 
+def test_a_folder_of_which_nothing_came_goes(tmp_path: Path) -> None:
+    with RunFolder(tmp_path / "run"):
+        assert (tmp_path / "run").is_dir()
+    assert not (tmp_path / "run").exists()
+
+
 def test_other_files_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(RunFolderError, match=r"holds other files, as thesis.txt; give -o an empty folder"):
@@ -45,6 +51,7 @@ def test_what_a_killed_run_left_half_written_goes(tmp_path: Path) -> None:
 
 def test_the_log_goes_on_after_the_step_that_was_saved(tmp_path: Path) -> None:
     with RunFolder(tmp_path) as folder:
+        (tmp_path / "last.pt").write_bytes(b"")
         folder.open_log(0)
         for step in (1, 2, 3):
             folder.log({"step": step})

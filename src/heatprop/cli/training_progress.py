@@ -14,7 +14,6 @@ from heatprop.cli.messages import say
 if TYPE_CHECKING:
     from heatprop.training.reports import StepReport
 
-_SECONDS_BETWEEN_LINES = 20.0
 _MEMORY = 0.95
 
 
@@ -23,10 +22,11 @@ class TrainingProgress:
 
     Args:
         quiet: show nothing.
+        pause: seconds between lines where standard error is no terminal.
     """
 
-    def __init__(self, *, quiet: bool) -> None:
-        self._quiet = quiet
+    def __init__(self, *, quiet: bool, pause: float = 20.0) -> None:
+        self._quiet, self._pause = quiet, pause
         console = Console(stderr=True)
         self._has_bar = console.is_terminal and not quiet
         self._bar = Progress(
@@ -67,7 +67,7 @@ class TrainingProgress:
         figures += f"; {_clock(left)} left"
         self._bar.update(self._task, description=where, completed=report.done, total=report.steps, figures=figures)
         now = time.monotonic()
-        if not self._has_bar and now - self._last_line >= _SECONDS_BETWEEN_LINES:
+        if not self._has_bar and now - self._last_line >= self._pause:
             self._last_line = now
             say(f"heatprop: {where}: {figures}")
 

@@ -16,6 +16,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -178,4 +179,8 @@ class RunFolder:
     def __exit__(self, *_: object) -> None:
         if self._log is not None:
             self._log.close()
+        if not (self.path / LAST).exists():  # nothing came of it
+            (self.path / LOCK).unlink(missing_ok=True)
+            with suppress(OSError):
+                self.path.rmdir()
         self._lock.close()
