@@ -4,8 +4,8 @@
     python benchmarks/training_data.py --root synthetic --side 128
 
 Each step learns from one batch that is there already, from one that threads read meanwhile, as `heatprop train`
-does, or from one of PyTorch's DataLoader with two processes; in turn, so that a busy machine troubles all three. The
-last line is JSON: medians of seconds a step, and the processor's time for one sample.
+does, or from one of PyTorch's DataLoader with two processes; in turn, so that a busy machine troubles all three.
+The last line is JSON: medians of seconds a step, and the processor's time for one sample.
 """
 
 from __future__ import annotations
