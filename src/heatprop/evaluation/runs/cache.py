@@ -22,7 +22,7 @@ from heatprop.datasets.annotations import Video
 from heatprop.errors import InvalidArrayError
 from heatprop.evaluation.runs.cache_manifest import CacheError, CacheManifest, read_manifest, require_same
 from heatprop.evaluation.runs.sparse_outputs import SparseOutput, check_sparse, places_of
-from heatprop.evaluation.runs.whole_files import write_json, write_whole
+from heatprop.io.whole_files import write_json, write_whole
 from heatprop.types import IntArray
 
 PART_FRAMES = 64
@@ -71,15 +71,15 @@ class OutputCache:
     def __init__(self, folder: Path, manifest: CacheManifest | None = None) -> None:
         _zarr()
         self.folder = folder
-        if manifest is None or (folder / "manifest.json").exists():
-            self.manifest = read_manifest(folder)
-            if manifest is not None:
-                require_same(folder, self.manifest, manifest)
-            return
-        self.manifest = manifest
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise CacheError(f"cache {folder} holds something else; give an empty folder or a new name")
-        write_json(folder / "manifest.json", manifest.to_json())
+        # The folder is looked at before the manifest: another run may be making both.
+        is_other = folder.exists() and (not folder.is_dir() or any(map(_is_other, folder.iterdir())))
+        if manifest is not None and not (folder / "manifest.json").exists():
+            if is_other:
+                raise CacheError(f"cache {folder} holds something else; give an empty folder or a new name")
+            write_json(folder / "manifest.json", manifest.to_json())
+        self.manifest = read_manifest(folder)
+        if manifest is not None:
+            require_same(folder, self.manifest, manifest)
 
     def _path(self, video: int, part: int) -> Path:
         return self.folder / "parts" / f"{video:06d}-{part:03d}.zarr.zip"
@@ -134,6 +134,11 @@ class OutputCache:
                 f"{len(self.manifest.classes)}; delete this file and run evaluate --cache again"
             )
         return content
+
+
+def _is_other(path: Path) -> bool:
+    """Say whether a cache in the making does not put a file there."""
+    return path.name != "manifest.json" and not path.name.endswith(".part")
 
 
 def _write_part(path: Path, content: CachedPart) -> None:
