@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,12 +22,11 @@ from heatprop.evaluation.detections import DetectionTable
 from heatprop.evaluation.metrics.coco import coco_result
 from heatprop.evaluation.metrics.official import mean_of_known
 from heatprop.evaluation.runs.class_matching import match_classes
-from heatprop.evaluation.runs.methods import Method, VideoMethod, finish_video
+from heatprop.evaluation.runs.methods import Method
 from heatprop.evaluation.runs.running import PictureNetwork
-from heatprop.pipeline import map_ahead
+from heatprop.evaluation.runs.side_by_side import detect_side_by_side
 from heatprop.propagation import PropagationConfig
 from heatprop.seqnms import SeqNmsConfig
-from heatprop.types import Detections
 
 METHODS = {
     "network alone": Method(name="network"),
@@ -39,25 +37,6 @@ METHODS = {
     "Seq-NMS": Method(name="network", seq_nms=SeqNmsConfig()),
     "propagation + Seq-NMS": Method(propagation=PropagationConfig.paper(), seq_nms=SeqNmsConfig()),
 }
-
-
-def detect(dataset: VideoDataset, network: PictureNetwork) -> dict[str, DetectionTable]:
-    """Run the network once and all methods on what it says."""
-    found: dict[str, list[tuple[int, Detections]]] = {name: [] for name in METHODS}
-    for video in dataset.videos:
-        at_work = {
-            name: VideoMethod(method, network.classes.labels, network.card.stride)
-            for name, method in METHODS.items()
-        }
-        frames: dict[str, list[Detections]] = {name: [] for name in METHODS}
-        paths = (Path(dataset.image_paths[row]) for row in video.rows)
-        with closing(map_ahead(paths, network.look, network.backend.concurrency + 2)) as seen:
-            for _, (fitted, output), _ in seen:
-                for name, method in at_work.items():
-                    frames[name].append(method.update(output, fitted))
-        for name, method in METHODS.items():
-            found[name] += zip(video.rows, finish_video(method, frames[name]), strict=True)
-    return {name: DetectionTable.from_frames(each) for name, each in found.items()}
 
 
 def score_clips(dataset: VideoDataset, detections: DetectionTable) -> dict[str, tuple[float, float]]:
@@ -83,7 +62,9 @@ def main() -> None:
     model = load_model(arguments.model)
     backend = open_backend(arguments.backend, model)
     network = PictureNetwork(backend, model.card, match_classes(model.card.classes, dataset.classes))
-    scores = {name: score_clips(dataset, table) for name, table in detect(dataset, network).items()}
+    scores = {
+        name: score_clips(dataset, table) for name, table in detect_side_by_side(dataset, network, METHODS).items()
+    }
 
     print(f"{dataset.frame_count} frames, {model.card.name}, {backend.description}; AP50 / AP75 in %\n")
     columns = list(scores["network alone"])

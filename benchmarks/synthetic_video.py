@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,13 +25,12 @@ from heatprop.evaluation.detections import DetectionTable
 from heatprop.evaluation.metrics.matching import match
 from heatprop.evaluation.metrics.official import official_result
 from heatprop.evaluation.runs.class_matching import match_classes
-from heatprop.evaluation.runs.methods import Method, VideoMethod, finish_video
+from heatprop.evaluation.runs.methods import Method
 from heatprop.evaluation.runs.running import PictureNetwork
-from heatprop.pipeline import map_ahead
+from heatprop.evaluation.runs.side_by_side import detect_side_by_side
 from heatprop.propagation import PropagationConfig
 from heatprop.seqnms import SeqNmsConfig
 from heatprop.synthesis.causes import read_causes
-from heatprop.types import Detections
 
 METHODS = {
     "network alone": Method(name="network"),
@@ -44,25 +42,6 @@ METHODS = {
     "HP, P=1": Method(propagation=PropagationConfig(radius=1)),
     "HP, alpha .8": Method(propagation=PropagationConfig(alpha=0.8)),
 }
-
-
-def detect(dataset: VideoDataset, network: PictureNetwork) -> dict[str, DetectionTable]:
-    """Run the network once and all methods on what it says."""
-    found: dict[str, list[tuple[int, Detections]]] = {name: [] for name in METHODS}
-    for video in dataset.videos:
-        at_work = {
-            name: VideoMethod(method, network.classes.labels, network.card.stride)
-            for name, method in METHODS.items()
-        }
-        frames: dict[str, list[Detections]] = {name: [] for name in METHODS}
-        paths = (Path(dataset.image_paths[row]) for row in video.rows)
-        with closing(map_ahead(paths, network.look, network.backend.concurrency + 2)) as seen:
-            for _, (fitted, output), _ in seen:
-                for name, method in at_work.items():
-                    frames[name].append(method.update(output, fitted))
-        for name, method in METHODS.items():
-            found[name] += zip(video.rows, finish_video(method, frames[name]), strict=True)
-    return {name: DetectionTable.from_frames(each) for name, each in found.items()}
 
 
 def score(dataset: VideoDataset, detections: DetectionTable, where: NDArray[np.bool_]) -> float:
@@ -88,7 +67,7 @@ def main() -> None:
     model = load_model(arguments.model)
     backend = open_backend(arguments.backend, model)
     network = PictureNetwork(backend, model.card, match_classes(model.card.classes, dataset.classes))
-    found = detect(dataset, network)
+    found = detect_side_by_side(dataset, network, METHODS)
     scores = {
         name: {cause: score(dataset, table, at) for cause, at in causes.items()} for name, table in found.items()
     }

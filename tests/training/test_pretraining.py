@@ -103,6 +103,20 @@ def test_pictures_that_cannot_be_read_are_passed_over(tmp_path: Path) -> None:
     assert [crops.crop(row, 0) is None for row in range(6)] == [False, False, True, False, False, False]
 
 
+def test_pictures_of_which_none_can_be_read_are_one_line(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    root = write_shapes(tmp_path / "damaged", 8)
+    for picture in root.glob("*.png"):
+        picture.write_bytes(b"no picture")
+    config = tiny_config(tmp_path / "run.toml", root, pretraining={"epochs": 1, "side": 32, "batch_size": 8})
+
+    assert main(["train", "--config", str(config), "-o", str(tmp_path / "run")]) == 2
+    said = capfd.readouterr().err
+    assert said.count("\n") == 1
+    assert "8 pictures in a row cannot be read" in said
+
+
 def test_a_run_pretrains_once(shapes: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     config = tiny_config(
         tmp_path / "run.toml",

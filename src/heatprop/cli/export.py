@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +12,7 @@ from heatprop.cli.interrupts import Interrupted, Interrupts
 from heatprop.cli.messages import say
 from heatprop.errors import InvalidConfigError, ModelError, OutputError, SourceError, check_range
 from heatprop.io import open_video
-from heatprop.io.outputs import OutputFile
+from heatprop.io.outputs import OutputFile, is_same_file
 from heatprop.letterbox import LARGEST_SIDE, InputFormat, fit_letterbox, letterbox
 from heatprop.types import ImageArray
 from heatprop.zoo.formats import FORMATS, check_request
@@ -84,7 +83,7 @@ class Export:
         for ending in (".bin", ".xml") if self.output.suffix == ".xml" else (".onnx",):
             path = self.output.with_suffix(ending)
             for given in (self.checkpoint, self.calibration, self.classes):
-                if given is not None and path.exists() and os.path.exists(given) and path.samefile(given):
+                if given is not None and is_same_file(path, given):
                     raise OutputError(f"{path} is read and would be replaced; choose another name for -o")
             OutputFile(path, overwrite=self.overwrite).discard()
 

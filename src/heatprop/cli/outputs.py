@@ -16,7 +16,7 @@ from heatprop.cli.messages import close_standard_output
 from heatprop.drawing import draw, side_by_side
 from heatprop.errors import HeatpropError, OutputError
 from heatprop.io import SourceInfo, VideoSink
-from heatprop.io.outputs import OutputFile
+from heatprop.io.outputs import OutputFile, is_same_file
 from heatprop.io.results import STANDARD_OUTPUT, ResultsHeader, ResultsWriter
 from heatprop.types import Detections, ImageArray
 
@@ -213,7 +213,7 @@ class DetectOutputs:
 
 def _refuse_clashes(source: str, paths: Sequence[Path]) -> None:
     for path in paths:
-        if os.path.exists(source) and os.path.exists(path) and path.samefile(source):
+        if is_same_file(path, source):
             raise OutputError(f"{path} is the source itself; choose another name for the output")
     if len(paths) == 2 and paths[0].absolute() == paths[1].absolute():
         raise OutputError(f"{paths[0]} is asked for twice, by -o and --json; choose two names")

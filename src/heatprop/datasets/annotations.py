@@ -80,6 +80,17 @@ class GroundTruth:
     def __len__(self) -> int:
         return len(self.frames)
 
+    def bounds(self, frame_count: int) -> IntArray:
+        """Return where the objects of each frame begin and end: of frame `i` at ``bounds[i]:bounds[i + 1]``.
+
+        Args:
+            frame_count: of the dataset.
+
+        Returns:
+            int64 ``(frame_count + 1,)``.
+        """
+        return np.searchsorted(self.frames, np.arange(frame_count + 1))
+
     def select(self, index: NDArray[np.bool_] | IntArray) -> GroundTruth:
         """Return the objects that a mask or an ascending index array names."""
         return GroundTruth(

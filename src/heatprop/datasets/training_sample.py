@@ -66,7 +66,7 @@ def balance_classes(dataset: VideoDataset, most: int, seed: int) -> list[int]:
         seed: of the random order.
     """
     truth = dataset.truth
-    bounds = np.searchsorted(truth.frames, np.arange(dataset.frame_count + 1))
+    bounds = truth.bounds(dataset.frame_count)
     room = np.full(len(dataset.classes), most)
     kept = []
     for row in np.random.default_rng(seed).permutation(dataset.frame_count).tolist():

@@ -91,6 +91,14 @@ def read_image(path: Path) -> ImageArray | None:
     return None if image is None else np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
 
 
+def try_read_image(path: Path) -> ImageArray | None:
+    """Return what `read_image` does; None also when the file cannot be read."""
+    try:
+        return read_image(path)
+    except SourceError:
+        return None
+
+
 class ImageSource(OpenSource):
     """Images as a video, 25 a second since images carry no times; they may differ in size.
 

@@ -9,6 +9,11 @@ from pathlib import Path
 from heatprop.errors import OutputError, OutputExistsError
 
 
+def is_same_file(path: str | Path, other: str | Path) -> bool:
+    """Return whether both names are there and are those of one file."""
+    return os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other)
+
+
 class OutputFile:
     """A file written beside its final name and renamed when whole.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from heatprop.errors import InvalidConfigError, OutputError, check_count
+from heatprop.io.whole_files import write_text
 from heatprop.pipeline import map_ahead
 from heatprop.synthesis.causes import CAUSES_FILE, Runs, runs_of_causes
 from heatprop.synthesis.layout import Place, still_name, write_stills, write_video
@@ -116,8 +116,8 @@ def claim(root: Path, settings: SynthesisSettings) -> None:
     """Check that a folder is new or holds a dataset that this one belongs to, and say so in its manifest.
 
     Raises:
-        OutputError: it holds something else.
-        OSError: it cannot be written.
+        OutputError: it holds something else, or cannot be written.
+        OSError: it cannot be made.
     """
     path = root / MANIFEST
     if path.exists():
@@ -147,7 +147,7 @@ def claim(root: Path, settings: SynthesisSettings) -> None:
     }
     if "train" in settings.splits:
         splits["train"]["stills"] = settings.stills
-    _write(path, json.dumps(_common(settings) | {"splits": splits}, indent=1) + "\n")
+    write_text(path, json.dumps(_common(settings) | {"splits": splits}, indent=1) + "\n")
 
 
 def _common(settings: SynthesisSettings) -> dict[str, Any]:
@@ -190,17 +190,17 @@ def _write_lists(root: Path, settings: SynthesisSettings) -> None:
     for split in settings.splits:
         names = [video_name(split, number) for number in range(settings.videos)]
         frames = [f"{name}/{frame:06d}" for name in names for frame in range(settings.frames)]
-        _write(lists / f"{split}.txt", "".join(f"{name} {place}\n" for place, name in enumerate(frames, 1)))
+        write_text(lists / f"{split}.txt", "".join(f"{name} {place}\n" for place, name in enumerate(frames, 1)))
         starts = range(1, len(frames) + 1, settings.frames)
         rows = (f"{split}/{name} {start} 0 {settings.frames}\n" for name, start in zip(names, starts, strict=True))
-        _write(lists / f"VID_{split}_videos.txt", "".join(rows))
+        write_text(lists / f"VID_{split}_videos.txt", "".join(rows))
     if "train" in settings.splits and settings.stills:
         folders = (_still_folder(number - number % _STILLS_A_FOLDER) for number in range(settings.stills))
         pictures = (
             f"train/{folder}/{still_name(folder, number % _STILLS_A_FOLDER)} 1\n"
             for number, folder in enumerate(folders)
         )
-        _write(root / "ImageSets" / "DET" / "DET_train_30classes.txt", "".join(pictures))
+        write_text(root / "ImageSets" / "DET" / "DET_train_30classes.txt", "".join(pictures))
 
 
 def _write_causes(root: Path, settings: SynthesisSettings) -> None:
@@ -211,18 +211,10 @@ def _write_causes(root: Path, settings: SynthesisSettings) -> None:
             video_name(split, number): _causes_of_video(settings, split, number)
             for number in range(settings.videos)
         }
-    _write(path, json.dumps(causes, separators=(",", ":"), sort_keys=True) + "\n")
+    write_text(path, json.dumps(causes, separators=(",", ":"), sort_keys=True) + "\n")
 
 
 def _causes_of_video(settings: SynthesisSettings, split: str, number: int) -> Runs:
     seed, sprites = video_seed(settings, split, number), load_sprites(SPLITS[split])
     shots = make_video(seed, settings.frames, sprites, settings.scene)
     return runs_of_causes(shots, annotate(shots, settings.scene), settings.scene)
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a text file whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.part")
-    partial.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(partial, path)

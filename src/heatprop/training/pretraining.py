@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from heatprop.datasets.annotations import VideoDataset
 from heatprop.errors import SourceError
-from heatprop.io.images import read_image
+from heatprop.io.images import try_read_image
 from heatprop.letterbox import InputFormat
 from heatprop.networks.normalisation import normalise
 from heatprop.pipeline import map_ahead, usable_processors
@@ -60,16 +60,13 @@ class ObjectCrops:
 
     def __init__(self, dataset: VideoDataset, augmentation: AugmentationConfig, side: int, seed: int) -> None:
         self._paths, self._truth = dataset.image_paths, dataset.truth.select(~dataset.truth.crowd)
-        self._bounds = np.searchsorted(self._truth.frames, np.arange(dataset.frame_count + 1))
+        self._bounds = self._truth.bounds(dataset.frame_count)
         self._augmentation, self._side, self._seed = augmentation, side, seed
         self.rows: IntArray = np.unique(self._truth.frames)
 
     def crop(self, row: int, epoch: int) -> tuple[ImageArray, int] | None:
         """Return an object of a picture, uint8 ``(side, side, 3)`` RGB, and its label; None: it cannot be read."""
-        try:
-            image = read_image(Path(self._paths[row]))
-        except SourceError:
-            return None
+        image = try_read_image(Path(self._paths[row]))
         if image is None:
             return None
         random = np.random.default_rng((self._seed, epoch, row, 2))
@@ -118,6 +115,9 @@ def pretrain(
         device: where it is done.
         workers: threads that read; 0: one for each processor.
         watcher: is told how it goes.
+
+    Raises:
+        SourceError: no picture of a batch can be read.
     """
     torch.manual_seed(seed)
     network = Classifier(backbone, channels, classes).to(device).to(memory_format=torch.channels_last).train()
@@ -131,6 +131,8 @@ def pretrain(
         number, rows = numbered
         read = [crops.crop(row, number // steps_an_epoch) for row in rows.tolist()]
         there = [each for each in read if each is not None]
+        if not there:
+            raise SourceError(f"{len(read)} pictures in a row cannot be read; heatprop dataset check names them")
         images = torch.from_numpy(np.stack([image for image, _ in there]))
         return images, torch.tensor([label for _, label in there])
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from heatprop.errors import HeatpropError, OutputError
-from heatprop.evaluation.runs.whole_files import write_text
+from heatprop.io.whole_files import write_text
 from heatprop.networks import CenterNet, save_checkpoint
 from heatprop.networks.weights import read_pickle
 from heatprop.training.saved import VERSION

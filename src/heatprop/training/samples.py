@@ -34,7 +34,7 @@ class DatasetSamples:
     ) -> None:
         self._paths = dataset.image_paths
         self._truth = dataset.truth.select(~dataset.truth.crowd)
-        self._bounds = np.searchsorted(self._truth.frames, np.arange(dataset.frame_count + 1))
+        self._bounds = self._truth.bounds(dataset.frame_count)
         self._augmentation, self._sides, self._seed = augmentation, tuple(sides), seed
         self.classes = dataset.classes
 

@@ -13,12 +13,11 @@ import torch
 
 from heatprop.datasets.annotations import VideoDataset
 from heatprop.decoding import decode
-from heatprop.errors import SourceError
 from heatprop.evaluation.detections import DetectionTable
 from heatprop.evaluation.metrics.coco import coco_result
 from heatprop.evaluation.metrics.matching import match
 from heatprop.evaluation.metrics.official import mean_of_known, official_result
-from heatprop.io.images import read_image
+from heatprop.io.images import try_read_image
 from heatprop.letterbox import InputFormat, Letterbox, boxes_to_frame, fit_letterbox, letterbox
 from heatprop.networks import CenterNet, NetworkOutput
 from heatprop.networks.centernet import STRIDE
@@ -79,10 +78,7 @@ class Looker:
 
     def _pictures(self, dataset: VideoDataset, rows: Sequence[int]) -> Generator[Picture, None, None]:
         def read(row: int) -> Picture | None:
-            try:
-                image = read_image(Path(dataset.image_paths[row]))
-            except SourceError:
-                image = None
+            image = try_read_image(Path(dataset.image_paths[row]))
             if image is None:
                 return None
             fitted = fit_letterbox(image.shape[1], image.shape[0], self.input_format)

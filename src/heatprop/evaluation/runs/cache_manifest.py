@@ -11,7 +11,7 @@ from typing import Any
 from heatprop.backends import Backend
 from heatprop.datasets.annotations import VideoDataset
 from heatprop.errors import HeatpropError, check_range, shortened
-from heatprop.evaluation.runs.whole_files import read_json
+from heatprop.io.whole_files import read_json
 from heatprop.letterbox import InputFormat
 from heatprop.zoo import Model
 

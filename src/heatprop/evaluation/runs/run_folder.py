@@ -17,7 +17,7 @@ import numpy as np
 
 from heatprop.errors import HeatpropError, InvalidArrayError, shortened
 from heatprop.evaluation.runs.methods import Memory
-from heatprop.evaluation.runs.whole_files import read_json, write_json, write_whole
+from heatprop.io.whole_files import read_json, write_json, write_whole
 from heatprop.types import Detections, IntArray
 
 FORMAT = "heatprop-evaluation"

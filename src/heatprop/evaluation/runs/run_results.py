@@ -16,7 +16,7 @@ from heatprop.errors import OutputError
 from heatprop.evaluation.detection_files.writing import write_coco_json, write_mot_text, write_official_text
 from heatprop.evaluation.detections import DetectionTable
 from heatprop.evaluation.results import EvaluationReport
-from heatprop.evaluation.runs.whole_files import write_json, write_whole
+from heatprop.io.whole_files import write_json, write_whole
 
 
 def write_results(

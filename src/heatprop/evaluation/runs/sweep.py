@@ -32,10 +32,8 @@ from heatprop.seqnms import SeqNmsConfig
 from heatprop.types import Detections, IntArray
 
 _METHODS_AT_ONCE = 16
-_ROOM = (
-    4 << 30
-)  # bytes that detections may take, of which there are 100 a frame at most, 56 bytes each, held twice
-_FRAME_ROOM = 2 * 100 * 56
+_ROOM = 4 << 30  # bytes that detections may take
+_FRAME_ROOM = 2 * 100 * 56  # of these for a frame: at most 100 detections of 56 bytes, held twice
 _TASKS_A_JOB = 2  # at least; videos differ in length
 _MOST_METHODS = 10_000
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from heatprop.errors import OutputError
-from heatprop.evaluation.runs.whole_files import read_json, write_json, write_text, write_whole
+from heatprop.io.whole_files import read_json, write_json, write_text, write_whole
 
 
 def test_a_file_is_made_with_its_folders_and_replaced(tmp_path: Path) -> None:
