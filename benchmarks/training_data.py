@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=10)
     options = parser.parse_args()
     dataset = load_dataset("imagenet-vid", options.root, options.split)
-    samples = DatasetSamples(dataset, AugmentationConfig(), sides=[options.side], seed=0)
+    samples = DatasetSamples(dataset, AugmentationConfig(), side=options.side, seed=0)
     model = ModelConfig(backbone="resnet18", width=0.5, deformable=False, head_width=32, input_side=options.side)
     config = TrainingConfig(model=model, optimiser=OptimiserConfig(kind="adamw"))
     learner, _ = build_learner(config, dataset.classes, Ranks())

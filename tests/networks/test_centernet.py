@@ -207,9 +207,48 @@ def test_a_narrow_network_starts_from_scratch_and_says_so(caplog: pytest.LogCapt
     assert "no pretrained weights of width 0.5" in caplog.text
 
 
-@pytest.mark.parametrize("options", [{"width": 0.5}, {"deformable": False}])
+@pytest.mark.parametrize("backbone", ["resnet18", "resnet50", SMALL])
+def test_lateral_connections_take_every_map_of_the_backbone(backbone: str) -> None:
+    width = 1 if backbone == SMALL else 0.5
+    network = CenterNet(
+        CenterNetConfig(backbone=backbone, classes=3, width=width, deformable=False, lateral=True)
+    ).eval()
+    images = torch.randn(2, 3, 64, 96, generator=torch.Generator().manual_seed(0))
+    maps = network.backbone(images)
+
+    assert [tuple(each.shape[1:]) for each in maps] == [
+        (channels, 64 // stride, 96 // stride)
+        for channels, stride in zip(network.backbone.channels, (4, 8, 16, 32), strict=True)
+    ]
+    joined = network.neck(maps)
+    assert joined.shape == (2, network.neck.out_channels, 16, 24)
+    for number in range(4):
+        changed = [each + (place == number) for place, each in enumerate(maps)]
+        assert not torch.equal(network.neck(changed), joined)
+
+
+def test_lateral_connections_add_to_what_the_neck_gives_without() -> None:
+    network = CenterNet(CenterNetConfig(backbone="resnet18", classes=3, deformable=False, lateral=True)).eval()
+    plain = CenterNet(CenterNetConfig(backbone="resnet18", classes=3, deformable=False)).eval()
+    state = network.state_dict()
+    plain.load_state_dict({name: state[name] for name in plain.state_dict()})
+    for joint in network.neck.lateral:
+        torch.nn.init.zeros_(joint.weight)
+        torch.nn.init.zeros_(joint.bias)
+
+    images = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    for ours, theirs in zip(network(images), plain(images), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_a_backbone_without_the_maps_has_no_lateral_connections() -> None:
+    with pytest.raises(InvalidConfigError, match="lateral needs maps of stride"):
+        CenterNet(CenterNetConfig(backbone="timm:vit_tiny_patch16_224", classes=3, lateral=True))
+
+
+@pytest.mark.parametrize("options", [{"width": 0.5}, {"deformable": False}, {"lateral": True}])
 def test_dla_is_as_published_only(options: dict[str, float]) -> None:
-    with pytest.raises(InvalidConfigError, match="leave both out"):
+    with pytest.raises(InvalidConfigError, match="leave them out"):
         CenterNetConfig(backbone="dla34", **options)
 
 

@@ -31,7 +31,7 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def samples_of(root: Path, augmentation: AugmentationConfig = USUAL, seed: int = 0) -> DatasetSamples:
-    return DatasetSamples(load_dataset("coco-video", root), augmentation, sides=[64], seed=seed)
+    return DatasetSamples(load_dataset("coco-video", root), augmentation, side=64, seed=seed)
 
 
 class Numbered:

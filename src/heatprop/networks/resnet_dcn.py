@@ -9,11 +9,13 @@ from typing import Any
 from torch import Tensor, nn
 from torchvision import models
 
+from heatprop.errors import InvalidConfigError
 from heatprop.networks.deformable import DeformableBlock
 from heatprop.networks.weights import Pretrained, read_backbone
 
 STAGE_WIDTHS = (256, 128, 64)
 _STEM_WIDTH = 64
+_LAYER_WIDTHS = (64, 128, 256, 512)
 
 
 class ResNetBackbone(nn.Module):
@@ -51,13 +53,17 @@ class ResNetBackbone(nn.Module):
             whole.layer3,
             whole.layer4,
         )
-        self.channels = (int(whole.fc.in_features),)
-        self.strides = (32,)
+        expansion = int(type(whole.layer1[0]).expansion)
+        self.channels = tuple(scaled(planes, width) * expansion for planes in _LAYER_WIDTHS)
+        self.strides = (4, 8, 16, 32)
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Turn images ``(N, 3, H, W)`` into one map ``(N, channels[0], H/32, W/32)``."""
+        """Turn images ``(N, 3, H, W)`` into maps ``(N, channels[i], H/strides[i], W/strides[i])``."""
         stem = self.maxpool(self.relu(self.bn1(self.conv1(images))))
-        return [self.layer4(self.layer3(self.layer2(self.layer1(stem))))]
+        maps = [self.layer1(stem)]
+        for layer in (self.layer2, self.layer3, self.layer4):
+            maps.append(layer(maps[-1]))
+        return maps
 
 
 class _NarrowResNet(models.ResNet):  # type: ignore[misc]
@@ -130,17 +136,27 @@ class UpsamplingNeck(nn.Module):
     Three stages of 256, 128 and 64 channels from stride 32, as published; the last two or one from 16 or 8.
 
     Args:
-        channels: channels of the backbone's maps; the last is used.
+        channels: channels of the backbone's maps; the last is used, with `lateral` all.
         strides: strides of these maps; the last must be 8, 16 or 32.
         width: share of the published channels of each stage.
         deformable: whether the stages begin with deformable convolutions, as published.
+        lateral: whether each stage's output is joined by the backbone's map of the same stride, through a 1x1
+            convolution; not published for ResNets, and like feature pyramids (Lin et al. 2017).
 
     Attributes:
         out_channels: channels of what `forward` returns.
+
+    Raises:
+        InvalidConfigError: `lateral` is asked for and a map is missing.
     """
 
     def __init__(
-        self, channels: Sequence[int], strides: Sequence[int], width: float = 1.0, deformable: bool = True
+        self,
+        channels: Sequence[int],
+        strides: Sequence[int],
+        width: float = 1.0,
+        deformable: bool = True,
+        lateral: bool = False,
     ) -> None:
         super().__init__()
         stages = {8: 1, 16: 2, 32: 3}[strides[-1]]
@@ -149,7 +165,23 @@ class UpsamplingNeck(nn.Module):
             *(UpsamplingStage(below, above, deformable) for below, above in pairwise(widths))
         )
         self.out_channels = widths[-1]
+        self.lateral: nn.ModuleList | None = None
+        if lateral:
+            wanted = [strides[-1] >> stage for stage in range(1, stages + 1)]
+            missing = [stride for stride in wanted if stride not in strides]
+            if missing:
+                raise InvalidConfigError(f"lateral needs maps of stride {missing[0]}, which the backbone has not")
+            self._sources = [list(strides).index(stride) for stride in wanted]
+            self.lateral = nn.ModuleList(
+                nn.Conv2d(channels[source], above, 1)
+                for source, above in zip(self._sources, widths[1:], strict=True)
+            )
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Turn the backbone's maps into ``(N, out_channels, H/4, W/4)`` of the image's H and W."""
-        return self.stages(features[-1])  # type: ignore[no-any-return]
+        if self.lateral is None:
+            return self.stages(features[-1])  # type: ignore[no-any-return]
+        output = features[-1]
+        for stage, source, joint in zip(self.stages, self._sources, self.lateral, strict=True):
+            output = stage(output) + joint(features[source])
+        return output

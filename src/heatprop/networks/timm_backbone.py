@@ -12,6 +12,8 @@ from heatprop.errors import InvalidConfigError
 from heatprop.networks.weights import Pretrained, first_line, read_backbone
 
 STRIDES = (8, 16, 32)
+LATERAL_LEVELS = (-4, -3, -2, -1)
+"""The four deepest maps, of strides 4 to 32 in most networks."""
 
 
 class TimmBackbone(nn.Module):

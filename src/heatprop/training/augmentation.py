@@ -18,6 +18,7 @@ from heatprop.training.config import AugmentationConfig
 from heatprop.types import ImageArray
 
 _BORDER = 128
+_MARGIN = 0.15  # of the side
 # Main axes of the colours of ImageNet, red first, and how far they spread; Krizhevsky et al. (2012).
 _COLOUR_SPREAD = np.array([0.2175, 0.0188, 0.0045])
 _COLOUR_AXES = np.array([[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140], [-0.5836, -0.6948, 0.4203]])
@@ -59,6 +60,38 @@ def draw_placement(
     return Placement(across, scale, side / 2 - across * x, side / 2 - scale * y)
 
 
+def draw_cut_out(
+    width: int,
+    height: int,
+    box: NDArray[np.float64],
+    *,
+    side: int,
+    whole_side: int,
+    config: AugmentationConfig,
+    random: np.random.Generator,
+) -> Placement:
+    """Draw where a picture lies in a small square input that shows one object of it.
+
+    The picture has the size that it would have in an input of `whole_side` pixels. The middle of the object lies
+    anywhere in the input but for a margin.
+
+    Args:
+        width: of the picture in pixels.
+        height: of the picture in pixels.
+        box: of the object, (x1, y1, x2, y2) in pixels of the picture.
+        side: of the input in pixels.
+        whole_side: side in pixels of the input that whole pictures go into.
+        config: how pictures are changed.
+        random: what is drawn from.
+    """
+    scale = whole_side / (max(width, height) * random.uniform(*config.scale))
+    x, y = (box[:2] + box[2:]) / 2
+    left, top = side * random.uniform(_MARGIN, 1 - _MARGIN, 2)
+    is_flipped = random.uniform() < config.flip
+    across = -scale if is_flipped else scale
+    return Placement(across, scale, float(left - across * x), float(top - scale * y))
+
+
 def place_picture(image: ImageArray, placement: Placement, side: int) -> ImageArray:
     """Draw a picture into a black square of `side` pixels, uint8 ``(side, side, 3)``.
 
@@ -79,6 +112,13 @@ def place_boxes(boxes: NDArray[np.float64], placement: Placement) -> NDArray[np.
     x = boxes[:, 0::2] * placement.scale_x + placement.left
     y = boxes[:, 1::2] * placement.scale + placement.top
     return np.stack([x.min(axis=1), y[:, 0], x.max(axis=1), y[:, 1]], axis=1)
+
+
+def visible_shares(boxes: NDArray[np.float64], side: int) -> NDArray[np.float64]:
+    """Return which share of each box, ``(N, 4)`` xyxy, lies inside a square input of `side` pixels, ``(N,)``."""
+    areas, seen = (np.prod(each[:, 2:] - each[:, :2], axis=1) for each in (boxes, np.clip(boxes, 0, side)))
+    shares: NDArray[np.float64] = np.divide(seen, areas, out=np.zeros_like(areas), where=areas > 0)
+    return shares
 
 
 def recolour(image: ImageArray, config: AugmentationConfig, random: np.random.Generator) -> ImageArray:

@@ -83,6 +83,7 @@ class Batch:
         mask: bool ``(N, M)``: where there is one.
         size: float32 ``(N, M, 2)``.
         offset: float32 ``(N, M, 2)``.
+        labels: int64 ``(N, M)``, classes.
         numbers: int64 ``(N,)``, of the samples.
     """
 
@@ -92,6 +93,7 @@ class Batch:
     mask: Tensor
     size: Tensor
     offset: Tensor
+    labels: Tensor
     numbers: Tensor
 
     @classmethod
@@ -113,6 +115,7 @@ class Batch:
             mask=torch.from_numpy(np.arange(places)[None] < np.array(counts)[:, None]),
             size=padded([sample.targets.size for sample in samples]),
             offset=padded([sample.targets.offset for sample in samples]),
+            labels=padded([sample.targets.labels for sample in samples]),
             numbers=torch.tensor([sample.number for sample in samples]),
         )
 

@@ -65,6 +65,8 @@ class AugmentationConfig:
         shift: whether the middle of the input lies anywhere in the picture, 128 pixels or less from its border.
         colour: how far brightness, contrast and saturation go from 1, each.
         lighting: standard deviation along the main axes of colour of ImageNet.
+        least_visible: an object is learned from while at least this share of its box lies inside the input; 0 as
+            published: slivers at the border, too.
     """
 
     flip: float = 0.5
@@ -72,6 +74,7 @@ class AugmentationConfig:
     shift: bool = True
     colour: float = 0.4
     lighting: float = 0.1
+    least_visible: float = 0.0
 
     def __post_init__(self) -> None:
         check_range("augmentation.flip", self.flip, 0, 1)
@@ -81,6 +84,7 @@ class AugmentationConfig:
             raise InvalidConfigError(f"augmentation.scale is {list(self.scale)}; give the smaller first")
         check_range("augmentation.colour", self.colour, 0, 1)
         check_range("augmentation.lighting", self.lighting, 0, 1)
+        check_range("augmentation.least_visible", self.least_visible, 0, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,8 +164,9 @@ class ScheduleConfig:
         factor: of "steps".
         final_share: of "cosine".
         warm_up_epochs: the learning rate grows from 0 on this long.
-        early_epochs: so many epochs, the first, learn from smaller inputs, which is faster.
-        early_side: side of these inputs, in pixels.
+        early_sides: the first epochs, one for each number, learn from small inputs of that side in pixels: cut out
+            around one object of each picture, as large as later. An object costs a fraction of what it costs in
+            whole pictures, so a network that starts from nothing sees many.
     """
 
     epochs: int = 80
@@ -171,8 +176,7 @@ class ScheduleConfig:
     factor: float = 0.1
     final_share: float = 0.0
     warm_up_epochs: float = 0.0
-    early_epochs: int = 0
-    early_side: int = 128
+    early_sides: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         check_count("schedule.epochs", self.epochs, 1)
@@ -183,31 +187,9 @@ class ScheduleConfig:
         check_range("schedule.factor", self.factor, 0, 1)
         check_range("schedule.final_share", self.final_share, 0, 1)
         check_range("schedule.warm_up_epochs", self.warm_up_epochs, 0, self.epochs)
-        check_range("schedule.early_epochs", self.early_epochs, 0, self.epochs)
-        check_range("schedule.early_side", self.early_side, STRIDE, LARGEST_SIDE)
-
-
-@dataclass(frozen=True, kw_only=True)
-class PretrainingConfig:
-    """How the backbone first learns to tell single objects apart; see `heatprop.training.pretraining`.
-
-    Attributes:
-        epochs: how often every picture gives an object; 0: there is no pretraining.
-        side: of the objects that are cut out, in pixels.
-        batch_size: objects a step.
-        learning_rate: the highest, of AdamW.
-    """
-
-    epochs: int = 0
-    side: int = 64
-    batch_size: int = 64
-    learning_rate: float = 2e-3
-
-    def __post_init__(self) -> None:
-        check_count("pretraining.epochs", self.epochs, 0)
-        check_range("pretraining.side", self.side, 32, LARGEST_SIDE)
-        check_count("pretraining.batch_size", self.batch_size, 2)
-        check_range("pretraining.learning_rate", self.learning_rate, 0, 1e6)
+        check_range("number of schedule.early_sides", len(self.early_sides), 0, self.epochs)
+        for side in self.early_sides:
+            check_range("schedule.early_sides", side, STRIDE, LARGEST_SIDE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -265,7 +247,6 @@ class TrainingConfig:
     data: DataConfig = field(default_factory=DataConfig)
     augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
-    pretraining: PretrainingConfig = field(default_factory=PretrainingConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     loss: LossWeights = field(default_factory=LossWeights)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import platform
+import sys
 from pathlib import Path
 
 import torch
@@ -16,7 +17,6 @@ from heatprop.training.datasets import load_training_set, load_validation_set
 from heatprop.training.engine import Run
 from heatprop.training.learning import Learner
 from heatprop.training.optimisation import WeightAverage, build_optimiser
-from heatprop.training.pretraining import ObjectCrops, pretrain
 from heatprop.training.ranks import Ranks, local_rank
 from heatprop.training.reports import Watcher
 from heatprop.training.run_folder import LAST, RunFolder
@@ -24,6 +24,8 @@ from heatprop.training.samples import DatasetSamples
 from heatprop.training.saved import Progress, fingerprint, require_same, restore, state_of
 from heatprop.training.starting import start_network
 from heatprop.training.synced_norm import sync_norms
+
+_SWITCH_INTERVAL = 2e-4  # s; with Python's 5e-3, threads that read pictures hold up the one that learns
 
 
 def open_run(config: TrainingConfig, path: Path, folder: RunFolder | None, ranks: Ranks, watcher: Watcher) -> Run:
@@ -47,8 +49,6 @@ def open_run(config: TrainingConfig, path: Path, folder: RunFolder | None, ranks
     if saved is not None:
         require_same(path, saved, config, data)
     learner, said = build_learner(config, dataset.classes, ranks)
-    if saved is None and config.pretraining.epochs:
-        _pretrain(learner, dataset, watcher)
     progress = Progress() if saved is None else restore(learner, saved)
     weights = sum(each.numel() for each in learner.network.parameters())
     watcher.note(
@@ -58,8 +58,13 @@ def open_run(config: TrainingConfig, path: Path, folder: RunFolder | None, ranks
     if folder is not None and saved is None:  # what cannot be written is better known now
         folder.save(learner.average.network, learner.card, state_of(learner, progress, data))
         folder.require_room()
-    sides = [config.schedule.early_side] * config.schedule.early_epochs + [config.model.input_side]
-    samples = DatasetSamples(dataset, config.augmentation, sides=sides, seed=config.run.seed)
+    samples = DatasetSamples(
+        dataset,
+        config.augmentation,
+        side=config.model.input_side,
+        early_sides=config.schedule.early_sides,
+        seed=config.run.seed,
+    )
     return Run(
         learner,
         samples,
@@ -83,8 +88,7 @@ def build_learner(config: TrainingConfig, classes: tuple[str, ...], ranks: Ranks
     for name, value in (
         ("model.input_side", side),
         ("model.input_multiple", config.model.input_multiple),
-        ("schedule.early_side", config.schedule.early_side if config.schedule.early_epochs else 0),
-        ("pretraining.side", config.pretraining.side if config.pretraining.epochs else 0),
+        *(("schedule.early_sides", each) for each in config.schedule.early_sides),
     ):
         if value % multiple:
             raise InvalidConfigError(f"{name} is {value}; it must be a multiple of {multiple}")
@@ -94,28 +98,6 @@ def build_learner(config: TrainingConfig, classes: tuple[str, ...], ranks: Ranks
         sync_norms(network)
     optimiser = build_optimiser(network, config.optimiser)
     return Learner(config, network, average, optimiser, start.card, ranks), start.said
-
-
-def _pretrain(learner: Learner, dataset: VideoDataset, watcher: Watcher) -> None:
-    """Pretrain the backbone in the first process, and give it to all."""
-    config, ranks, network = learner.config, learner.ranks, learner.network
-    if ranks.is_first:
-        side, seed = config.pretraining.side, config.run.seed
-        pretrain(
-            network.backbone,
-            network.backbone.channels[-1],
-            ObjectCrops(dataset, config.augmentation, side, seed),
-            len(dataset.classes),
-            config.pretraining,
-            seed=seed,
-            input_format=learner.card.input,
-            device=ranks.device,
-            workers=config.data.workers,
-            watcher=watcher,
-        )
-    backbone = {name: tensor.cpu() for name, tensor in network.backbone.state_dict().items()}
-    network.backbone.load_state_dict(ranks.from_first(backbone))
-    learner.average.network.load_state_dict(network.state_dict())
 
 
 def choose_device(name: str) -> torch.device:
@@ -147,6 +129,7 @@ def _check(config: TrainingConfig, ranks: Ranks) -> None:
 
 
 def _set_machine(config: RunConfig, watcher: Watcher) -> None:
+    sys.setswitchinterval(_SWITCH_INTERVAL)
     if config.threads:
         torch.set_num_threads(config.threads)
     if config.precision == "bf16" and config.device != "cuda" and not torch.cuda.is_available():

@@ -6,15 +6,25 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from heatprop.datasets.annotations import VideoDataset
 from heatprop.errors import SourceError
 from heatprop.io.images import read_image
 from heatprop.networks.centernet import STRIDE
-from heatprop.training.augmentation import draw_placement, place_boxes, place_picture, recolour
+from heatprop.training.augmentation import (
+    Placement,
+    draw_cut_out,
+    draw_placement,
+    place_boxes,
+    place_picture,
+    recolour,
+    visible_shares,
+)
 from heatprop.training.batch import Sample
 from heatprop.training.config import AugmentationConfig
 from heatprop.training.targets import make_targets
+from heatprop.types import ImageArray
 
 
 class DatasetSamples:
@@ -25,17 +35,25 @@ class DatasetSamples:
     Args:
         dataset: its pictures must be there.
         augmentation: how they are changed.
-        sides: side of the square input in each epoch, in pixels; the last holds for all that follow.
+        side: of the square input, in pixels.
+        early_sides: sides of the first epochs, which are cut out around one object; see `ScheduleConfig`.
         seed: of the augmentation.
     """
 
     def __init__(
-        self, dataset: VideoDataset, augmentation: AugmentationConfig, *, sides: Sequence[int], seed: int
+        self,
+        dataset: VideoDataset,
+        augmentation: AugmentationConfig,
+        *,
+        side: int,
+        early_sides: Sequence[int] = (),
+        seed: int,
     ) -> None:
         self._paths = dataset.image_paths
         self._truth = dataset.truth.select(~dataset.truth.crowd)
         self._bounds = self._truth.bounds(dataset.frame_count)
-        self._augmentation, self._sides, self._seed = augmentation, tuple(sides), seed
+        self._augmentation, self._seed = augmentation, seed
+        self._side, self._early_sides = side, tuple(early_sides)
         self.classes = dataset.classes
 
     def __len__(self) -> int:
@@ -47,16 +65,40 @@ class DatasetSamples:
         if image is None:
             raise SourceError(f"{self._paths[number]}: this picture is damaged; replace it")
         random = np.random.default_rng((self._seed, epoch, number))
-        side = self._sides[min(epoch, len(self._sides) - 1)]
-        height, width = image.shape[:2]
-        placement = draw_placement(width, height, side, self._augmentation, random)
-        image = recolour(place_picture(image, placement, side), self._augmentation, random)
         objects = slice(self._bounds[number], self._bounds[number + 1])
-        boxes = place_boxes(self._truth.boxes[objects], placement)
+        boxes, labels = self._truth.boxes[objects], self._truth.labels[objects]
+        side = (*self._early_sides, self._side)[min(epoch, len(self._early_sides))]
+        placement = self._place(image, boxes, side, is_early=epoch < len(self._early_sides), random=random)
+        image = recolour(place_picture(image, placement, side), self._augmentation, random)
+        boxes = place_boxes(boxes, placement)
+        there = visible_shares(boxes, side) >= self._augmentation.least_visible
         cells = side // STRIDE
-        labels = self._truth.labels[objects]
-        targets = make_targets(boxes / STRIDE, labels, len(self.classes), (cells, cells))
+        targets = make_targets(boxes[there] / STRIDE, labels[there], len(self.classes), (cells, cells))
         return Sample(image, targets, number)
+
+    def _place(
+        self,
+        image: ImageArray,
+        boxes: NDArray[np.float64],
+        side: int,
+        *,
+        is_early: bool,
+        random: np.random.Generator,
+    ) -> Placement:
+        height, width = image.shape[:2]
+        if not is_early:
+            return draw_placement(width, height, side, self._augmentation, random)
+        whole = np.array([0.0, 0, width, height])
+        box = boxes[random.integers(len(boxes))] if len(boxes) else whole
+        return draw_cut_out(
+            width,
+            height,
+            box,
+            side=side,
+            whole_side=self._side,
+            config=self._augmentation,
+            random=random,
+        )
 
     def describe(self, number: int) -> str:
         """Return the path of a sample's picture."""
