@@ -13,13 +13,14 @@ from heatprop.errors import InvalidConfigError
 from heatprop.evaluation.detections import DetectionTable
 from heatprop.evaluation.metrics.official import mean_of_known
 from heatprop.evaluation.results import score
-from heatprop.evaluation.runs import sweep as sweep_module
+from heatprop.evaluation.runs import cached_methods
 from heatprop.evaluation.runs.cache import OutputCache
 from heatprop.evaluation.runs.cache_manifest import CacheError
+from heatprop.evaluation.runs.cached_methods import parts_of
 from heatprop.evaluation.runs.methods import Method
 from heatprop.evaluation.runs.run_folder import RunFolder
 from heatprop.evaluation.runs.running import detect_dataset, finished_detections
-from heatprop.evaluation.runs.sweep import grid, parts_of, sweep
+from heatprop.evaluation.runs.sweep import grid, sweep
 from heatprop.seqnms import SeqNmsConfig
 
 
@@ -93,7 +94,7 @@ def test_room_and_processors_change_no_figure(
     dataset, cache = cached
     methods = grid([1, 2], [0.5], [2.0], [0.05], seq_nms=None)
     wanted = list(sweep(dataset, cache, methods, jobs=1))
-    monkeypatch.setattr(sweep_module, "_ROOM", room)
+    monkeypatch.setattr(cached_methods, "_ROOM", room)
     counted: list[int] = []
     assert list(sweep(dataset, cache, methods, jobs=jobs, advance=counted.append)) == wanted
     assert sum(counted) == len(methods) * dataset.frame_count

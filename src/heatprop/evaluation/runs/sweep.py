@@ -2,44 +2,26 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, replace
-from itertools import pairwise, product
-from multiprocessing import resource_tracker
-from pathlib import Path
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
-import cv2
-import numpy as np
-
-from heatprop.datasets.annotations import Video, VideoDataset
-from heatprop.errors import HeatpropError, InvalidConfigError
+from heatprop.datasets.annotations import VideoDataset
+from heatprop.errors import InvalidConfigError
 from heatprop.evaluation.detections import DetectionTable
 from heatprop.evaluation.metrics.coco import coco_result
 from heatprop.evaluation.metrics.matching import match
 from heatprop.evaluation.metrics.official import mean_of_known, official_result
-from heatprop.evaluation.runs.cache import OutputCache, part_count, part_rows
-from heatprop.evaluation.runs.methods import Method, VideoMethod, finish_video
+from heatprop.evaluation.runs.cache import OutputCache
+from heatprop.evaluation.runs.cached_methods import run_cached
+from heatprop.evaluation.runs.methods import Method
 from heatprop.evaluation.tables import json_number
-from heatprop.letterbox import fit_letterbox
 from heatprop.propagation import PropagationConfig
 from heatprop.seqnms import SeqNmsConfig
-from heatprop.types import Detections, IntArray
 
-_METHODS_AT_ONCE = 16
-_ROOM = 4 << 30  # bytes that detections may take
-_FRAME_ROOM = 2 * 100 * 56  # of these for a frame: at most 100 detections of 56 bytes, held twice
-_TASKS_A_JOB = 2  # at least; videos differ in length
 _MOST_METHODS = 10_000
-
-
-class SweepError(HeatpropError, RuntimeError):
-    """A process of a sweep died."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,162 +88,16 @@ def sweep(
     advance: Callable[[int], None] = lambda _: None,
     held: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Iterator[SweepRow]:
-    """Score methods on the outputs in a cache; a video is decompressed once for several of them.
-
-    Args:
-        dataset: what the cache is of; its pictures are not needed.
-        cache: whole; see `OutputCache.require_whole`.
-        methods: the settings.
-        jobs: processes at once.
-        advance: called with how many frames times settings more are done.
-        held: entered while processes start, which must not be interrupted.
+    """Score methods on the outputs in a cache; see `run_cached` for arguments and errors.
 
     Yields:
         The score of each, in their order.
-
-    Raises:
-        InvalidConfigError: a threshold is below the cache's floor.
-        CacheError: the cache is damaged.
-        SweepError: a process died.
     """
-    for method in methods:
-        require_above_floor(method.score_threshold, cache.manifest.floor)
-    labels = np.array([dataset.classes.index(name) for name in cache.manifest.classes], np.int64)
-    slim = replace(dataset, image_paths=(), annotation_paths=())
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, _start, (slim,)) as pool:
-        try:
-            at_once = methods_at_once(dataset.frame_count)
-            for start in range(0, len(methods), at_once):
-                some = methods[start : start + at_once]
-                with held(), _deaf_children():
-                    futures: dict[Future[list[DetectionTable]], tuple[int, slice]] = {
-                        pool.submit(detect_video, cache.folder, number, video, labels, some[part]): (number, part)
-                        for number, video in enumerate(dataset.videos)
-                        for part in parts_of(len(some), len(dataset.videos), jobs)
-                    }
-                tables: list[dict[int, DetectionTable]] = [{} for _ in some]  # of each method, by video
-                for future in as_completed(futures):
-                    number, part = futures.pop(future)
-                    for by_video, table in zip(tables[part], future.result(), strict=True):
-                        by_video[number] = table
-                    advance(dataset.videos[number].length * len(some[part]))
-                joined = [_join([by_video[number] for number in sorted(by_video)]) for by_video in tables]
-                yield from pool.map(_score, some, joined)
-        except BrokenProcessPool:
-            raise SweepError(
-                "a process of the sweep was ended from outside; is memory short? try --jobs 1"
-            ) from None
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    return run_cached(dataset, cache, methods, score_row, jobs=jobs, advance=advance, held=held)
 
 
-def methods_at_once(frames: int) -> int:
-    """Return of how many methods the detections in so many frames may be in memory at once.
-
-    >>> methods_at_once(663), methods_at_once(176126), methods_at_once(10**8)
-    (16, 2, 1)
-    """
-    return min(max(_ROOM // (_FRAME_ROOM * frames), 1), _METHODS_AT_ONCE)
-
-
-def parts_of(methods: int, videos: int, jobs: int) -> list[slice]:
-    """Return the methods of each task on a video: all at once, or parts where there are fewer videos than jobs.
-
-    Each part decompresses the video again, which costs less than a processor that has nothing to do.
-
-    >>> parts_of(16, 7, 2), parts_of(16, 1, 2)
-    ([slice(0, 16, None)], [slice(0, 4, None), slice(4, 8, None), slice(8, 12, None), slice(12, 16, None)])
-    """
-    parts = min(-(-_TASKS_A_JOB * jobs // videos), methods)
-    ends = [part * methods // parts for part in range(parts + 1)]
-    return [slice(*pair) for pair in pairwise(ends)]
-
-
-def require_above_floor(threshold: float, floor: float) -> None:
-    """Check that a cache holds the cells that a score threshold asks for.
-
-    Raises:
-        InvalidConfigError: it does not.
-    """
-    if threshold < floor:
-        raise InvalidConfigError(
-            f"the score threshold is {threshold:g}, but the cache holds only cells of at least {floor:g}; raise "
-            "it, or make a cache with a lower --cache-floor"
-        )
-
-
-def detect_video(
-    folder: Path, number: int, video: Video, labels: IntArray, methods: Sequence[Method]
-) -> list[DetectionTable]:
-    """Detect in one cached video by several methods.
-
-    Args:
-        folder: of the cache.
-        number: of the video in its dataset.
-        video: the video.
-        labels: the dataset's class number of each channel of the heatmaps.
-        methods: the settings.
-
-    Returns:
-        The detections of each method.
-
-    Raises:
-        CacheError: the cache is damaged.
-    """
-    cache = OutputCache(folder)
-    manifest = cache.manifest
-    at_work = [VideoMethod(method, labels, manifest.stride) for method in methods]
-    found: list[list[Detections]] = [[] for _ in methods]
-    for part in range(part_count(video)):
-        content = cache.read(number, part, len(part_rows(video, part)))
-        for (width, height), kept in zip(content.frame_sizes.tolist(), content.outputs, strict=True):
-            fitted = fit_letterbox(width, height, manifest.input_format)
-            output = kept.dense()
-            for each, frames in zip(at_work, found, strict=True):
-                frames.append(each.update(output, fitted))
-    return [
-        DetectionTable.from_frames(zip(video.rows, finish_video(method, frames), strict=True))
-        for method, frames in zip(methods, found, strict=True)
-    ]
-
-
-def _join(tables: Sequence[DetectionTable]) -> DetectionTable:
-    return DetectionTable(
-        np.concatenate([table.frames for table in tables]),
-        np.concatenate([table.labels for table in tables]),
-        np.concatenate([table.scores for table in tables]),
-        np.concatenate([table.boxes for table in tables]),
-    )
-
-
-@contextmanager
-def _deaf_children() -> Iterator[None]:
-    """Let processes that start here hear no Ctrl-C until they are ready, so that none dies with a traceback."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    resource_tracker.ensure_running()  # otherwise it starts within, and unblocks the signal
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-_scored_dataset: list[VideoDataset] = []  # of a process of the pool, sent to it once
-
-
-def _start(dataset: VideoDataset) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a word; the parent says what is to say
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    cv2.setNumThreads(1)
-    _scored_dataset[:] = [dataset]
-
-
-def _score(method: Method, table: DetectionTable) -> SweepRow:
-    (dataset,) = _scored_dataset
+def score_row(dataset: VideoDataset, method: Method, table: DetectionTable) -> SweepRow:
+    """Return what a method scores by the detections that it finds."""
     coco = coco_result(dataset, table)
     official = official_result(match(dataset, table))
     return SweepRow(
