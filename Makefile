@@ -2,6 +2,7 @@
 #   make demo    annotate a real video: demo.mp4 (VIDEO=path for your own)
 #   make test    run every test
 #   make lint types    style, import contracts, static types
+#   make docs    build the documentation: site/index.html
 #   make weights rebuild the embedded model from its public source
 #   make sprites rebuild the pictures of the synthetic videos from their public sources
 
@@ -9,7 +10,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types weights sprites bench clean
+.PHONY: demo test lint types docs weights sprites bench clean
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
@@ -20,9 +21,13 @@ $(VENV)/.demo-installed: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[openvino,demo]'
 	touch $@
 
+$(VENV)/.docs-installed: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	touch $@
+
 $(VENV)/.dev-installed: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
-	touch $@ $(VENV)/.demo-installed
+	touch $@ $(VENV)/.demo-installed $(VENV)/.docs-installed
 
 demo: export VIDEO := $(VIDEO)
 demo: $(VENV)/.demo-installed
@@ -39,6 +44,11 @@ lint: $(VENV)/.dev-installed
 types: $(VENV)/.dev-installed
 	$(BIN)/mypy
 
+docs: export NO_MKDOCS_2_WARNING := 1
+docs: $(VENV)/.docs-installed
+	$(BIN)/python -m mkdocs build --strict --quiet
+	@echo "Open site/index.html"
+
 weights: $(VENV)/.dev-installed
 	$(BIN)/python tools/convert_mb3_centernet.py
 
@@ -50,4 +60,4 @@ bench: $(VENV)/.dev-installed
 	$(BIN)/python benchmarks/end_to_end.py
 
 clean:
-	rm -rf $(VENV) dist demo.mp4 demo.jsonl
+	rm -rf $(VENV) dist site demo.mp4 demo.jsonl
