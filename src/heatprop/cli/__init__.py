@@ -15,7 +15,9 @@ from heatprop.cli.messages import close_standard_output, error
 from heatprop.cli.usage import UsageError, check_command, parse_quietly
 from heatprop.errors import HeatpropError
 
-_COMMANDS = ("dataset", "detect", "evaluate", "export", "models", "score", "sweep", "synthesize", "train")
+_COMMANDS = (
+    "dataset", "detect", "evaluate", "export", "models", "reproduce", "score", "sweep", "synthesize", "train",
+)  # fmt: skip
 
 
 class Command(Protocol):

@@ -69,6 +69,8 @@ def same_object(dataset: VideoDataset, truth: GroundTruth, step: int) -> IntArra
 
     Where a track is twice in a frame, its first box counts.
     """
+    if not len(truth):
+        return np.empty(0, np.int64)
     # A number for each frame of each track, with room so that no step leads to another track.
     room = dataset.frame_count + 2 * abs(step) + 1
     videos = dataset.video_of_rows()[truth.frames]

@@ -1,0 +1,157 @@
+"""The whole report: the dataset, the networks on it once, and every table and figure of the paper from that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from heatprop.backends import BackendName
+from heatprop.datasets import DatasetError, load_dataset
+from heatprop.datasets.annotations import VideoDataset
+from heatprop.errors import OutputError
+from heatprop.evaluation.runs.methods import Method
+from heatprop.io.whole_files import read_json, write_json
+from heatprop.pipeline import usable_processors
+from heatprop.reproduction.examples import examples
+from heatprop.reproduction.figures import scenes_and_track, shown_tables
+from heatprop.reproduction.measuring import measure_all
+from heatprop.reproduction.origin import about, machine, packages
+from heatprop.reproduction.outputs import ModelOutputs, fill, frames_to_see, open_outputs
+from heatprop.reproduction.plan import BASES, Plan, ablations, curve_methods, table_1
+from heatprop.reproduction.steps import Steps
+from heatprop.reproduction.tables import (
+    ablation_tables,
+    class_table,
+    curves_of,
+    difficulty_table,
+    model_table,
+    speed_table,
+    what_is_missing,
+)
+from heatprop.reproduction.timing import StageTimes, time_stages
+from heatprop.synthesis.dataset import SynthesisSettings, synthesize
+
+FORMAT, VERSION = "heatprop-report", 1
+PLAN_FILE = "plan.json"
+
+
+def make_report(
+    plan: Plan, folder: Path, command: str, *, backend: BackendName, jobs: int, steps: Steps
+) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Measure everything; what a folder keeps from a run that was stopped is not measured again.
+
+    Args:
+        plan: what is measured.
+        folder: of the report; ``work`` in it keeps what is finished.
+        command: how to make it again.
+        backend: what runs the networks.
+        jobs: processes at once.
+        steps: is told how it goes.
+
+    Returns:
+        The report, for JSON, and its pictures, JPEG, by the names that stand in it.
+
+    Raises:
+        HeatpropError: the folder holds another report, the dataset or a model is missing or damaged.
+    """
+    work = folder / "work"
+    _claim(work, plan)
+    dataset = _dataset(plan, work, steps)
+    outputs = [open_outputs(name, dataset, plan.split, work, backend) for name in plan.models]
+    timed = [_timed(dataset, each, plan) for each in outputs]
+    for each in outputs:
+        steps.begin(f"{each.name} looks", frames_to_see(dataset, each))
+        fill(dataset, each, lambda: steps.advance(1))
+
+    def measured(each: ModelOutputs, methods: Sequence[Method]) -> list[dict[str, Any]]:
+        steps.begin(f"{each.name}, {len(methods)} settings", dataset.frame_count * len(methods))
+        return measure_all(
+            dataset, each.cache, methods, work / "figures", jobs=jobs, advance=steps.advance, held=steps.held
+        )
+
+    first = outputs[0]
+    rows = [dict(zip(table_1(), measured(each, list(table_1().values())), strict=True)) for each in outputs]
+    changed = [
+        (setting, value, method) for setting, by_value in ablations().items() for value, method in by_value.items()
+    ]
+    figures = measured(first, [method for *_, method in changed])
+    curves = dict(zip(curve_methods(), measured(first, list(curve_methods().values())), strict=True))
+    tables = shown_tables(dataset, first, jobs, steps)
+    scenes, pictures, track = scenes_and_track(dataset, tables)
+
+    report: dict[str, Any] = {
+        "format": FORMAT,
+        "version": VERSION,
+        "heatprop": metadata.version("heatprop"),
+        "quick": plan.is_quick,
+        "command": command,
+        "seed": plan.seed if plan.root is None else None,
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": machine(),
+        "packages": packages(),
+        "dataset": about(dataset, plan),
+        "models": [model_table(*each, dataset.frame_count) for each in zip(outputs, rows, timed, strict=True)],
+        **ablation_tables(dataset, changed, figures),
+        "speed": speed_table(dataset, rows[0]),
+        "curves": curves_of(dataset, curves),
+        "examples": examples(),
+        "classes": class_table(dataset, rows[0]),
+        "difficulties": difficulty_table(dataset, rows[0]),
+        "scenes": scenes,
+        "track": track,
+    }
+    report["notes"] = what_is_missing(dataset, outputs, report)
+    return report, pictures
+
+
+def _claim(work: Path, plan: Plan) -> None:
+    """Check that a folder is new or that of the same report.
+
+    Raises:
+        OutputError: it is not.
+    """
+    wanted = {
+        "format": FORMAT,
+        "version": VERSION,
+        "layout": plan.layout,
+        "root": None if plan.root is None else str(plan.root.resolve()),
+        "split": plan.split,
+        "videos": plan.videos,
+        "frames": plan.frames,
+        "seed": plan.seed,
+    }
+    path, folder = work / PLAN_FILE, work.parent
+    try:
+        found = read_json(path)
+    except FileNotFoundError:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise OutputError(f"{folder} holds something else; give -o an empty folder or a new name") from None
+        write_json(path, wanted)
+        return
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{path} cannot be read ({error}); give -o a new name") from None
+    if found != wanted:
+        raise OutputError(f"{folder} holds a report on other videos; give -o a new name")
+
+
+def _dataset(plan: Plan, work: Path, steps: Steps) -> VideoDataset:
+    root = plan.root
+    if root is None:
+        root = work / "synthetic"
+        settings = SynthesisSettings(
+            videos=plan.videos, frames=plan.frames, stills=0, seed=plan.seed, splits=(plan.split,)
+        )
+        steps.begin("making videos", settings.pictures)
+        synthesize(root, settings, workers=usable_processors(), advance=steps.advance)
+    dataset = load_dataset(plan.layout, root, plan.split)
+    if not dataset.frame_count:
+        raise DatasetError(f"{root}: the dataset has no frames; give another --root or --split")
+    return dataset
+
+
+def _timed(dataset: VideoDataset, outputs: ModelOutputs, plan: Plan) -> StageTimes:
+    paths = [Path(path) for path in dataset.image_paths[: plan.timed_frames]]
+    return time_stages(paths, outputs.network, BASES)

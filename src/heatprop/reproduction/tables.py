@@ -1,0 +1,162 @@
+"""The tables and curves of a report, from what its methods score; all for JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from heatprop.datasets.annotations import VideoDataset
+from heatprop.evaluation.metrics.class_agnostic import RECALLS
+from heatprop.evaluation.metrics.motion import displacement, uncovered_pairs
+from heatprop.evaluation.runs.methods import Method
+from heatprop.evaluation.tables import json_number
+from heatprop.reproduction.measuring import causes_of
+from heatprop.reproduction.outputs import ModelOutputs
+from heatprop.reproduction.plan import BASES
+from heatprop.reproduction.timing import StageTimes
+
+Figures = Mapping[str, Any]
+
+
+def model_table(outputs: ModelOutputs, rows: Figures, times: StageTimes, frames: int) -> dict[str, Any]:
+    """Return what table 1 says about a model, from the figures of its methods."""
+    table = []
+    for name in BASES:
+        for rescored in (False, True):
+            figures = rows[f"{name} + Seq-NMS" if rescored else name]
+            milliseconds = times.of(name, rescored=rescored)
+            table.append(
+                {
+                    "method": name,
+                    "seq_nms": rescored,
+                    "mAP": figures["mAP"],
+                    "detections": figures["detections"],
+                    "milliseconds": milliseconds,
+                    "fps": 1e3 / milliseconds,
+                }
+            )
+    return {
+        "name": outputs.name,
+        "title": outputs.network.card.title,
+        "backend": outputs.network.backend.description,
+        "frames": frames,
+        "missing_classes": list(outputs.network.classes.missing),
+        "timing": {
+            "frames": times.frames,
+            "milliseconds": {
+                "read": times.read,
+                "prepare": times.prepare,
+                "network": times.network,
+                "decode": times.methods["network alone"],
+                "interpolation": times.methods["interpolation"],
+                "propagation": times.methods["HP"],
+                "seq_nms": times.seq_nms["HP"],
+            },
+        },
+        "rows": table,
+    }
+
+
+def ablation_tables(
+    dataset: VideoDataset, changed: Sequence[tuple[str, float, Method]], figures: Sequence[Figures]
+) -> dict[str, Any]:
+    """Return tables 2, 4 and 5 under "radius", "alpha" and "beta"."""
+    default = BASES["HP"]
+    tables: dict[str, Any] = {}
+    for (setting, value, method), each in zip(changed, figures, strict=True):
+        row = {"value": value, "mAP": each["mAP"], "default": method == default}
+        tables.setdefault(setting, {"frames": dataset.frame_count, "rows": []})["rows"].append(row)
+    radii = [int(row["value"]) for row in tables["radius"]["rows"]]
+    shares = uncovered_pairs(displacement(dataset, dataset.truth), radii)
+    for row, share in zip(tables["radius"]["rows"], shares, strict=True):
+        row["uncovered"] = json_number(share)
+    return tables
+
+
+def speed_table(dataset: VideoDataset, rows: Figures) -> dict[str, Any]:
+    """Return table 3, the network alone and propagation."""
+    network, propagation = rows["network alone"]["agnostic"], rows["HP"]["agnostic"]
+    return {
+        "frames": dataset.frame_count,
+        "pairs": {group: each["pairs"] for group, each in network.items()},
+        "rows": [
+            {
+                "recall": recall,
+                "group": group,
+                "network": network[group]["points"][f"{recall:g}"],
+                "propagation": propagation[group]["points"][f"{recall:g}"],
+            }
+            for recall in RECALLS
+            for group in network
+        ],
+    }
+
+
+def curves_of(dataset: VideoDataset, curves: Figures) -> dict[str, Any]:
+    """Return figure 5: precision over recall of methods, by speed of the objects."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for name, figures in curves.items():
+        for group, each in figures["agnostic"].items():
+            entry = {"method": name, "ap": each["ap"], "recall": each["recall"], "precision": each["precision"]}
+            groups.setdefault(group, []).append(entry)
+    return {"frames": dataset.frame_count, "groups": groups}
+
+
+_COLUMNS = {
+    "network": "network alone",
+    "interpolation": "interpolation",
+    "propagation": "HP",
+    "propagation+seq_nms": "HP + Seq-NMS",
+}
+
+
+def class_table(dataset: VideoDataset, rows: Figures) -> list[dict[str, Any]]:
+    """Return average precision by class, of classes that have objects."""
+    truth = dataset.truth
+    return [
+        {
+            "name": name,
+            "objects": int((truth.labels == label).sum()),
+            "frames": len(np.unique(truth.frames[truth.labels == label])),
+            **{key: rows[method]["ap"][label] for key, method in _COLUMNS.items()},
+        }
+        for label, name in enumerate(dataset.classes)
+        if (truth.labels == label).any()
+    ]
+
+
+def difficulty_table(dataset: VideoDataset, rows: Figures) -> list[dict[str, Any]]:
+    """Return mAP on the frames of each cause of difficulty; empty where the dataset says none."""
+    return [
+        {
+            "name": name,
+            "frames": int(where.sum()),
+            "objects": int(where[dataset.truth.frames].sum()),
+            **{key: rows[method]["causes"].get(name) for key, method in _COLUMNS.items()},
+        }
+        for name, where in causes_of(dataset).items()
+    ]
+
+
+def what_is_missing(dataset: VideoDataset, outputs: Sequence[ModelOutputs], report: Figures) -> list[str]:
+    """Say in sentences what the report lacks."""
+    notes = []
+    if not len(dataset.truth):
+        notes.append("The dataset has no annotated objects, so nothing can be scored.")
+    elif not report["dataset"]["pairs"]:
+        notes.append("No object is annotated in two frames that follow each other, so speeds are not known.")
+    for each, entry in zip(outputs, report["models"], strict=True):
+        if each.network.classes.missing:
+            missing = ", ".join(each.network.classes.missing)
+            notes.append(f"{each.name} has no class for {missing}: nothing is found of these.")
+        if not any(row["detections"] for row in entry["rows"]):
+            notes.append(f"{each.name} finds nothing at all with a score of 0.05 or more.")
+    if len(report["classes"]) == 1:
+        notes.append("Only one class has objects, so the mean over the classes is that of one.")
+    if not report["difficulties"]:
+        notes.append("The dataset does not say which frames are difficult and why; only synthetic ones do.")
+    if len(outputs) > 1:
+        notes.append(f"All but table 1 rests on {outputs[0].name}.")
+    return notes
