@@ -15,7 +15,8 @@ from heatprop.reproduction.page import render_page
 from reproduction_report import HOSTILE, hostile, made_up_report, picture_names, without_numbers
 
 JPEG = b"\xff\xd8\xff\xe0 not a real one"
-VOID = {"meta", "img", "br", "link", "input"}
+VOID = {"meta", "img", "br", "wbr", "link", "input"}
+BLOCKS = {"td", "th", "p", "li", "h1", "h2", "h3", "dt", "dd", "figcaption", "text"}
 LOADS = ("src", "href", "data", "action", "poster", "srcset", "xlink:href")
 
 
@@ -45,13 +46,15 @@ class Reader(HTMLParser):
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
+        if tag in BLOCKS:
+            self.text.append(" ")
 
     def handle_data(self, text):
         self.text.append(text)
 
     @property
     def words(self):
-        return " ".join(" ".join(self.text).split())
+        return " ".join("".join(self.text).split())
 
 
 def check(page):
