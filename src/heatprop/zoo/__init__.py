@@ -15,7 +15,7 @@ from heatprop.zoo.openvino_xml import NotOpenVinoError, read_xml_metadata
 __all__ = ["Model", "ModelCard", "load", "models"]
 
 _FOLDER = Path(__file__).parent
-_EMBEDDED = ("mb3-coco",)
+_EMBEDDED = ("mb3-coco", "synthvid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def models() -> list[ModelCard]:
 
     Example:
         >>> [card.name for card in models()]
-        ['mb3-coco']
+        ['mb3-coco', 'synthvid']
     """
     return [load(name).card for name in _EMBEDDED]
 
