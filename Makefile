@@ -1,6 +1,7 @@
 # Everything starts here; each target makes what it needs, so a fresh clone needs no other command.
 #   make demo    annotate a real video: demo.mp4 (VIDEO=path for your own)
 #   make test    run every test
+#   make report  a small report of the paper's tables and figures: report/index.html
 #   make lint types    style, import contracts, static types
 #   make docs    build the documentation: site/index.html
 #   make weights rebuild the embedded model from its public source
@@ -10,7 +11,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types docs weights sprites bench clean
+.PHONY: demo test report lint types docs weights sprites bench clean
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
@@ -48,6 +49,9 @@ docs: export NO_MKDOCS_2_WARNING := 1
 docs: $(VENV)/.docs-installed
 	$(BIN)/python -m mkdocs build --strict --quiet
 	@echo "Open site/index.html"
+
+report: $(VENV)/.dev-installed
+	$(BIN)/heatprop reproduce -o report --quick
 
 weights: $(VENV)/.dev-installed
 	$(BIN)/python tools/convert_mb3_centernet.py

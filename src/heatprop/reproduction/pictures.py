@@ -17,8 +17,8 @@ from heatprop.io.images import try_read_image
 from heatprop.reproduction.scenes import RULES, Scene
 from heatprop.types import Detections
 
-_WIDTH = 320
-_QUALITY = 82
+_WIDTH = 480  # pixels
+_QUALITY = 80
 
 
 def picture_scenes(
@@ -81,8 +81,8 @@ def _of_frame(table: DetectionTable, row: int) -> Detections:
 
 def _jpeg(image: np.ndarray[Any, np.dtype[np.uint8]], found: Detections, classes: Sequence[str]) -> bytes:
     height, width = image.shape[:2]
-    scale = 2 * _WIDTH / width
-    large = cv2.resize(image, (2 * _WIDTH, max(1, round(height * scale))), interpolation=cv2.INTER_AREA)
+    scale = _WIDTH / width
+    large = cv2.resize(image, (_WIDTH, max(1, round(height * scale))), interpolation=cv2.INTER_AREA)
     boxes = (found.boxes * np.float32(scale)).astype(np.float32)
     drawing = draw(
         np.asarray(large, np.uint8), Detections(boxes, found.scores, found.labels, found.lengths), classes

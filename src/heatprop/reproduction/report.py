@@ -94,7 +94,7 @@ def make_report(
         "packages": packages(),
         "dataset": about(dataset, plan),
         "models": [model_table(*each, dataset.frame_count) for each in zip(outputs, rows, timed, strict=True)],
-        **ablation_tables(dataset, changed, figures),
+        **ablation_tables(dataset, changed, figures, first.network.card.input.longest_side),
         "speed": speed_table(dataset, rows[0]),
         "curves": curves_of(dataset, curves),
         "examples": examples(),

@@ -9,7 +9,7 @@ import numpy as np
 
 from heatprop.datasets.annotations import VideoDataset
 from heatprop.evaluation.metrics.class_agnostic import RECALLS
-from heatprop.evaluation.metrics.motion import displacement, uncovered_pairs
+from heatprop.evaluation.metrics.motion import GRID_LONGEST_SIDE, displacement, uncovered_pairs
 from heatprop.evaluation.runs.methods import Method
 from heatprop.evaluation.tables import json_number
 from heatprop.reproduction.measuring import causes_of
@@ -60,16 +60,27 @@ def model_table(outputs: ModelOutputs, rows: Figures, times: StageTimes, frames:
 
 
 def ablation_tables(
-    dataset: VideoDataset, changed: Sequence[tuple[str, float, Method]], figures: Sequence[Figures]
+    dataset: VideoDataset,
+    changed: Sequence[tuple[str, float, Method]],
+    figures: Sequence[Figures],
+    longest_side: int,
 ) -> dict[str, Any]:
-    """Return tables 2, 4 and 5 under "radius", "alpha" and "beta"."""
+    """Return tables 2, 4 and 5 under "radius", "alpha" and "beta".
+
+    Args:
+        dataset: what was measured on.
+        changed: the setting that each method changes, its value, and the method.
+        figures: what each scores.
+        longest_side: of the network's input in pixels, which decides how large its cells are.
+    """
     default = BASES["HP"]
     tables: dict[str, Any] = {}
     for (setting, value, method), each in zip(changed, figures, strict=True):
         row = {"value": value, "mAP": each["mAP"], "default": method == default}
         tables.setdefault(setting, {"frames": dataset.frame_count, "rows": []})["rows"].append(row)
     radii = [int(row["value"]) for row in tables["radius"]["rows"]]
-    shares = uncovered_pairs(displacement(dataset, dataset.truth), radii)
+    in_cells = displacement(dataset, dataset.truth) * longest_side / GRID_LONGEST_SIDE
+    shares = uncovered_pairs(in_cells, radii)
     for row, share in zip(tables["radius"]["rows"], shares, strict=True):
         row["uncovered"] = json_number(share)
     return tables
