@@ -102,7 +102,7 @@ def score_track(track: Mapping[str, Any] | None) -> str:
             )
         prepare(panel)
         panel.set(ylim=(0, 1.02), xlabel="frame", ylabel="score")
-        panel.xaxis.get_major_locator().set_params(integer=True)
+        panel.locator_params(axis="x", integer=True)
         figure.legend(loc="outside upper left", ncols=4, handlelength=1.8, columnspacing=1.4)
         return as_svg(
             figure, "track", f"Scores of one object over {len(at)} frames, network alone and propagation"

@@ -66,7 +66,9 @@ def sweep_claims(symbol: str, table: Mapping[str, Any], paper: Mapping[float, fl
     ours = {
         value: 100 * share
         for row in rows(table.get("rows"))
-        if (value := known(row.get("value"))) in paper and (share := known(row.get("mAP"))) is not None
+        if (value := known(row.get("value"))) is not None
+        and value in paper
+        and (share := known(row.get("mAP"))) is not None
     }
     values = sorted(ours)
     if len(values) < 3:

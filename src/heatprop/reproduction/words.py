@@ -70,7 +70,10 @@ def speed_sentences(table: Mapping[str, Any]) -> list[str]:
     for recall in sorted(
         {value for row in measured if (value := known(row.get("recall"))) is not None}, reverse=True
     ):
-        fewer, more, equal, unknown = [], [], [], []
+        fewer: list[str] = []
+        more: list[str] = []
+        equal: list[str] = []
+        unknown: list[str] = []
         for row in measured:
             if row.get("recall") == recall:
                 counts = [
