@@ -19,7 +19,8 @@ SMALL = {
     "synthesize": ["--videos", "2", "--frames", "4", "--stills", "4", "--width", "96", "--height", "72"],
     "reproduce": ["--root", "ILSVRC2015", "--split", "val", "--model", "vid.onnx"],
     "train": [
-        *("--set", "model.input_side=64", "--set", "schedule.epochs=1", "--set", "schedule.batch_size=2"),
+        *("--set", "model.width=0.125", "--set", "model.input_side=64"),
+        *("--set", "schedule.epochs=1", "--set", "schedule.batch_size=2"),
         *("--set", "run.checkpoint_steps=1000", "--set", "run.threads=1", "--set", "run.tensorboard=false"),
     ],
 }

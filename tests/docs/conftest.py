@@ -19,9 +19,8 @@ from cli.conftest import short_clip  # noqa: F401 - a fixture
 from docs.pages import ROOT
 from heatprop import zoo
 from heatprop.cli import main
-from heatprop.networks import load_checkpoint, save_checkpoint
+from heatprop.networks import CenterNet, CenterNetConfig, save_checkpoint
 from heatprop.types import ImageArray
-from small_checkpoints import small_checkpoint
 from small_training_runs import write_shapes
 from small_video_datasets import write_coco_video
 
@@ -73,10 +72,12 @@ def _example(page: str, language: str) -> str:
 
 
 def _write_checkpoint(path: Path) -> None:
-    """Write a network with arbitrary weights whose boxes have sides, as those of a trained one do."""
-    checkpoint = load_checkpoint(small_checkpoint())
-    torch.nn.init.constant_(checkpoint.network.size.output.bias, 20.0)
-    save_checkpoint(path, checkpoint.network, checkpoint.card)
+    """Write a narrow network with arbitrary weights, whose boxes have sides as those of a trained one do."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = CenterNet(CenterNetConfig(backbone="resnet18", classes=("cat", "dog", "rabbit"), width=0.125))
+    torch.nn.init.constant_(network.size.output.bias, 20.0)
+    save_checkpoint(path, network)
 
 
 def _write_shots(folder: Path, clip: Path) -> None:
