@@ -12,7 +12,7 @@ from typing import Annotated
 import cv2
 import tyro
 
-from heatprop.backends import BackendName
+from heatprop.backends import BackendName, load_model
 from heatprop.cli.interrupts import Interrupted, Interrupts
 from heatprop.cli.messages import error, say
 from heatprop.cli.progress import StepProgress
@@ -73,6 +73,8 @@ class Reproduce:
         for module, package in _NEEDED.items():
             if importlib.util.find_spec(module) is None:
                 raise MissingPackageError(f"reproduce needs {package}; pip install 'heatprop[evaluate]'")
+        for name in plan.models:
+            load_model(name)
         cv2.setNumThreads(1)  # pictures are made and read side by side
         try:
             with Interrupts() as interrupts, StepProgress(quiet=self.quiet) as progress:
