@@ -149,9 +149,9 @@ INTERRUPTED_EVERYWHERE = """
 import os, signal, sys
 from pathlib import Path
 from heatprop.cli import main
-from heatprop.cli.detect import Detect
+from heatprop.cli.detect_job import DetectJob
 
-work, detect = Detect._work, Detect._detect.__code__
+work, detect = DetectJob._work, DetectJob._detect.__code__
 lines = []
 
 def working(self, *rest):
@@ -167,7 +167,7 @@ def trace_line(frame, event, _):
             os.kill(os.getpid(), signal.SIGINT)
     return trace_line
 
-Detect._work = working
+DetectJob._work = working
 for run in range(1000):
     lines.clear()
     sys.settrace(lambda frame, *_: trace_line if frame.f_code is detect else None)

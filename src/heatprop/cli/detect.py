@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import inspect
-import os
 import sys
-from contextlib import closing
-from dataclasses import asdict, dataclass
-from itertools import islice
+from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
 from typing import Annotated
 
 import cv2
 import tyro
 
 from heatprop.backends import BackendName, Device, Precision
+from heatprop.cli.detect_job import DetectJob, Host, Outcome
 from heatprop.cli.interrupts import Interrupted, Interrupts
 from heatprop.cli.messages import error, say
-from heatprop.cli.outputs import DetectOutputs, default_video_name
+from heatprop.cli.outputs import default_video_name
 from heatprop.cli.progress import FrameProgress
-from heatprop.cli.summary import Summary
-from heatprop.cli.two_passes import FrameStream, TwoPasses
 from heatprop.detector import VideoDetector
-from heatprop.errors import HeatpropError, InvalidConfigError, SourceError, check_count, check_range
-from heatprop.io import VideoSource, open_video
-from heatprop.io.addresses import shown
-from heatprop.io.results import STANDARD_OUTPUT, ResultsHeader
+from heatprop.errors import InvalidConfigError, check_count, check_range
+from heatprop.io.results import STANDARD_OUTPUT
 from heatprop.propagation import PropagationConfig
-from heatprop.seqnms import SeqNmsConfig
 
 _DETECTOR = {name: option.default for name, option in inspect.signature(VideoDetector).parameters.items()}
 
@@ -88,6 +80,16 @@ class Detect:
         Raises:
             HeatpropError: the request is bad; nothing was written.
         """
+        self._check()
+        # Frames are scaled side by side; threads within one would only take turns with those of the network.
+        cv2.setNumThreads(1)
+        video = self.output
+        if video is None and self.json is None:
+            video = Path(default_video_name(self.source))
+        return self._run_one(self._job(self.source, video, self.json))
+
+    def _check(self) -> None:
+        """Raise InvalidConfigError where options do not go together."""
         if self.max_frames is not None:
             check_count("--max-frames", self.max_frames, 1)
         if self.compare and self.json is not None and self.output is None:
@@ -95,161 +97,60 @@ class Detect:
         if self.compare and self.no_propagation:
             raise InvalidConfigError("--compare needs propagation for the right side; drop --no-propagation")
         check_range("score_threshold", self.score_threshold, 0, 1)
-        # Frames are scaled side by side; threads within one would only take turns with those of the network.
-        cv2.setNumThreads(1)
+
+    def _job(self, source: str, video: Path | None, results: str | None) -> DetectJob:
+        return DetectJob(
+            source,
+            video,
+            results,
+            compare=self.compare,
+            overwrite=self.overwrite,
+            max_frames=self.max_frames,
+            seq_nms=self.seq_nms,
+            score_threshold=self.score_threshold,
+        )
+
+    def _detector(self) -> VideoDetector:
+        propagation = None
+        if not self.no_propagation:
+            propagation = PropagationConfig(radius=self.radius, alpha=self.alpha, beta=self.beta)
+        least_score = self.score_threshold
+        if self.seq_nms:
+            # Paths need their weak boxes too; they are cut down when they are rescored.
+            least_score = min(least_score, PropagationConfig.score_threshold)
+        return VideoDetector(
+            self.model,
+            propagation=propagation,
+            backend=self.backend,
+            precision=self.precision,
+            device=self.device,
+            forget_at_cuts=not self.carry_over_cuts,
+            score_threshold=least_score,
+        )
+
+    def _run_one(self, job: DetectJob) -> int:
+        quiet = self.quiet or (self.json == STANDARD_OUTPUT and sys.stdout.isatty())
+        notify = (lambda _: None) if self.quiet else say
+
+        def progress(name: str, total: int | None) -> FrameProgress:
+            return FrameProgress(name, total, quiet=quiet)
+
         try:
-            with Interrupts() as interrupts, open_video(self.source) as video:
-                if self.seq_nms and video.info.is_live:
-                    raise InvalidConfigError(
-                        f"--seq-nms needs the whole video, and {self._name} is live; save it to a file first"
-                    )
-                return self._detect(video, interrupts)
+            with Interrupts() as interrupts:
+                outcome = job.run(Host(self._detector, interrupts, progress, notify))
+                self._tell(outcome)
+                return outcome.exit_code
         except Interrupted as interrupted:
             if not self.quiet:
                 say("heatprop: interrupted; nothing is written")
             return interrupted.exit_code
 
-    @property
-    def _name(self) -> str:
-        """What the source is called where room is short."""
-        return Path(self.source).resolve().name if os.path.exists(self.source) else shown(self.source)
-
-    def _propagation(self) -> PropagationConfig | None:
-        if self.no_propagation:
-            return None
-        return PropagationConfig(radius=self.radius, alpha=self.alpha, beta=self.beta)
-
-    @property
-    def _least_score(self) -> float:
-        """What the detector returns; paths need their weak boxes too, and are cut down when they are rescored."""
-        return (
-            min(self.score_threshold, PropagationConfig.score_threshold) if self.seq_nms else self.score_threshold
-        )
-
-    def _header(self, video: VideoSource, detector: VideoDetector) -> ResultsHeader:
-        settings = {
-            "propagation": detector.propagation,
-            "seq_nms": SeqNmsConfig() if self.seq_nms else None,
-            "score_threshold": self.score_threshold,
-            "forget_at_cuts": detector.forget_at_cuts,
-            "backend": detector.backend.description,
-        }
-        return ResultsHeader(detector.card.name, detector.card.classes, asdict(video.info), settings)
-
-    def _detect(self, video: VideoSource, interrupts: Interrupts) -> int:
-        propagation = self._propagation()
-        path = self.output
-        if path is None and self.json is None:
-            path = Path(default_video_name(self.source))
-        with DetectOutputs(video.info, path, self.json, compare=self.compare, overwrite=self.overwrite) as outputs:
-            detector = VideoDetector(
-                self.model,
-                propagation=propagation,
-                backend=self.backend,
-                precision=self.precision,
-                device=self.device,
-                forget_at_cuts=not self.carry_over_cuts,
-                score_threshold=self._least_score,
-            )
-            started = perf_counter()
-            exit_code = 0
-            problems: list[Exception] = []
-            try:
-                try:
-                    self._work(video, detector, outputs, interrupts)
-                finally:
-                    interrupts.hold()
-            except Interrupted as interrupted:
-                exit_code = interrupted.exit_code
-            except BrokenPipeError:
-                # Whoever reads standard output has read enough: `heatprop detect ... --json - | head`.
-                pass
-            except (HeatpropError, OSError) as problem:
-                exit_code = 1
-                problems.append(problem)
-            except BaseException:
-                # A fault in heatprop itself; it shows its traceback, but hours of finished work are not lost.
-                outputs.keep([], [])
-                raise
-            if not outputs.frames and exit_code == 0 and not outputs.reader_gone:
-                raise SourceError(f"{self._name}: no picture in it can be read; is the file damaged?")
-            written: list[Path] = []
-            outputs.keep(written, problems)
-            if interrupts.pending is not None:
-                exit_code = interrupts.pending.exit_code
-            seconds = perf_counter() - started
-        if outputs.frames and not self.quiet and not outputs.reader_gone:
-            for line in self._summary(video, detector, outputs, seconds, written).lines():
+    def _tell(self, outcome: Outcome) -> None:
+        if outcome.summary is not None and not self.quiet:
+            for line in outcome.summary.lines():
                 say(line)
-        for trouble in problems:
-            error(trouble)
-        if exit_code > 128 and not self.quiet:
-            say(
-                f"heatprop: interrupted; {'what was finished is kept' if outputs.frames else 'nothing is written'}"
-            )
-        return exit_code or (1 if problems else 0)
-
-    def _summary(
-        self,
-        video: VideoSource,
-        detector: VideoDetector,
-        outputs: DetectOutputs,
-        seconds: float,
-        written: list[Path],
-    ) -> Summary:
-        timings = detector.timings
-        stages = {
-            "decode": timings.decode,
-            "network": timings.letterbox + timings.network,
-            "propagate": timings.propagate,
-        }
-        if outputs.drawing_seconds:
-            stages |= {"draw": outputs.drawing_seconds, "encode": outputs.encoding_seconds}
-        return Summary(
-            name=self._name,
-            frames=outputs.frames,
-            skipped=video.skipped,
-            objects=outputs.objects,
-            seconds=seconds,
-            backend=detector.backend.description,
-            stages=stages,
-            outputs=written,
-            sound=outputs.sound_note,
-        )
-
-    def _work(
-        self,
-        video: VideoSource,
-        detector: VideoDetector,
-        outputs: DetectOutputs,
-        interrupts: Interrupts,
-    ) -> None:
-        """Go through the frames."""
-        outputs.begin(
-            self._header(video, detector), mark_new=detector.propagation is not None, rescored=self.seq_nms
-        )
-        frames = self._frames(detector, video)
-        if self.seq_nms:
-            notify = (lambda _: None) if self.quiet else say
-            passes = TwoPasses(video, outputs, interrupts, self.score_threshold, self._progress, notify)
-            passes.run(frames, self.max_frames)
-            return
-        with self._progress("", video.info.frame_count) as progress, closing(frames):
-            for frame, found, alone in islice(frames, self.max_frames):
-                with interrupts.held():
-                    outputs.write(frame.index, frame.time, frame.image, found, alone)
-                    progress.advance()
-
-    def _progress(self, stage: str, total: int | None) -> FrameProgress:
-        if self.max_frames is not None:
-            total = min(total or self.max_frames, self.max_frames)
-        quiet = self.quiet or (self.json == STANDARD_OUTPUT and sys.stdout.isatty())
-        return FrameProgress(self._name + stage, total, quiet=quiet)
-
-    def _frames(self, detector: VideoDetector, video: VideoSource) -> FrameStream:
-        if self.compare:
-            for frame, alone, found in detector.stream_compare(video):
-                yield frame, found, alone
-        else:
-            for frame, found in detector.stream(video):
-                yield frame, found, None
+        for problem in outcome.problems:
+            error(problem)
+        if outcome.exit_code > 128 and not self.quiet:
+            kept = "what was finished is kept" if outcome.frames else "nothing is written"
+            say(f"heatprop: interrupted; {kept}")

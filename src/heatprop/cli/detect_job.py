@@ -1,0 +1,206 @@
+"""What `heatprop detect` does with one source: open it, go through its frames, keep what was finished."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from pathlib import Path
+from time import perf_counter
+
+from heatprop.cli.interrupts import Interrupted, Interrupts
+from heatprop.cli.outputs import DetectOutputs
+from heatprop.cli.progress import FrameProgress
+from heatprop.cli.summary import Summary
+from heatprop.cli.two_passes import FrameStream, TwoPasses
+from heatprop.detector import VideoDetector
+from heatprop.errors import HeatpropError, InvalidConfigError, SourceError
+from heatprop.io import VideoSource, open_video
+from heatprop.io.addresses import shown
+from heatprop.io.results import ResultsHeader
+from heatprop.seqnms import SeqNmsConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a job ended.
+
+    Attributes:
+        exit_code: 0 done, 1 failed on the way, 128 plus the signal's number when interrupted.
+        frames: how many were finished.
+        summary: of the run; None where there is nothing to tell, or nobody left to tell it to.
+        problems: what went wrong; what was finished before is kept.
+    """
+
+    exit_code: int
+    frames: int
+    summary: Summary | None = None
+    problems: Sequence[Exception] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What a job needs of whoever runs it.
+
+    Attributes:
+        detector: gives the detector; asked once the source is open and the outputs are claimed.
+        interrupts: stop the job between two frames.
+        progress: makes the bar of a pass, from its name and the number of frames, None if unknown.
+        notify: says a line to the user.
+    """
+
+    detector: Callable[[], VideoDetector]
+    interrupts: Interrupts
+    progress: Callable[[str, int | None], FrameProgress]
+    notify: Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class DetectJob:
+    """One source and what is wanted of it.
+
+    Attributes:
+        source: what the user gave.
+        video: path of the annotated video; None for none.
+        results: path of the JSON Lines, or ``"-"`` for standard output; None for none.
+        compare: whether the video shows the network alone beside propagation.
+        overwrite: whether existing files may be replaced.
+        max_frames: at most so many frames; None for all.
+        seq_nms: whether to find in all frames first, and rescore them.
+        score_threshold: what is shown; with `seq_nms` the detector must return weaker boxes, too.
+    """
+
+    source: str
+    video: Path | None
+    results: str | None
+    compare: bool
+    overwrite: bool
+    max_frames: int | None
+    seq_nms: bool
+    score_threshold: float
+
+    @property
+    def name(self) -> str:
+        """What the source is called where room is short."""
+        return Path(self.source).resolve().name if os.path.exists(self.source) else shown(self.source)
+
+    def run(self, host: Host) -> Outcome:
+        """Do it.
+
+        Raises:
+            HeatpropError: the request is bad; nothing was written.
+            Interrupted: before the first frame was asked for; nothing was written.
+        """
+        with open_video(self.source) as video:
+            if self.seq_nms and video.info.is_live:
+                raise InvalidConfigError(
+                    f"--seq-nms needs the whole video, and {self.name} is live; save it to a file first"
+                )
+            return self._detect(video, host)
+
+    def _detect(self, video: VideoSource, host: Host) -> Outcome:
+        with DetectOutputs(
+            video.info, self.video, self.results, compare=self.compare, overwrite=self.overwrite
+        ) as outputs:
+            detector = host.detector()
+            started = perf_counter()
+            exit_code = 0
+            problems: list[Exception] = []
+            try:
+                try:
+                    self._work(video, detector, outputs, host)
+                finally:
+                    host.interrupts.hold()
+            except Interrupted as interrupted:
+                exit_code = interrupted.exit_code
+            except BrokenPipeError:
+                # Whoever reads standard output has read enough: `heatprop detect ... --json - | head`.
+                pass
+            except (HeatpropError, OSError) as problem:
+                exit_code = 1
+                problems.append(problem)
+            except BaseException:
+                # A fault in heatprop itself; it shows its traceback, but hours of finished work are not lost.
+                outputs.keep([], [])
+                raise
+            if not outputs.frames and exit_code == 0 and not outputs.reader_gone:
+                raise SourceError(f"{self.name}: no picture in it can be read; is the file damaged?")
+            written: list[Path] = []
+            outputs.keep(written, problems)
+            if host.interrupts.pending is not None:
+                exit_code = host.interrupts.pending.exit_code
+            seconds = perf_counter() - started
+            summary = None
+            if outputs.frames and not outputs.reader_gone:
+                summary = self._summary(video, detector, outputs, seconds, written)
+        return Outcome(exit_code or (1 if problems else 0), outputs.frames, summary, problems)
+
+    def _work(self, video: VideoSource, detector: VideoDetector, outputs: DetectOutputs, host: Host) -> None:
+        """Go through the frames."""
+        outputs.begin(
+            self._header(video, detector), mark_new=detector.propagation is not None, rescored=self.seq_nms
+        )
+        frames = self._frames(detector, video)
+
+        def progress(stage: str, total: int | None) -> FrameProgress:
+            if self.max_frames is not None:
+                total = min(total or self.max_frames, self.max_frames)
+            return host.progress(self.name + stage, total)
+
+        if self.seq_nms:
+            passes = TwoPasses(video, outputs, host.interrupts, self.score_threshold, progress, host.notify)
+            passes.run(frames, self.max_frames)
+            return
+        with progress("", video.info.frame_count) as bar, closing(frames):
+            for frame, found, alone in islice(frames, self.max_frames):
+                with host.interrupts.held():
+                    outputs.write(frame.index, frame.time, frame.image, found, alone)
+                    bar.advance()
+
+    def _frames(self, detector: VideoDetector, video: VideoSource) -> FrameStream:
+        if self.compare:
+            for frame, alone, found in detector.stream_compare(video):
+                yield frame, found, alone
+        else:
+            for frame, found in detector.stream(video):
+                yield frame, found, None
+
+    def _header(self, video: VideoSource, detector: VideoDetector) -> ResultsHeader:
+        settings = {
+            "propagation": detector.propagation,
+            "seq_nms": SeqNmsConfig() if self.seq_nms else None,
+            "score_threshold": self.score_threshold,
+            "forget_at_cuts": detector.forget_at_cuts,
+            "backend": detector.backend.description,
+        }
+        return ResultsHeader(detector.card.name, detector.card.classes, asdict(video.info), settings)
+
+    def _summary(
+        self,
+        video: VideoSource,
+        detector: VideoDetector,
+        outputs: DetectOutputs,
+        seconds: float,
+        written: list[Path],
+    ) -> Summary:
+        timings = detector.timings
+        stages = {
+            "decode": timings.decode,
+            "network": timings.letterbox + timings.network,
+            "propagate": timings.propagate,
+        }
+        if outputs.drawing_seconds:
+            stages |= {"draw": outputs.drawing_seconds, "encode": outputs.encoding_seconds}
+        return Summary(
+            name=self.name,
+            frames=outputs.frames,
+            skipped=video.skipped,
+            objects=outputs.objects,
+            seconds=seconds,
+            backend=detector.backend.description,
+            stages=stages,
+            outputs=written,
+            sound=outputs.sound_note,
+        )
