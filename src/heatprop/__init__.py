@@ -8,6 +8,7 @@ from heatprop.decoding import decode
 from heatprop.detector import VideoDetector
 from heatprop.errors import HeatpropError
 from heatprop.io import open_video
+from heatprop.multi_stream import MultiStreamDetector
 from heatprop.propagation import HeatmapPropagator, PropagationConfig
 from heatprop.seqnms import SeqNmsConfig, seq_nms
 from heatprop.types import Detections, Frame, HeadOutput
@@ -18,6 +19,7 @@ __all__ = [
     "HeadOutput",
     "HeatmapPropagator",
     "HeatpropError",
+    "MultiStreamDetector",
     "PropagationConfig",
     "SeqNmsConfig",
     "VideoDetector",
