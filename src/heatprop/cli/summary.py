@@ -21,6 +21,7 @@ class Summary:
         stages: seconds of each stage over all frames; stages overlap.
         outputs: the files written.
         sound: what was lost of the sound; None when nothing was.
+        dropped: frames of a camera or stream that came while earlier ones were worked on, and were let go.
     """
 
     name: str
@@ -32,14 +33,16 @@ class Summary:
     stages: Mapping[str, float]
     outputs: Sequence[Path]
     sound: str | None = None
+    dropped: int = 0
 
     def lines(self) -> list[str]:
         """Return the summary as lines of text.
 
         Example:
-            >>> run = Summary("a.mp4", 100, 1, 250, 2.0, "ONNX Runtime", {"decode": 0.1, "network": 1.5}, [])
+            >>> stages = {"decode": 0.1, "network": 1.5}
+            >>> run = Summary("camera:0", 100, 1, 250, 5.0, "ONNX Runtime", stages, [], dropped=50)
             >>> print(*run.lines(), sep="\\n")
-            a.mp4: 100 frames in 2.0 s, 50.0 fps, 1 damaged left out
+            camera:0: 100 frames in 5.0 s, 20.0 fps, 1 damaged left out, 50 dropped to keep up
               objects  250, 2.5 a frame
               backend  ONNX Runtime
               stages   decode 1.0, network 15.0 ms a frame; they overlap
@@ -47,9 +50,11 @@ class Summary:
         frames = max(self.frames, 1)
         fps = self.frames / self.seconds if self.seconds > 0 else 0.0
         stages = ", ".join(f"{name} {seconds / frames * 1000:.1f}" for name, seconds in self.stages.items())
-        skipped = f"{self.skipped:,} damaged left out" if self.skipped else "none damaged"
+        lost = f"{self.skipped:,} damaged left out" if self.skipped else "none damaged"
+        if self.dropped:
+            lost += f", {self.dropped:,} dropped to keep up"
         return [
-            f"{self.name}: {self.frames:,} frames in {self.seconds:.1f} s, {fps:.1f} fps, {skipped}",
+            f"{self.name}: {self.frames:,} frames in {self.seconds:.1f} s, {fps:.1f} fps, {lost}",
             f"  objects  {self.objects:,}, {self.objects / frames:.1f} a frame",
             f"  backend  {self.backend}",
             f"  stages   {stages} ms a frame; they overlap",

@@ -18,6 +18,7 @@ from heatprop.io.sources import OpenSource, SourceInfo
 from heatprop.types import Frame, ImageArray
 
 _MOST_FAILURES_IN_A_ROW = 10
+_LONGEST_WAIT = 1.0
 
 
 def open_camera(device: int | str) -> cv2.VideoCapture:
@@ -76,6 +77,7 @@ class CameraSource(OpenSource):
             duration=None,
             is_live=True,
             has_audio=False,
+            is_paced=True,
         )
 
     def _read(self) -> ImageArray:
@@ -91,7 +93,12 @@ class CameraSource(OpenSource):
         while True:
             with self._lock:
                 self._require_open()
-                image = self._read() if self._first is None else self._first
+                try:
+                    image = self._read() if self._first is None else self._first
+                finally:
+                    if not self._is_open:  # `close` could not wait
+                        self._capture.release()
+                self._require_open()
                 self._first = None
                 now = time.monotonic()
                 if self._index == 0:
@@ -103,8 +110,15 @@ class CameraSource(OpenSource):
             yield frame
 
     def close(self) -> None:
-        """Release the camera; calling it again does nothing."""
-        with self._lock:
-            self._is_open = False
+        """Release the camera; calling it again does nothing.
+
+        Where another thread waits for a picture that does not come, that thread releases it when it returns.
+        """
+        self._is_open = False
+        if not self._lock.acquire(timeout=_LONGEST_WAIT):
+            return
+        try:
             self._first = None
             self._capture.release()
+        finally:
+            self._lock.release()

@@ -236,6 +236,7 @@ class ContainerSource(OpenSource):
             is_live=is_live,
             has_audio=bool(container.streams.audio),
             start_time=self._reader.stamp(first) or 0.0,
+            is_paced=self._is_remote and is_live,
         )
         self._restart()
 

@@ -10,11 +10,15 @@ from pathlib import Path
 
 from heatprop.errors import SourceError, SourceNotFoundError
 from heatprop.io.addresses import camera_named, is_address, path_named
+from heatprop.io.newest import NewestFrames
 from heatprop.io.sources import VideoSource
 
 
 def open_video(source: str | Path | int) -> VideoSource:
     """Open a video and look at its first picture.
+
+    A camera or a live stream gives the newest picture each time: what comes while nobody reads is dropped and
+    counted (`NewestFrames`). Anything else gives every picture.
 
     Args:
         source: a video file; an ``http(s)``, ``rtsp`` or other address; a camera as number, ``camera:0`` or
@@ -35,7 +39,7 @@ def open_video(source: str | Path | int) -> VideoSource:
     if camera is not None:
         from heatprop.io.camera import CameraSource  # noqa: PLC0415
 
-        return CameraSource(camera)
+        return _in_real_time(CameraSource(camera))
     from heatprop.io.images import IMAGE_SUFFIXES, ImageSource, is_pattern  # noqa: PLC0415
 
     remote = is_address(name)
@@ -52,4 +56,8 @@ def open_video(source: str | Path | int) -> VideoSource:
         raise SourceNotFoundError(f"{name}: no such file; {remedy}")
     from heatprop.io.container import ContainerSource  # noqa: PLC0415
 
-    return ContainerSource(name if remote else path, is_remote=remote)
+    return _in_real_time(ContainerSource(name if remote else path, is_remote=remote))
+
+
+def _in_real_time(source: VideoSource) -> VideoSource:
+    return NewestFrames(source) if source.info.is_paced else source

@@ -28,6 +28,8 @@ class SourceInfo:
         has_audio: whether there is sound beside the pictures.
         start_time: time stamp in seconds of the first frame on the source's own clock. `Frame.time` counts from
             there; a sink needs it to keep the sound in step.
+        is_paced: frames come at their own time whether anyone reads or not: a camera, a live stream. Who is too
+            slow for one must drop frames (`NewestFrames`). A file or a pipe waits for its reader.
     """
 
     name: str
@@ -39,16 +41,17 @@ class SourceInfo:
     is_live: bool
     has_audio: bool
     start_time: float = 0.0
+    is_paced: bool = False
 
 
 @runtime_checkable
 class VideoSource(Protocol):
     """A video that can be read frame by frame, and a context manager.
 
-    Iterating yields `Frame`: uint8 RGB ``(H, W, 3)``, upright; `index` from 0 without gaps; `time` in seconds,
-    0 for the first frame and strictly increasing. Pictures may change their size on the way. Iterating a file,
-    folder or pattern again starts again at the beginning and ends an iteration under way; a live source just
-    goes on. After `close`, iterating raises `SourceError`.
+    Iterating yields `Frame`: uint8 RGB ``(H, W, 3)``, upright; `index` from 0 without gaps, but for frames that a
+    live source dropped; `time` in seconds, 0 for the first frame and strictly increasing. Pictures may change
+    their size on the way. Iterating a file, folder or pattern again starts again at the beginning and ends an
+    iteration under way; a live source just goes on. After `close`, iterating raises `SourceError`.
     """
 
     @property
@@ -61,10 +64,15 @@ class VideoSource(Protocol):
         """Damaged packets and pictures left out so far in the present iteration."""
         ...
 
+    @property
+    def dropped(self) -> int:
+        """Whole frames that nobody took in time, so far; always 0 unless `info.is_paced`."""
+        ...
+
     def __iter__(self) -> Iterator[Frame]: ...
 
     def close(self) -> None:
-        """Release the source; calling it again does nothing."""
+        """Release the source, without waiting for data that does not come; again: do nothing."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -84,6 +92,7 @@ class OpenSource(ABC):
 
     def __init__(self) -> None:
         self.skipped = 0
+        self.dropped = 0
         self._is_open = True
 
     @abstractmethod
