@@ -1,29 +1,22 @@
 """Real time on a live source: the newest frame, an honest count of the others, and an end in every case."""
 
-import os
-import socket
-import sys
 import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import nullcontext
 from fractions import Fraction
 from itertools import chain, pairwise
-from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heatprop.errors import SourceError
-from heatprop.io import SourceInfo, VideoSource, open_video
-from heatprop.io.camera import CameraSource
+from heatprop.io import SourceInfo
 from heatprop.io.newest import NewestFrames
 from heatprop.io.sources import OpenSource
 from heatprop.types import Frame
-from small_videos import build_video
 
 PATIENCE = 30.0  # seconds until a test that fails gives up; none that passes waits so long
 MOST_ALIVE = 4  # waiting, read just now, with the consumer, and let go a moment ago
@@ -32,13 +25,14 @@ MOST_ALIVE = 4  # waiting, read just now, with the consumer, and let go a moment
 class Released(OpenSource):
     """A live source: frames come when the test lets them, and after `total` the end, or `error` once."""
 
-    def __init__(self, total: int | None = None, error: Exception | None = None) -> None:
+    def __init__(self, total: int | None = None, error: Exception | None = None, *, seconds: float = 0.04) -> None:
         super().__init__()
         self.info = SourceInfo("released", 8, 6, Fraction(25), None, None, is_live=True, has_audio=False)
         self.most_alive = 0
         self._images: list[weakref.ref[np.ndarray]] = []
         self._total, self._error = total, error
         self._index = 0
+        self._seconds = seconds
         self._let = threading.Semaphore(0)
         self._asked = threading.Condition()
         self._ahead = 0
@@ -79,7 +73,7 @@ class Released(OpenSource):
         self._images = [*(seen for seen in self._images if seen() is not None), weakref.ref(image)]
         self.most_alive = max(self.most_alive, len(self._images))
         self._index += 1
-        return Frame(image, self._index - 1, (self._index - 1) / 25)
+        return Frame(image, self._index - 1, (self._index - 1) * self._seconds)
 
     def close(self) -> None:
         """Like a driver that hangs, this does not end a read under way."""
@@ -163,7 +157,7 @@ def test_a_fast_consumer_gets_every_frame_and_the_source_s_own_numbers_and_times
         for frame in source:
             seen.append((frame.index, frame.time))
             inner.let()
-    assert seen == [(number, number / 25) for number in range(20)]
+    assert seen == [(number, number * 0.04) for number in range(20)]
     assert (source.dropped, source.skipped) == (0, 0)
 
 
@@ -314,106 +308,38 @@ def test_a_frame_that_waits_is_let_go_when_the_source_is_closed() -> None:
     assert inner.alive == 0
 
 
-# Which sources are read in real time
+def test_what_comes_in_pieces_is_taken_apart_by_its_times() -> None:
+    inner = Released(4, seconds=0.5)
+    inner.let(5)
+    with NewestFrames(inner, at_its_times=True) as source:
+        assert [frame.index for frame in source] == [0, 1, 2, 3]
+        assert source.dropped == 0
 
 
-def test_files_folders_and_pipes_lose_nothing(tmp_path: Path) -> None:
-    clip = build_video(tmp_path / "clip.ts")
-    assert cv2.imwrite(str(tmp_path / "shot.png"), np.zeros((6, 8, 3), np.uint8))
-    sources = [clip, tmp_path / "shot.png"]
-    feeder = None
-    if sys.platform != "win32":
-        pipe = tmp_path / "pipe"
-        os.mkfifo(pipe)
-        sources.append(pipe)
-        feeder = threading.Thread(target=lambda: pipe.write_bytes(clip.read_bytes()), daemon=True)
-        feeder.start()
-    for path in sources:
-        with open_video(path) as source:
-            assert not source.info.is_paced
-            assert not isinstance(source, NewestFrames)
-            indices = [frame.index for frame in source]
-            assert indices == list(range(len(indices)))
-            assert source.dropped == 0
-    if feeder is not None:
-        feeder.join(PATIENCE)
-
-
-def test_a_camera_is_paced(tmp_path: Path) -> None:
-    # OpenCV reads files with the class it reads cameras with.
-    path = build_video(tmp_path / "clip.avi", codec="mjpeg", pixel_format="yuvj420p")
-    with CameraSource(cv2.VideoCapture(str(path))) as source:
-        assert source.info.is_paced
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="has no such files")
-def test_closing_does_not_wait_for_a_camera_that_hangs(tmp_path: Path) -> None:
-    data = build_video(tmp_path / "clip.ts", 2000).read_bytes()
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    stall = threading.Event()
-
-    def feed() -> None:
-        with pipe.open("wb", buffering=0) as file:
-            file.write(data[: len(data) // 2])
-            stall.wait(PATIENCE)
-
-    feeder = threading.Thread(target=feed, daemon=True)
-    feeder.start()
-    source = NewestFrames(CameraSource(cv2.VideoCapture(str(pipe), cv2.CAP_FFMPEG)))
-    try:
+def test_in_pieces_too_a_slow_consumer_gets_the_newest() -> None:
+    inner = Released(5, seconds=0.001)
+    with NewestFrames(inner, at_its_times=True) as source:
         frames = iter(source)
+        inner.let()
         next(frames)
-        source.close()
-        with pytest.raises(SourceError, match="is closed"):
-            next(frames)
-    finally:
-        stall.set()
-        feeder.join(PATIENCE)
-    for thread in reading_threads():
-        thread.join(PATIENCE)
+        inner.let(4)
+        inner.settle()
+        inner.let()
+        assert [frame.index for frame in frames] == [4]
+        assert source.dropped == 3
 
 
-class _Broadcast:
-    """Sends a video as a live MPEG-TS stream over UDP, round and round, whether anyone listens or not."""
-
-    def __init__(self, data: bytes) -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self._data = data
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._send)
-
-    def _send(self) -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
-            while not self._over.is_set():
-                for start in range(0, len(self._data), 1316):
-                    out.sendto(self._data[start : start + 1316], ("127.0.0.1", self.port))
-                    if self._over.wait(0.002):
-                        return
-
-    def __enter__(self) -> str:
-        self._thread.start()
-        return f"udp://127.0.0.1:{self.port}"
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
+def test_a_jump_of_the_times_is_not_waited_out() -> None:
+    inner = Released(3, seconds=1e6)
+    inner.let(4)
+    with NewestFrames(inner, at_its_times=True) as source:
+        assert [frame.index for frame in source] == [0, 1, 2]
 
 
-def test_a_live_stream_is_read_in_real_time(tmp_path: Path) -> None:
-    data = build_video(tmp_path / "clip.ts", 100, options={"bf": "0", "g": "10"}).read_bytes()
-    with _Broadcast(data) as address, open_video(address) as source:
-        assert isinstance(source, VideoSource)
-        assert isinstance(source, NewestFrames)
-        assert source.info.is_paced
-        frames = iter(source)
-        first = next(frames)
-        while source.dropped < 5:  # a consumer that is very slow
-            threading.Event().wait(0.01)
-        later = next(frames)
-        assert first.index == 0
-        assert later.index > 5
-        assert later.time > first.time
-        assert later.image.shape == first.image.shape == (48, 64, 3)
+def test_nobody_waits_for_a_frame_that_is_held_back() -> None:
+    inner = Released(seconds=1.0)
+    inner.let(2)
+    source = NewestFrames(inner, at_its_times=True)
+    next(iter(source))
+    source.close()
+    assert source.dropped == 0

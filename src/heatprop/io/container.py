@@ -26,6 +26,9 @@ TIMEOUT = 10.0
 _MOST_ERRORS_IN_A_ROW = 64
 _LONGEST_WAIT = 1.0
 _SMALL_PICTURE = 1280 * 720
+# What is at the address of these only says where the video is.
+_IN_PIECES = {"hls", "dash"}
+_PLAYLISTS = {*_IN_PIECES, "sdp"}
 _NOT_VIDEO = {"tty", "image2", "bin", "xbin", "adf", "idf"}
 
 
@@ -175,6 +178,9 @@ class ContainerSource(OpenSource):
         is_remote: whether `address` goes over the network: then opening and reading have a time limit.
         timeout: that limit in seconds.
 
+    Attributes:
+        comes_in_pieces: whether it is a live stream that is published some seconds at a time (HLS, DASH).
+
     Raises:
         SourceNotFoundError: there is nothing there.
         SourceError: it cannot be read, or holds no picture.
@@ -216,8 +222,11 @@ class ContainerSource(OpenSource):
             or _clock_seconds(stream.metadata.get("DURATION", ""))
             or _seconds(container.duration, Fraction(1, av.time_base))
         )
+        is_playlist = container.format.name in _PLAYLISTS
         if self._is_remote:
-            is_live = not name.lower().startswith("http") or duration is None
+            # A file has a size, even where nobody knows how long it lasts.
+            is_live = is_playlist or container.size <= 0
+            is_live &= not name.lower().startswith("http") or duration is None
         else:
             # A pipe gives each byte once, to whoever reads first.
             is_live = not Path(self._address).is_file()
@@ -238,6 +247,7 @@ class ContainerSource(OpenSource):
             start_time=self._reader.stamp(first) or 0.0,
             is_paced=self._is_remote and is_live,
         )
+        self.comes_in_pieces = is_live and container.format.name in _IN_PIECES
         self._restart()
 
     def _restart(self) -> None:

@@ -23,6 +23,8 @@ class NewestFrames(OpenSource):
 
     Args:
         source: the inner source, which this one then owns.
+        at_its_times: hold each frame back until its time has come, counted from the frame before: for a live
+            source that comes in pieces of some seconds, of which else only the end would be seen.
 
     Attributes:
         info: of the inner source.
@@ -31,12 +33,15 @@ class NewestFrames(OpenSource):
         waited: seconds that consumers waited for frames.
     """
 
-    def __init__(self, source: VideoSource) -> None:
+    def __init__(self, source: VideoSource, *, at_its_times: bool = False) -> None:
         super().__init__()
         self.info = source.info
         self.skipped = source.skipped
         self.waited = 0.0
         self._source = source
+        self._at_its_times = at_its_times
+        # When the last frame was put up for taking, and its own time.
+        self._due = self._time = 0.0
         # Guards all below, and tells of changes to it.
         self._changed = threading.Condition()
         self._inner: Iterator[Frame] | None = None
@@ -115,6 +120,8 @@ class NewestFrames(OpenSource):
     def _put(self, frame: Frame | None, error: BaseException | None) -> None:
         with self._changed:
             self.skipped = self._source.skipped
+            if frame is not None and self._at_its_times:
+                self._hold(frame.time)
             if frame is None:
                 self._is_ended, self._error = True, error
                 self._is_reading, self._inner = False, None
@@ -122,6 +129,14 @@ class NewestFrames(OpenSource):
                 self.dropped += self._newest is not None
                 self._newest = frame
             self._changed.notify_all()
+
+    def _hold(self, time: float) -> None:
+        """Wait until a frame is as long after the last one as their times say, if somebody wants it."""
+        now = perf_counter()
+        # What comes late is not made up for, and no jump of the times is waited out.
+        self._due = max(now, self._due + min(time - self._time, _LONGEST_WAIT))
+        self._time = time
+        self._changed.wait_for(lambda: not self._consumers or not self._is_open, self._due - now)
 
     def close(self) -> None:
         """Stop, and close the inner source; calling it again does nothing.

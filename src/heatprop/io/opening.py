@@ -39,7 +39,7 @@ def open_video(source: str | Path | int) -> VideoSource:
     if camera is not None:
         from heatprop.io.camera import CameraSource  # noqa: PLC0415
 
-        return _in_real_time(CameraSource(camera))
+        return NewestFrames(CameraSource(camera))
     from heatprop.io.images import IMAGE_SUFFIXES, ImageSource, is_pattern  # noqa: PLC0415
 
     remote = is_address(name)
@@ -56,8 +56,5 @@ def open_video(source: str | Path | int) -> VideoSource:
         raise SourceNotFoundError(f"{name}: no such file; {remedy}")
     from heatprop.io.container import ContainerSource  # noqa: PLC0415
 
-    return _in_real_time(ContainerSource(name if remote else path, is_remote=remote))
-
-
-def _in_real_time(source: VideoSource) -> VideoSource:
-    return NewestFrames(source) if source.info.is_paced else source
+    video = ContainerSource(name if remote else path, is_remote=remote)
+    return NewestFrames(video, at_its_times=video.comes_in_pieces) if video.info.is_paced else video
