@@ -23,7 +23,7 @@ from time import perf_counter
 import cv2
 import numpy as np
 
-from heatprop.backends import load_model, open_backend
+from heatprop.backends import load_model
 from heatprop.boxes import iou
 from heatprop.datasets import VideoDataset, load_dataset
 from heatprop.evaluation.detections import DetectionTable
@@ -31,10 +31,9 @@ from heatprop.evaluation.metrics.coco import coco_result
 from heatprop.evaluation.metrics.official import mean_of_known
 from heatprop.evaluation.runs.cache import CachedPart, OutputCache, part_count, part_rows
 from heatprop.evaluation.runs.cache_manifest import manifest_of
-from heatprop.evaluation.runs.class_matching import match_classes
 from heatprop.evaluation.runs.methods import Method, VideoMethod
 from heatprop.evaluation.runs.number_lists import parse_numbers
-from heatprop.evaluation.runs.running import PictureNetwork
+from heatprop.evaluation.runs.running import PictureNetwork, open_network
 from heatprop.evaluation.runs.sparse_outputs import sparsify
 from heatprop.letterbox import Letterbox
 from heatprop.pipeline import map_ahead
@@ -132,10 +131,7 @@ def main() -> None:
     cv2.setNumThreads(1)
     dataset = load_dataset("coco-video", arguments.root)
     model = load_model("mb3-coco")
-    backend = open_backend(arguments.backend, model)
-    classes = match_classes(model.card.classes, dataset.classes)
-    network = PictureNetwork(backend, model.card, classes)
-    names = [dataset.classes[label] for label in classes.labels]
+    network = open_network(model, dataset, backend=arguments.backend)
     floors = parse_numbers(arguments.floors, "--floors")
     rows = []
     with tempfile.TemporaryDirectory() as folder:
@@ -143,7 +139,9 @@ def main() -> None:
             Cost(
                 OutputCache(
                     Path(folder) / f"{floor:g}",
-                    manifest_of(model, backend, dataset, split="val", classes=names, floor=floor),
+                    manifest_of(
+                        model, network.backend, dataset, split="val", classes=network.classes, floor=floor
+                    ),
                 )
             )
             for floor in floors
@@ -171,7 +169,7 @@ def main() -> None:
             shown += [f"{100 * change['lost']:.2f} %", f"{100 * change['lost_from_0.3']:.2f} %"]
             shown += [f"{price[0]:,.0f}", f"{price[1]:.1f} ms", f"{price[2]:.1f} ms"]
             print(f"| {floor:g} | {name} |", " | ".join(shown), "|")
-    print(json.dumps({"backend": backend.description, "frames": dataset.frame_count, "rows": rows}))
+    print(json.dumps({"backend": network.backend.description, "frames": dataset.frame_count, "rows": rows}))
 
 
 if __name__ == "__main__":

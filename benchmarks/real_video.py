@@ -16,14 +16,13 @@ from pathlib import Path
 
 import cv2
 
-from heatprop.backends import load_model, open_backend
+from heatprop.backends import load_model
 from heatprop.datasets import VideoDataset, load_dataset
 from heatprop.evaluation.detections import DetectionTable
 from heatprop.evaluation.metrics.coco import coco_result
 from heatprop.evaluation.metrics.official import mean_of_known
-from heatprop.evaluation.runs.class_matching import match_classes
 from heatprop.evaluation.runs.methods import Method
-from heatprop.evaluation.runs.running import PictureNetwork
+from heatprop.evaluation.runs.running import open_network
 from heatprop.evaluation.runs.side_by_side import detect_side_by_side
 from heatprop.propagation import PropagationConfig
 from heatprop.seqnms import SeqNmsConfig
@@ -60,13 +59,12 @@ def main() -> None:
     cv2.setNumThreads(1)
     dataset = load_dataset("coco-video", arguments.root)
     model = load_model(arguments.model)
-    backend = open_backend(arguments.backend, model)
-    network = PictureNetwork(backend, model.card, match_classes(model.card.classes, dataset.classes))
+    network = open_network(model, dataset, backend=arguments.backend)
     scores = {
         name: score_clips(dataset, table) for name, table in detect_side_by_side(dataset, network, METHODS).items()
     }
 
-    print(f"{dataset.frame_count} frames, {model.card.name}, {backend.description}; AP50 / AP75 in %\n")
+    print(f"{dataset.frame_count} frames, {model.card.name}, {network.backend.description}; AP50 / AP75 in %\n")
     columns = list(scores["network alone"])
     print("| |", " | ".join(columns), "|")
     print("| --- |" + " --- |" * len(columns))
@@ -77,7 +75,7 @@ def main() -> None:
         name: {clip: [round(a, 4), round(b, 4)] for clip, (a, b) in figures.items()}
         for name, figures in scores.items()
     }
-    print(json.dumps({"model": model.card.name, "backend": backend.description, "ap50_ap75": rounded}))
+    print(json.dumps({"model": model.card.name, "backend": network.backend.description, "ap50_ap75": rounded}))
 
 
 if __name__ == "__main__":

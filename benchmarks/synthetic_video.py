@@ -12,21 +12,17 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from heatprop.backends import load_model, open_backend
-from heatprop.datasets import VideoDataset, load_dataset
-from heatprop.evaluation.detections import DetectionTable
+from heatprop.backends import load_model
+from heatprop.datasets import load_dataset
 from heatprop.evaluation.metrics.matching import match
 from heatprop.evaluation.metrics.official import official_result
-from heatprop.evaluation.runs.class_matching import match_classes
 from heatprop.evaluation.runs.methods import Method
-from heatprop.evaluation.runs.running import PictureNetwork
+from heatprop.evaluation.runs.running import open_network
 from heatprop.evaluation.runs.side_by_side import detect_side_by_side
 from heatprop.propagation import PropagationConfig
 from heatprop.seqnms import SeqNmsConfig
@@ -44,14 +40,6 @@ METHODS = {
 }
 
 
-def score(dataset: VideoDataset, detections: DetectionTable, where: NDArray[np.bool_]) -> float:
-    """Return the mAP on the frames `where`."""
-    truth = dataset.truth.select(where[dataset.truth.frames])
-    return official_result(
-        match(replace(dataset, truth=truth), detections.select(where[detections.frames]))
-    ).mean_average_precision
-
-
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -65,14 +53,16 @@ def main() -> None:
     everywhere = {"all": np.ones(dataset.frame_count, np.bool_)}
     causes = everywhere | {name: at for name, at in read_causes(dataset, arguments.split).items() if at.any()}
     model = load_model(arguments.model)
-    backend = open_backend(arguments.backend, model)
-    network = PictureNetwork(backend, model.card, match_classes(model.card.classes, dataset.classes))
+    network = open_network(model, dataset, backend=arguments.backend)
     found = detect_side_by_side(dataset, network, METHODS)
+    matchings = {name: match(dataset, table) for name, table in found.items()}
     scores = {
-        name: {cause: score(dataset, table, at) for cause, at in causes.items()} for name, table in found.items()
+        name: {cause: official_result(matching, at).mean_average_precision for cause, at in causes.items()}
+        for name, matching in matchings.items()
     }
 
-    print(f"{arguments.split}: {dataset.frame_count} frames, {model.card.name}, {backend.description}; mAP in %\n")
+    facts = f"{dataset.frame_count} frames, {model.card.name}, {network.backend.description}"
+    print(f"{arguments.split}: {facts}; mAP in %\n")
     print("| frames with | frames |", " | ".join(METHODS), "|")
     print("| --- | --- |" + " --- |" * len(METHODS))
     for cause, at in causes.items():

@@ -8,6 +8,7 @@ import math
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from evaluation.small_datasets import CLASSES, make_dataset, make_detections, plain, scored_datasets
 from heatprop.evaluation.metrics.average_precision import precision_recall
@@ -33,6 +34,17 @@ def test_average_precision_equals_its_definition(drawn):
     known = [ap for ap in wanted if not math.isnan(ap)]
     mean = sum(known) / len(known) if known else math.nan
     np.testing.assert_allclose(result.mean_average_precision, mean, rtol=0, atol=1e-12)
+
+
+@settings(max_examples=200, deadline=None)
+@given(scored_datasets(), st.sets(st.integers(0, 11)))
+def test_some_frames_of_a_matching_score_as_a_dataset_of_those_alone(drawn, chosen):
+    matching = match(*drawn)
+    objects, detections = ([row for row in rows if row[0] in chosen] for rows in plain(matching)[:2])
+    wanted = [math.nan if ap is None else ap for ap in vid_eval.official(objects, detections, CLASSES)]
+    where = np.isin(np.arange(matching.dataset.frame_count), sorted(chosen))
+    result = official_result(matching, where)
+    np.testing.assert_allclose(result.average_precisions, wanted, rtol=0, atol=1e-12)
 
 
 def test_a_class_with_detections_but_without_objects_is_left_out_of_the_mean():

@@ -13,7 +13,7 @@ import cv2
 import tyro
 from rich.console import Console
 
-from heatprop.backends import BackendName, Device, Precision, load_model, open_backend
+from heatprop.backends import BackendName, Device, Precision, load_model
 from heatprop.cli.interrupts import Interrupted, Interrupts
 from heatprop.cli.messages import error, say
 from heatprop.cli.progress import FrameProgress
@@ -24,7 +24,7 @@ from heatprop.evaluation.metrics.coco import MissingPackageError
 from heatprop.evaluation.results import METRICS, EvaluationReport, score
 from heatprop.evaluation.runs.cache import DEFAULT_FLOOR, OutputCache
 from heatprop.evaluation.runs.cache_manifest import manifest_of
-from heatprop.evaluation.runs.class_matching import ClassMatching, match_classes
+from heatprop.evaluation.runs.class_matching import ClassMatching
 from heatprop.evaluation.runs.methods import Method, MethodName
 from heatprop.evaluation.runs.run_folder import RunFolder
 from heatprop.evaluation.runs.run_results import write_results
@@ -32,9 +32,10 @@ from heatprop.evaluation.runs.running import (
     PictureNetwork,
     detect_dataset,
     finished_detections,
+    frames_to_do,
+    open_network,
     pictures_of_other_size,
     require_pictures,
-    unfinished,
 )
 from heatprop.propagation import PropagationConfig
 from heatprop.seqnms import SeqNmsConfig
@@ -111,24 +112,22 @@ class Evaluate:
         if not dataset.frame_count:
             raise DatasetError(f"{self.root}: the dataset has no frames; give another --root or --split")
         model = load_model(self.model)
-        classes = match_classes(model.card.classes, dataset.classes)
-        backend = open_backend(self.backend, model, precision=self.precision, device=self.device)
+        network = open_network(model, dataset, backend=self.backend, precision=self.precision, device=self.device)
         manifest = manifest_of(
             model,
-            backend,
+            network.backend,
             dataset,
             split=self.split,
-            classes=[dataset.classes[label] for label in classes.labels],
+            classes=network.classes,
             floor=self.cache_floor,
         )
         cache = None if self.cache is None else OutputCache(self.cache, manifest)
         source = manifest.to_json() | {"floor": None if cache is None else manifest.floor}
         settings = {"outputs": source, "classes": list(dataset.classes), "method": method.to_json()}
         folder = RunFolder(self.output, settings)
-        network = PictureNetwork(backend, model.card, classes)
         try:
             with Interrupts():
-                self._announce(dataset, classes)
+                self._announce(dataset, network.classes)
                 require_pictures(dataset, folder, cache)
                 self._detect(dataset, network, method, folder, cache)
                 report = self._finish(dataset, method, folder)
@@ -177,7 +176,7 @@ class Evaluate:
         folder: RunFolder,
         cache: OutputCache | None,
     ) -> None:
-        to_do = sum(map(len, unfinished(dataset, folder).values()))
+        to_do = frames_to_do(dataset, folder)
         if to_do < dataset.frame_count and not self.quiet:
             say(
                 f"heatprop: {dataset.frame_count - to_do:,} of {dataset.frame_count:,} frames are finished already"

@@ -26,6 +26,8 @@ from heatprop.reproduction.plan import Plan, quick_plan
 from heatprop.reproduction.report import make_report
 from heatprop.reproduction.steps import Steps
 
+DEFAULT_MODEL = "synthvid"
+
 _NEEDED = {"lxml": "lxml", "zarr": "zarr", "matplotlib": "matplotlib", "jinja2": "Jinja2"}
 
 
@@ -42,7 +44,7 @@ class Reproduce:
 
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="OUT")]
     """Folder for the report."""
-    model: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME|PATH ...")] = Plan.models
+    model: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME|PATH ...")] = (DEFAULT_MODEL,)
     """Embedded models, or paths of some with cards. Table 1 has each; all else rests on the first."""
     dataset: Layout = "imagenet-vid"
     """How the files of --root are laid out."""
@@ -73,14 +75,13 @@ class Reproduce:
         for module, package in _NEEDED.items():
             if importlib.util.find_spec(module) is None:
                 raise MissingPackageError(f"reproduce needs {package}; pip install 'heatprop[evaluate]'")
-        for name in plan.models:
-            load_model(name)
+        models = [load_model(name) for name in self.model]
         cv2.setNumThreads(1)  # pictures are made and read side by side
         try:
             with Interrupts() as interrupts, StepProgress(quiet=self.quiet) as progress:
                 steps = Steps(progress.begin, progress.advance, held=interrupts.held)
                 report, pictures = make_report(
-                    plan, self.output, self._command(), backend=self.backend, jobs=jobs, steps=steps
+                    plan, models, self.output, self._command(plan), backend=self.backend, jobs=jobs, steps=steps
                 )
                 write_json(self.output / "report.json", report)
                 write_text(self.output / "index.html", render_page(report, pictures))
@@ -104,20 +105,18 @@ class Reproduce:
                 raise InvalidConfigError(f"--dataset {self.dataset} needs --root, the folder of the dataset")
             if self.split is not None:
                 raise InvalidConfigError("--split needs --root; synthetic videos are those of the split test")
-            return quick_plan(self.model, self.seed) if self.quick else Plan(models=self.model, seed=self.seed)
+            return quick_plan(self.seed) if self.quick else Plan(seed=self.seed)
         if self.quick:
             raise InvalidConfigError("--quick is a report on synthetic videos; leave out --root")
-        return Plan(
-            models=self.model, layout=self.dataset, root=self.root, split=self.split or "val", seed=self.seed
-        )
+        return Plan(layout=self.dataset, root=self.root, split=self.split or "val", seed=self.seed)
 
-    def _command(self) -> str:
+    def _command(self, plan: Plan) -> str:
         """Return the command line that makes this report again."""
         words = ["heatprop", "reproduce", "-o", str(self.output)]
-        if self.model != Plan.models:
+        if self.model != (DEFAULT_MODEL,):
             words += ["--model", *self.model]
         if self.root is not None:
-            words += ["--dataset", self.dataset, "--root", str(self.root), "--split", self.split or "val"]
+            words += ["--dataset", self.dataset, "--root", str(self.root), "--split", plan.split]
         if self.quick:
             words.append("--quick")
         if self.root is None and self.seed != Plan.seed:

@@ -150,7 +150,7 @@ def _thinned(curve: PrecisionRecall, height: np.ndarray) -> tuple[np.ndarray, np
     """Return recall and a height at no more points than a picture can show, from recall 0 on."""
     if not len(height):
         return np.empty(0), np.empty(0)
-    at = np.unique(np.linspace(0, len(height) - 1, _MOST_POINTS).round().astype(int))
+    at = curve.spread(_MOST_POINTS)
     return np.concatenate([[0.0], curve.recall[at]]), np.concatenate([height[:1], height[at]])
 
 

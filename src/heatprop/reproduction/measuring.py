@@ -6,9 +6,8 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +24,9 @@ from heatprop.evaluation.runs.methods import Method
 from heatprop.evaluation.tables import json_number
 from heatprop.io.whole_files import read_json, write_json
 from heatprop.synthesis.causes import CAUSES_FILE, read_causes
+
+Scores: TypeAlias = Mapping[Method, Mapping[str, Any]]
+"""What each method scores; see `measure`."""
 
 _CURVE_POINTS = 200
 _WORK_VERSION = 1
@@ -44,7 +46,8 @@ def measure(dataset: VideoDataset, method: Method, table: DetectionTable) -> dic
         "ap": [json_number(value) for value in official.average_precisions],
         "agnostic": _agnostic(class_agnostic_result(matching)),
         "causes": {
-            name: json_number(_mean_where(dataset, table, where)) for name, where in causes_of(dataset).items()
+            name: json_number(official_result(matching, where).mean_average_precision)
+            for name, where in causes_of(dataset).items()
         },
         "detections": len(table),
     }
@@ -59,13 +62,13 @@ def measure_all(
     jobs: int,
     advance: Callable[[int], None] = lambda _: None,
     held: Callable[[], AbstractContextManager[None]] = nullcontext,
-) -> list[dict[str, Any]]:
+) -> Scores:
     """Measure methods on cached network outputs; what a folder keeps already is not measured again.
 
     Args:
         dataset: what the cache is of.
         cache: whole.
-        methods: which.
+        methods: which, each once.
         folder: keeps a file for each method.
         jobs: processes at once.
         advance: called with how many frames times methods more are done.
@@ -74,13 +77,13 @@ def measure_all(
     Raises:
         HeatpropError: see `run_cached`; a file of the folder cannot be written.
     """
-    paths = [folder / f"{_name(cache, method)}.json" for method in methods]
-    to_do = {path: method for path, method in zip(paths, methods, strict=True) if not path.exists()}
+    paths = {method: folder / f"{_name(cache, method)}.json" for method in methods}
+    to_do = [method for method, path in paths.items() if not path.exists()]
     advance(dataset.frame_count * (len(methods) - len(to_do)))
-    found = run_cached(dataset, cache, list(to_do.values()), measure, jobs=jobs, advance=advance, held=held)
-    for path, figures in zip(to_do, found, strict=True):
-        write_json(path, figures)
-    return [read_json(path) for path in paths]
+    found = run_cached(dataset, cache, to_do, measure, jobs=jobs, advance=advance, held=held)
+    for method, figures in zip(to_do, found, strict=True):
+        write_json(paths[method], figures)
+    return {method: read_json(path) for method, path in paths.items()}
 
 
 def causes_of(dataset: VideoDataset) -> dict[str, NDArray[np.bool_]]:
@@ -90,11 +93,6 @@ def causes_of(dataset: VideoDataset) -> dict[str, NDArray[np.bool_]]:
         return {}
     split = dataset.videos[0].name.partition("/")[0]
     return {name: where for name, where in read_causes(dataset, split).items() if where.any()}
-
-
-def _mean_where(dataset: VideoDataset, table: DetectionTable, where: NDArray[np.bool_]) -> float:
-    part = replace(dataset, truth=dataset.truth.select(where[dataset.truth.frames]))
-    return official_result(match(part, table.select(where[table.frames]))).mean_average_precision
 
 
 def _agnostic(result: ClassAgnosticResult) -> dict[str, Any]:
@@ -117,8 +115,7 @@ def _agnostic(result: ClassAgnosticResult) -> dict[str, Any]:
 
 def _thinned(curve: PrecisionRecall) -> dict[str, list[float]]:
     """Return a curve at a few hundred points, evenly spread over the objects found."""
-    count = len(curve.hits)
-    at = np.unique(np.linspace(0, count - 1, min(count, _CURVE_POINTS)).round().astype(int))
+    at = curve.spread(_CURVE_POINTS)
     return {
         "recall": [round(value, 5) for value in curve.recall[at].tolist()],
         "precision": [round(value, 5) for value in curve.precision[at].tolist()],

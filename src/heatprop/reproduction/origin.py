@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,6 @@ import numpy as np
 from heatprop.datasets.annotations import VideoDataset
 from heatprop.evaluation.metrics.motion import displacement
 from heatprop.reproduction.plan import Plan
-
-_PACKAGES = ("numpy", "opencv-python-headless", "onnxruntime", "openvino", "torch")
 
 
 def machine() -> dict[str, Any]:
@@ -31,17 +28,6 @@ def machine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
     }
-
-
-def packages() -> dict[str, str]:
-    """Return the versions of what shapes the figures."""
-    versions = {}
-    for name in _PACKAGES:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions
 
 
 def about(dataset: VideoDataset, plan: Plan) -> dict[str, Any]:

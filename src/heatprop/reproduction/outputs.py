@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from heatprop.backends import BackendName, load_model, open_backend
+from heatprop.backends import BackendName
 from heatprop.datasets.annotations import VideoDataset
 from heatprop.evaluation.runs.cache import DEFAULT_FLOOR, OutputCache
 from heatprop.evaluation.runs.cache_manifest import hash_of_model, manifest_of
-from heatprop.evaluation.runs.class_matching import match_classes
 from heatprop.evaluation.runs.methods import Method
 from heatprop.evaluation.runs.run_folder import RunFolder
-from heatprop.evaluation.runs.running import PictureNetwork, detect_dataset, require_pictures, unfinished
+from heatprop.evaluation.runs.running import PictureNetwork, detect_dataset, open_network, require_pictures
+from heatprop.zoo import Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,40 +33,29 @@ class ModelOutputs:
     folder: RunFolder
 
 
-def open_outputs(name: str, dataset: VideoDataset, split: str, folder: Path, backend: BackendName) -> ModelOutputs:
+def open_outputs(
+    model: Model, dataset: VideoDataset, split: str, folder: Path, backend: BackendName
+) -> ModelOutputs:
     """Open a model and the folder of its outputs.
 
     Args:
-        name: name or path of the model.
+        model: which.
         dataset: what it looks at.
         split: of the dataset.
         folder: of the outputs of all models.
         backend: what runs it.
 
     Raises:
-        HeatpropError: there is no such model, it has no card, or its classes are not those of the dataset; the
-            folder is damaged.
+        HeatpropError: its classes are not those of the dataset, it cannot be opened, or the folder is damaged.
     """
-    model = load_model(name)
-    classes = match_classes(model.card.classes, dataset.classes)
-    opened = open_backend(backend, model)
+    network = open_network(model, dataset, backend=backend)
     manifest = manifest_of(
-        model,
-        opened,
-        dataset,
-        split=split,
-        classes=[dataset.classes[label] for label in classes.labels],
-        floor=DEFAULT_FLOOR,
+        model, network.backend, dataset, split=split, classes=network.classes, floor=DEFAULT_FLOOR
     )
     of_model = folder / hash_of_model(model)[:16]
     cache = OutputCache(of_model / "outputs", manifest)
     run = RunFolder(of_model / "detections", {"outputs": manifest.to_json(), "classes": list(dataset.classes)})
-    return ModelOutputs(model.card.name, PictureNetwork(opened, model.card, classes), cache, run)
-
-
-def frames_to_see(dataset: VideoDataset, outputs: ModelOutputs) -> int:
-    """Return how many frames the network has not looked at yet."""
-    return sum(map(len, unfinished(dataset, outputs.folder).values()))
+    return ModelOutputs(model.card.name, network, cache, run)
 
 
 def fill(dataset: VideoDataset, outputs: ModelOutputs, advance: Callable[[], None]) -> None:

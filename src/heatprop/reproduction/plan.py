@@ -1,8 +1,8 @@
-"""Which methods a report measures, and what it is measured on."""
+"""Which methods a report measures, and which videos it is measured on."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from heatprop.datasets import Layout
@@ -22,10 +22,9 @@ BASES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a report is made from; the defaults are those of the command.
+    """Which videos a report is made from; the defaults are those of the command.
 
     Attributes:
-        models: names or paths; table 1 has each, all else rests on the first.
         layout: of the dataset.
         root: of the dataset; None makes a synthetic one in the report's folder.
         split: of the dataset.
@@ -39,7 +38,6 @@ class Plan:
         InvalidConfigError: a number is below its least.
     """
 
-    models: tuple[str, ...] = ("synthvid",)
     layout: Layout = "imagenet-vid"
     root: Path | None = None
     split: str = "test"
@@ -56,18 +54,19 @@ class Plan:
         check_count("timed_frames", self.timed_frames, 1)
 
 
-def quick_plan(models: tuple[str, ...], seed: int) -> Plan:
+def quick_plan(seed: int) -> Plan:
     """Return the plan of the small report: fewer and shorter videos, the same tables."""
-    return Plan(models=models, videos=16, frames=30, seed=seed, is_quick=True, timed_frames=60)
+    return Plan(videos=16, frames=30, seed=seed, is_quick=True, timed_frames=60)
 
 
-def table_1() -> dict[str, Method]:
-    """Return the six methods of table 1 by name; " + Seq-NMS" follows the name where it is used."""
-    rescored = {
-        f"{name} + Seq-NMS": Method(name=method.name, propagation=method.propagation, seq_nms=SeqNmsConfig())
-        for name, method in BASES.items()
-    }
-    return BASES | rescored
+def rescored(method: Method) -> Method:
+    """Return a method with Seq-NMS after it."""
+    return replace(method, seq_nms=SeqNmsConfig())
+
+
+def table_1() -> list[Method]:
+    """Return the six methods of table 1: each of `BASES` as it is, and rescored."""
+    return [each for method in BASES.values() for each in (method, rescored(method))]
 
 
 def ablations() -> dict[str, dict[float, Method]]:
@@ -93,3 +92,9 @@ def curve_methods() -> dict[str, Method]:
         "interpolation": BASES["interpolation"],
         **{f"HP, P={value:g}": radii[value] for value in (1, 2, 5)},
     }
+
+
+def all_methods() -> list[Method]:
+    """Return every method of every table and figure, each once."""
+    changed = (method for by_value in ablations().values() for method in by_value.values())
+    return list(dict.fromkeys([*table_1(), *changed, *curve_methods().values()]))

@@ -13,14 +13,16 @@ from heatprop.datasets import DatasetError, load_dataset
 from heatprop.datasets.annotations import VideoDataset
 from heatprop.errors import OutputError
 from heatprop.evaluation.runs.methods import Method
+from heatprop.evaluation.runs.running import frames_to_do
+from heatprop.io.results import installed_versions
 from heatprop.io.whole_files import read_json, write_json
 from heatprop.pipeline import usable_processors
 from heatprop.reproduction.examples import examples
 from heatprop.reproduction.figures import scenes_and_track, shown_tables
-from heatprop.reproduction.measuring import measure_all
-from heatprop.reproduction.origin import about, machine, packages
-from heatprop.reproduction.outputs import ModelOutputs, fill, frames_to_see, open_outputs
-from heatprop.reproduction.plan import BASES, Plan, ablations, curve_methods, table_1
+from heatprop.reproduction.measuring import Scores, measure_all
+from heatprop.reproduction.origin import about, machine
+from heatprop.reproduction.outputs import ModelOutputs, fill, open_outputs
+from heatprop.reproduction.plan import BASES, Plan, all_methods, table_1
 from heatprop.reproduction.steps import Steps
 from heatprop.reproduction.tables import (
     ablation_tables,
@@ -33,18 +35,27 @@ from heatprop.reproduction.tables import (
 )
 from heatprop.reproduction.timing import StageTimes, time_stages
 from heatprop.synthesis.dataset import SynthesisSettings, synthesize
+from heatprop.zoo import Model
 
 FORMAT, VERSION = "heatprop-report", 1
 PLAN_FILE = "plan.json"
 
 
 def make_report(
-    plan: Plan, folder: Path, command: str, *, backend: BackendName, jobs: int, steps: Steps
+    plan: Plan,
+    models: Sequence[Model],
+    folder: Path,
+    command: str,
+    *,
+    backend: BackendName,
+    jobs: int,
+    steps: Steps,
 ) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Measure everything; what a folder keeps from a run that was stopped is not measured again.
 
     Args:
-        plan: what is measured.
+        plan: on which videos it is measured.
+        models: table 1 has each, all else rests on the first.
         folder: of the report; ``work`` in it keeps what is finished.
         command: how to make it again.
         backend: what runs the networks.
@@ -55,30 +66,25 @@ def make_report(
         The report, for JSON, and its pictures, JPEG, by the names that stand in it.
 
     Raises:
-        HeatpropError: the folder holds another report, the dataset or a model is missing or damaged.
+        HeatpropError: the folder holds another report, the dataset is missing or damaged, or a model does not fit.
     """
     work = folder / "work"
     _claim(work, plan)
     dataset = _dataset(plan, work, steps)
-    outputs = [open_outputs(name, dataset, plan.split, work, backend) for name in plan.models]
+    outputs = [open_outputs(model, dataset, plan.split, work, backend) for model in models]
     timed = [_timed(dataset, each, plan) for each in outputs]
     for each in outputs:
-        steps.begin(f"{each.name} looks", frames_to_see(dataset, each))
+        steps.begin(f"{each.name} looks", frames_to_do(dataset, each.folder))
         fill(dataset, each, lambda: steps.advance(1))
 
-    def measured(each: ModelOutputs, methods: Sequence[Method]) -> list[dict[str, Any]]:
+    def measured(each: ModelOutputs, methods: Sequence[Method]) -> Scores:
         steps.begin(f"{each.name}, {len(methods)} settings", dataset.frame_count * len(methods))
         return measure_all(
             dataset, each.cache, methods, work / "figures", jobs=jobs, advance=steps.advance, held=steps.held
         )
 
     first = outputs[0]
-    rows = [dict(zip(table_1(), measured(each, list(table_1().values())), strict=True)) for each in outputs]
-    changed = [
-        (setting, value, method) for setting, by_value in ablations().items() for value, method in by_value.items()
-    ]
-    figures = measured(first, [method for *_, method in changed])
-    curves = dict(zip(curve_methods(), measured(first, list(curve_methods().values())), strict=True))
+    scores, *others = (measured(each, all_methods() if each is first else table_1()) for each in outputs)
     tables = shown_tables(dataset, first, jobs, steps)
     scenes, pictures, track = scenes_and_track(dataset, tables)
 
@@ -91,15 +97,17 @@ def make_report(
         "seed": plan.seed if plan.root is None else None,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),
-        "packages": packages(),
+        "packages": installed_versions(),
         "dataset": about(dataset, plan),
-        "models": [model_table(*each, dataset.frame_count) for each in zip(outputs, rows, timed, strict=True)],
-        **ablation_tables(dataset, changed, figures, first.network.card.input.longest_side),
-        "speed": speed_table(dataset, rows[0]),
-        "curves": curves_of(dataset, curves),
+        "models": [
+            model_table(*each, dataset.frame_count) for each in zip(outputs, [scores, *others], timed, strict=True)
+        ],
+        **ablation_tables(dataset, scores, first.network.card.input.longest_side),
+        "speed": speed_table(dataset, scores),
+        "curves": curves_of(dataset, scores),
         "examples": examples(),
-        "classes": class_table(dataset, rows[0]),
-        "difficulties": difficulty_table(dataset, rows[0]),
+        "classes": class_table(dataset, scores),
+        "difficulties": difficulty_table(dataset, scores),
         "scenes": scenes,
         "track": track,
     }

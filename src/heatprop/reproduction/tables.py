@@ -10,27 +10,25 @@ import numpy as np
 from heatprop.datasets.annotations import VideoDataset
 from heatprop.evaluation.metrics.class_agnostic import RECALLS
 from heatprop.evaluation.metrics.motion import GRID_LONGEST_SIDE, displacement, uncovered_pairs
-from heatprop.evaluation.runs.methods import Method
 from heatprop.evaluation.tables import json_number
-from heatprop.reproduction.measuring import causes_of
+from heatprop.reproduction.measuring import Scores, causes_of
 from heatprop.reproduction.outputs import ModelOutputs
-from heatprop.reproduction.plan import BASES
+from heatprop.reproduction.paper import RADII
+from heatprop.reproduction.plan import BASES, ablations, curve_methods, rescored
 from heatprop.reproduction.timing import StageTimes
 
-Figures = Mapping[str, Any]
 
-
-def model_table(outputs: ModelOutputs, rows: Figures, times: StageTimes, frames: int) -> dict[str, Any]:
-    """Return what table 1 says about a model, from the figures of its methods."""
+def model_table(outputs: ModelOutputs, scores: Scores, times: StageTimes, frames: int) -> dict[str, Any]:
+    """Return what table 1 says about a model, from what its methods score."""
     table = []
-    for name in BASES:
-        for rescored in (False, True):
-            figures = rows[f"{name} + Seq-NMS" if rescored else name]
-            milliseconds = times.of(name, rescored=rescored)
+    for name, base in BASES.items():
+        for method in (base, rescored(base)):
+            figures = scores[method]
+            milliseconds = times.of(name, rescored=method != base)
             table.append(
                 {
                     "method": name,
-                    "seq_nms": rescored,
+                    "seq_nms": method != base,
                     "mAP": figures["mAP"],
                     "detections": figures["detections"],
                     "milliseconds": milliseconds,
@@ -59,36 +57,33 @@ def model_table(outputs: ModelOutputs, rows: Figures, times: StageTimes, frames:
     }
 
 
-def ablation_tables(
-    dataset: VideoDataset,
-    changed: Sequence[tuple[str, float, Method]],
-    figures: Sequence[Figures],
-    longest_side: int,
-) -> dict[str, Any]:
+def ablation_tables(dataset: VideoDataset, scores: Scores, longest_side: int) -> dict[str, Any]:
     """Return tables 2, 4 and 5 under "radius", "alpha" and "beta".
 
     Args:
         dataset: what was measured on.
-        changed: the setting that each method changes, its value, and the method.
-        figures: what each scores.
+        scores: of their methods.
         longest_side: of the network's input in pixels, which decides how large its cells are.
     """
-    default = BASES["HP"]
-    tables: dict[str, Any] = {}
-    for (setting, value, method), each in zip(changed, figures, strict=True):
-        row = {"value": value, "mAP": each["mAP"], "default": method == default}
-        tables.setdefault(setting, {"frames": dataset.frame_count, "rows": []})["rows"].append(row)
-    radii = [int(row["value"]) for row in tables["radius"]["rows"]]
+    tables: dict[str, Any] = {
+        setting: {
+            "frames": dataset.frame_count,
+            "rows": [
+                {"value": value, "mAP": scores[method]["mAP"], "default": method == BASES["HP"]}
+                for value, method in by_value.items()
+            ],
+        }
+        for setting, by_value in ablations().items()
+    }
     in_cells = displacement(dataset, dataset.truth) * longest_side / GRID_LONGEST_SIDE
-    shares = uncovered_pairs(in_cells, radii)
-    for row, share in zip(tables["radius"]["rows"], shares, strict=True):
+    for row, share in zip(tables["radius"]["rows"], uncovered_pairs(in_cells, list(RADII)), strict=True):
         row["uncovered"] = json_number(share)
     return tables
 
 
-def speed_table(dataset: VideoDataset, rows: Figures) -> dict[str, Any]:
+def speed_table(dataset: VideoDataset, scores: Scores) -> dict[str, Any]:
     """Return table 3, the network alone and propagation."""
-    network, propagation = rows["network alone"]["agnostic"], rows["HP"]["agnostic"]
+    network, propagation = (scores[BASES[name]]["agnostic"] for name in ("network alone", "HP"))
     return {
         "frames": dataset.frame_count,
         "pairs": {group: each["pairs"] for group, each in network.items()},
@@ -105,25 +100,25 @@ def speed_table(dataset: VideoDataset, rows: Figures) -> dict[str, Any]:
     }
 
 
-def curves_of(dataset: VideoDataset, curves: Figures) -> dict[str, Any]:
+def curves_of(dataset: VideoDataset, scores: Scores) -> dict[str, Any]:
     """Return figure 5: precision over recall of methods, by speed of the objects."""
     groups: dict[str, list[dict[str, Any]]] = {}
-    for name, figures in curves.items():
-        for group, each in figures["agnostic"].items():
+    for name, method in curve_methods().items():
+        for group, each in scores[method]["agnostic"].items():
             entry = {"method": name, "ap": each["ap"], "recall": each["recall"], "precision": each["precision"]}
             groups.setdefault(group, []).append(entry)
     return {"frames": dataset.frame_count, "groups": groups}
 
 
 _COLUMNS = {
-    "network": "network alone",
-    "interpolation": "interpolation",
-    "propagation": "HP",
-    "propagation+seq_nms": "HP + Seq-NMS",
+    "network": BASES["network alone"],
+    "interpolation": BASES["interpolation"],
+    "propagation": BASES["HP"],
+    "propagation+seq_nms": rescored(BASES["HP"]),
 }
 
 
-def class_table(dataset: VideoDataset, rows: Figures) -> list[dict[str, Any]]:
+def class_table(dataset: VideoDataset, scores: Scores) -> list[dict[str, Any]]:
     """Return average precision by class, of classes that have objects."""
     truth = dataset.truth
     return [
@@ -131,27 +126,29 @@ def class_table(dataset: VideoDataset, rows: Figures) -> list[dict[str, Any]]:
             "name": name,
             "objects": int((truth.labels == label).sum()),
             "frames": len(np.unique(truth.frames[truth.labels == label])),
-            **{key: rows[method]["ap"][label] for key, method in _COLUMNS.items()},
+            **{key: scores[method]["ap"][label] for key, method in _COLUMNS.items()},
         }
         for label, name in enumerate(dataset.classes)
         if (truth.labels == label).any()
     ]
 
 
-def difficulty_table(dataset: VideoDataset, rows: Figures) -> list[dict[str, Any]]:
+def difficulty_table(dataset: VideoDataset, scores: Scores) -> list[dict[str, Any]]:
     """Return mAP on the frames of each cause of difficulty; empty where the dataset says none."""
     return [
         {
             "name": name,
             "frames": int(where.sum()),
             "objects": int(where[dataset.truth.frames].sum()),
-            **{key: rows[method]["causes"].get(name) for key, method in _COLUMNS.items()},
+            **{key: scores[method]["causes"].get(name) for key, method in _COLUMNS.items()},
         }
         for name, where in causes_of(dataset).items()
     ]
 
 
-def what_is_missing(dataset: VideoDataset, outputs: Sequence[ModelOutputs], report: Figures) -> list[str]:
+def what_is_missing(
+    dataset: VideoDataset, outputs: Sequence[ModelOutputs], report: Mapping[str, Any]
+) -> list[str]:
     """Say in sentences what the report lacks."""
     notes = []
     if not len(dataset.truth):

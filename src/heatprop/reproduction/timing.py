@@ -11,8 +11,6 @@ from time import perf_counter
 from heatprop.errors import SourceError
 from heatprop.evaluation.runs.methods import Method, VideoMethod
 from heatprop.evaluation.runs.running import PictureNetwork
-from heatprop.io.images import read_image
-from heatprop.letterbox import fit_letterbox, letterbox
 from heatprop.seqnms import SeqNmsConfig, seq_nms
 from heatprop.types import Detections
 
@@ -62,18 +60,14 @@ def time_stages(paths: Sequence[Path], network: PictureNetwork, methods: Mapping
     after: dict[str, list[float]] = {name: [] for name in methods}
     for path in [*paths[:_WARM_UP], *paths]:
         started = perf_counter()
-        image = read_image(path)
-        if image is None:
-            raise SourceError(f"{path}: this picture is damaged; replace it and run again")
+        image = network.read(path)
         read.append(perf_counter() - started)
         started = perf_counter()
-        fitted = fit_letterbox(image.shape[1], image.shape[0], network.card.input)
-        batch = letterbox(image, fitted)[None]
+        fitted, batch = network.prepare(image)
         prepare.append(perf_counter() - started)
         started = perf_counter()
-        (output,) = network.backend.infer(batch)
+        output = network.run(batch)
         run.append(perf_counter() - started)
-        output = network.classes.restrict(output)
         for name, method in at_work.items():
             started = perf_counter()
             found[name].append(method.update(output, fitted))

@@ -8,6 +8,7 @@ Source: xingyizhou/CenterNet, whose scales are eight steps and not continuous.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -54,10 +55,7 @@ def draw_placement(
             border + part * (length - 2 * border)
             for part, length, border in zip(share, (width, height), (_border(width), _border(height)), strict=True)
         )
-    scale = side / extent
-    is_flipped = random.uniform() < config.flip
-    across = -scale if is_flipped else scale
-    return Placement(across, scale, side / 2 - across * x, side / 2 - scale * y)
+    return _with_point_at((x, y), (side / 2, side / 2), side / extent, config.flip, random)
 
 
 def draw_cut_out(
@@ -85,11 +83,9 @@ def draw_cut_out(
         random: what is drawn from.
     """
     scale = whole_side / (max(width, height) * random.uniform(*config.scale))
-    x, y = (box[:2] + box[2:]) / 2
-    left, top = side * random.uniform(_MARGIN, 1 - _MARGIN, 2)
-    is_flipped = random.uniform() < config.flip
-    across = -scale if is_flipped else scale
-    return Placement(across, scale, float(left - across * x), float(top - scale * y))
+    middle = ((box[:2] + box[2:]) / 2).tolist()
+    goal = (side * random.uniform(_MARGIN, 1 - _MARGIN, 2)).tolist()
+    return _with_point_at(middle, goal, scale, config.flip, random)
 
 
 def place_picture(image: ImageArray, placement: Placement, side: int) -> ImageArray:
@@ -144,6 +140,14 @@ def recolour(image: ImageArray, config: AugmentationConfig, random: np.random.Ge
         mean_grey = float(_GREY @ (step @ np.full(3, mean_grey) + move))
     shift = shift + 255 * _COLOUR_AXES @ (_COLOUR_SPREAD * light)
     return np.asarray(cv2.transform(image, np.column_stack([matrix, shift])), np.uint8)
+
+
+def _with_point_at(
+    point: Sequence[float], goal: Sequence[float], scale: float, flip: float, random: np.random.Generator
+) -> Placement:
+    """Return the placement that brings a point of the picture to a place in the input, mirrored now and then."""
+    across = -scale if random.uniform() < flip else scale
+    return Placement(across, scale, goal[0] - across * point[0], goal[1] - scale * point[1])
 
 
 def _border(length: int) -> int:

@@ -8,6 +8,8 @@ from math import nan
 import numpy as np
 from numpy.typing import NDArray
 
+from heatprop.types import IntArray
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PrecisionRecall:
@@ -39,6 +41,11 @@ class PrecisionRecall:
     def envelope(self) -> NDArray[np.float64]:
         """The best precision at this recall or above, ``(N,)``, falling."""
         return np.maximum.accumulate(self.precision[::-1])[::-1]
+
+    def spread(self, most: int) -> IntArray:
+        """Return at most so many of its points, evenly spread, as rising indices."""
+        count = len(self.hits)
+        return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.int64))
 
     @property
     def average_precision(self) -> float:

@@ -95,9 +95,18 @@ def class_curves(
     )
 
 
-def official_result(matching: Matching) -> OfficialResult:
-    """Score a matching as the development kit of ILSVRC does; every unmatched detection is a false positive."""
-    hit = matching.objects >= 0
-    everything = np.ones(len(matching.truth), np.bool_)
-    curves = class_curves(matching, hit, (~hit).astype(np.float64), everything)
+def official_result(matching: Matching, where: NDArray[np.bool_] | None = None) -> OfficialResult:
+    """Score a matching as the development kit of ILSVRC does; every unmatched detection is a false positive.
+
+    Args:
+        matching: of a whole dataset.
+        where: the frames that count, bool ``(F,)``; None for all. Detections find objects of their own frame
+            alone, so the result is that of a dataset without the others.
+    """
+    if where is None:
+        where = np.ones(matching.dataset.frame_count, np.bool_)
+    counts, found = where[matching.detections.frames], matching.objects >= 0
+    curves = class_curves(
+        matching, found & counts, (~found & counts).astype(np.float64), where[matching.truth.frames]
+    )
     return OfficialResult(matching.dataset.classes, matching.dataset.class_ids, curves)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from heatprop.backends import Backend
 from heatprop.datasets.annotations import VideoDataset
 from heatprop.errors import HeatpropError, check_range, shortened
+from heatprop.evaluation.runs.class_matching import ClassMatching
 from heatprop.io.whole_files import read_json
 from heatprop.letterbox import InputFormat
 from heatprop.zoo import Model
@@ -86,7 +86,7 @@ def hash_of_frames(dataset: VideoDataset) -> str:
 
 
 def manifest_of(
-    model: Model, backend: Backend, dataset: VideoDataset, *, split: str, classes: Sequence[str], floor: float
+    model: Model, backend: Backend, dataset: VideoDataset, *, split: str, classes: ClassMatching, floor: float
 ) -> CacheManifest:
     """Say what outputs come from.
 
@@ -102,7 +102,7 @@ def manifest_of(
         split=split,
         frames=dataset.frame_count,
         frames_sha256=hash_of_frames(dataset),
-        classes=tuple(classes),
+        classes=tuple(dataset.classes[label] for label in classes.labels),
         stride=model.card.stride,
         longest_side=model.card.input.longest_side,
         multiple=model.card.input.multiple,

@@ -11,19 +11,19 @@ from pathlib import Path
 
 import numpy as np
 
-from heatprop.backends import Backend
+from heatprop.backends import Backend, BackendName, Device, Precision, open_backend
 from heatprop.datasets.annotations import VideoDataset
 from heatprop.errors import InvalidArrayError, SourceError
 from heatprop.evaluation.runs.cache import CachedPart, OutputCache, part_count, part_rows
-from heatprop.evaluation.runs.class_matching import ClassMatching
+from heatprop.evaluation.runs.class_matching import ClassMatching, match_classes
 from heatprop.evaluation.runs.methods import Method, VideoMethod, finish_video
 from heatprop.evaluation.runs.run_folder import FinishedPart, RunFolder
 from heatprop.evaluation.runs.sparse_outputs import SparseOutput, sparsify
 from heatprop.io.images import read_image
 from heatprop.letterbox import Letterbox, fit_letterbox, letterbox
 from heatprop.pipeline import map_ahead
-from heatprop.types import Detections, HeadOutput
-from heatprop.zoo import ModelCard
+from heatprop.types import Detections, HeadOutput, ImageArray
+from heatprop.zoo import Model, ModelCard
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +46,55 @@ class PictureNetwork:
         Raises:
             SourceError: the picture is missing or damaged.
         """
+        fitted, batch = self.prepare(self.read(path))
+        return fitted, self.run(batch)
+
+    def read(self, path: Path) -> ImageArray:
+        """Read a picture, uint8 RGB ``(H, W, 3)``.
+
+        Raises:
+            SourceError: it is missing or damaged.
+        """
         image = read_image(path)
         if image is None:
             raise SourceError(
                 f"{path}: this picture is damaged; replace it and run again: what is finished is kept"
             )
+        return image
+
+    def prepare(self, image: ImageArray) -> tuple[Letterbox, ImageArray]:
+        """Lay a picture into the network's input; return how, and the batch of one."""
         fitted = fit_letterbox(image.shape[1], image.shape[0], self.card.input)
-        (output,) = self.backend.infer(letterbox(image, fitted)[None])
-        return fitted, self.classes.restrict(output)
+        return fitted, letterbox(image, fitted)[None]
+
+    def run(self, batch: ImageArray) -> HeadOutput:
+        """Run the network on a batch of one; what it says of the dataset's classes."""
+        (output,) = self.backend.infer(batch)
+        return self.classes.restrict(output)
+
+
+def open_network(
+    model: Model,
+    dataset: VideoDataset,
+    *,
+    backend: BackendName = "auto",
+    precision: Precision = "f32",
+    device: Device = "auto",
+) -> PictureNetwork:
+    """Open a model to look at the pictures of a dataset; for the options see `open_backend`.
+
+    Raises:
+        InvalidConfigError: model and dataset have no class in common.
+        HeatpropError: see `open_backend`.
+    """
+    classes = match_classes(model.card.classes, dataset.classes)
+    opened = open_backend(backend, model, precision=precision, device=device)
+    return PictureNetwork(opened, model.card, classes)
+
+
+def frames_to_do(dataset: VideoDataset, folder: RunFolder) -> int:
+    """Return how many frames are not finished."""
+    return sum(map(len, unfinished(dataset, folder).values()))
 
 
 @dataclass(frozen=True, slots=True)
