@@ -58,7 +58,8 @@ def test_boxes_within_the_frame_come_back(
     width: int, height: int, input_format: InputFormat, shares: list[tuple[float, ...]]
 ) -> None:
     fitted = fit_letterbox(width, height, input_format)
-    boxes = np.array(shares, np.float32).reshape(-1, 4) * np.float32([width, height, width, height])
+    corners = np.sort(np.array(shares, np.float32).reshape(-1, 2, 2), axis=1)
+    boxes = corners.reshape(-1, 4) * np.float32([width, height, width, height])
     back = boxes_to_frame(boxes_to_cells(boxes, fitted, STRIDE), fitted, STRIDE)
     assert back.dtype == np.float32
     # float32 cells hold 7 digits; a picture of a few pixels of a large frame magnifies their rounding

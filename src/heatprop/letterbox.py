@@ -190,6 +190,7 @@ def boxes_to_frame(boxes_cells: FloatArray, fitted: Letterbox, stride: int) -> F
 
     Returns:
         float32 ``(N, 4)`` xyxy in pixels of the frame, within ``[0, frame_width]`` and ``[0, frame_height]``.
+        A side of negative length, as an untrained network may say, becomes a point at its middle.
 
     Raises:
         InvalidArrayError: `boxes_cells` is not ``(N, 4)``.
@@ -197,6 +198,9 @@ def boxes_to_frame(boxes_cells: FloatArray, fitted: Letterbox, stride: int) -> F
     boxes = _as_boxes(boxes_cells, "boxes_cells") * stride
     boxes -= (fitted.pad_left, fitted.pad_top) * 2
     boxes /= (fitted.scale_x, fitted.scale_y) * 2
+    low, high = boxes[:, :2], boxes[:, 2:]
+    crossed = low > high
+    low[crossed] = high[crossed] = (low[crossed] + high[crossed]) / 2
     limit = (fitted.frame_width, fitted.frame_height) * 2
     return np.clip(boxes, 0, limit).astype(np.float32)
 

@@ -39,8 +39,12 @@ def box_to_frame(
         picture_y = Fraction(y) * stride - laid["pad_top"]
         frame_x = picture_x * width / laid["picture_width"]
         frame_y = picture_y * height / laid["picture_height"]
-        corners += [min(max(frame_x, 0), width), min(max(frame_y, 0), height)]
-    return tuple(float(value) for value in corners)
+        corners += [frame_x, frame_y]
+    for low, high in ((0, 2), (1, 3)):
+        if corners[low] > corners[high]:  # a size below zero: no box, but a place
+            corners[low] = corners[high] = (corners[low] + corners[high]) / 2
+    clipped = zip(corners, (width, height) * 2, strict=True)
+    return tuple(float(min(max(value, 0), limit)) for value, limit in clipped)
 
 
 def normalise(canvas: np.ndarray, input_format: InputFormat) -> np.ndarray:
