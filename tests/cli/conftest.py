@@ -72,10 +72,22 @@ def command(*arguments: str | Path) -> list[str]:
     return [sys.executable, "-W", "error", "-m", "heatprop", *map(str, arguments)]
 
 
-def run_process(*arguments: str | Path, folder: Path) -> Finished:
-    """Run the command as a user does."""
+def run_process(*arguments: str | Path, folder: Path, largest_file: int | None = None) -> Finished:
+    """Run the command as a user does; with a limit on the size of files in bytes, as if the disk were full."""
+
+    def limit() -> None:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+
     done = subprocess.run(
-        command(*arguments), cwd=folder, capture_output=True, text=True, timeout=240, check=False
+        command(*arguments),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+        preexec_fn=None if largest_file is None else limit,
     )
     return Finished(done.returncode, done.stdout, done.stderr)
 

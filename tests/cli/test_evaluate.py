@@ -6,7 +6,6 @@ import hashlib
 import json
 import random
 import re
-import resource
 import signal
 import subprocess
 import sys
@@ -236,17 +235,10 @@ def test_a_damaged_picture_is_named_and_finished_work_kept(run: Run, street_imag
 @pytest.mark.parametrize("cached", [False, True])
 def test_no_room_is_one_line_and_finished_work_is_kept(small: Path, tmp_path: Path, cached: bool) -> None:
     arguments = ["evaluate", *FEW, "--root", str(small), "-o", "out", *(["--cache", "cache"] if cached else [])]
-    limited = subprocess.run(
-        command(*arguments),
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2500, 2500)),
-    )
-    assert limited.returncode == 1
-    assert limited.stderr.count("\n") == 1
-    assert "cannot write it (File too large)" in limited.stderr
+    limited = run_process(*arguments, folder=tmp_path, largest_file=2500)
+    assert limited.code == 1
+    assert limited.err.count("\n") == 1
+    assert "cannot write it (File too large)" in limited.err
     assert not list(tmp_path.rglob("*.part"))
     assert run_process(*arguments, folder=tmp_path).code == 0
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import resource
 import signal
 import subprocess
 import time
@@ -177,16 +176,9 @@ def test_a_poor_dataset_still_makes_a_page(street_image: ImageArray, tmp_path: P
 
 
 def test_no_room_is_one_line_and_the_next_run_goes_on(videos: Path, tmp_path: Path) -> None:
-    limited = subprocess.run(
-        command(*on(videos), "-o", "page"),
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2500, 2500)),
-    )
-    assert limited.returncode == 1
-    assert limited.stderr.count("\n") == 1
-    assert "cannot write it (File too large)" in limited.stderr
+    limited = run_process(*on(videos), "-o", "page", folder=tmp_path, largest_file=2500)
+    assert limited.code == 1
+    assert limited.err.count("\n") == 1
+    assert "cannot write it (File too large)" in limited.err
     assert not list(tmp_path.rglob("*.part"))
     assert run_process(*on(videos), "-o", "page", folder=tmp_path).code == 0

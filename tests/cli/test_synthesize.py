@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import resource
 import signal
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.conftest import Run
+from cli.conftest import Run, run_process
 from heatprop.datasets import load_imagenet_vid
 
 SMALL = ("--videos", "2", "--frames", "5", "--stills", "3", "--width", "96", "--height", "72")
@@ -119,18 +118,10 @@ def test_an_interrupted_run_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_no_room_is_one_line_and_finished_work_is_kept(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "heatprop", "synthesize", "out", *SMALL, "--quiet"],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2600, 2600)),
-    )  # fmt: skip
-
-    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
-    assert re.match(r"heatprop: error: out: cannot be written \(File too large\); see to room", done.stderr)
+    done = run_process("synthesize", "out", *SMALL, "--quiet", folder=tmp_path, largest_file=2600)
+    assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
+    assert re.match(r"heatprop: error: out: cannot be written \(File too large\); see to room", done.err)
     finished = list((tmp_path / "out" / "Annotations").glob("VID/*/synthetic*"))
     for folder in finished:
         assert len(list(folder.iterdir())) == 5
-    again = subprocess.run(
-        [sys.executable, "-m", "heatprop", "synthesize", "out", *SMALL, "--quiet"], cwd=tmp_path, check=True
-    )
-    assert again.returncode == 0
+    assert run_process("synthesize", "out", *SMALL, "--quiet", folder=tmp_path).code == 0
