@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Generator
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
@@ -10,18 +11,15 @@ from pathlib import Path
 from time import perf_counter
 from typing import TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
 from heatprop.backends import Backend, Device, Precision, load_model, open_backend
-from heatprop.decoding import decode
 from heatprop.errors import check_range
 from heatprop.io import VideoSource, open_video
-from heatprop.letterbox import Letterbox, boxes_to_frame, fit_letterbox, letterbox
+from heatprop.io.newest import NewestFrames
+from heatprop.keyframes import KeyframeClock, KeyframeConfig, SpeedControl
 from heatprop.pipeline import map_ahead
-from heatprop.propagation import HeatmapPropagator, PropagationConfig
-from heatprop.shots import is_blank, is_cut, thumbnail
+from heatprop.propagation import PropagationConfig
 from heatprop.types import Detections, Frame, HeadOutput, ImageArray, check_image
+from heatprop.video_state import Picture, PictureMaker, VideoState
 
 Source: TypeAlias = str | os.PathLike[str] | int | VideoSource
 
@@ -35,7 +33,9 @@ class StageTimings:
         decode: reading frames from the source.
         letterbox: scaling frames to the network's input.
         network: the backend, divided by how many frames were in it at once.
-        propagate: propagation, peaks, suppression and boxes.
+        propagate: propagation, peaks, suppression, boxes, and following boxes between looks.
+        looks: in how many frames the network looked.
+        held_fps: frames a second that were reached, where a target could not be held; None where it could.
     """
 
     frames: int = 0
@@ -43,52 +43,8 @@ class StageTimings:
     letterbox: float = 0.0
     network: float = 0.0
     propagate: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """A picture as the network takes it, and what it took to make it so."""
-
-    network_input: ImageArray
-    fitted: Letterbox
-    thumbnail: NDArray[np.float32]
-    seconds: float
-
-
-class _VideoState:
-    """Propagation for one video; forgets at a cut, and when the picture changes its shape."""
-
-    def __init__(
-        self, propagation: PropagationConfig | None, score_threshold: float, forget_at_cuts: bool
-    ) -> None:
-        self._forget_at_cuts = forget_at_cuts
-        self._propagator = None if propagation is None else HeatmapPropagator(propagation)
-        self._score_threshold = score_threshold
-        self._last: _Prepared | None = None
-
-    def detect(self, picture: _Prepared, output: HeadOutput, stride: int) -> Detections:
-        if self._propagator is None:
-            found = decode(output, score_threshold=self._score_threshold)
-        else:
-            if self._is_another_shot(picture):
-                self._propagator.reset()
-            # A flash or a black frame ends no shot: what comes after it is compared with what was before.
-            if self._last is None or picture.fitted != self._last.fitted or not is_blank(picture.thumbnail):
-                self._last = picture
-            found = self._propagator.update(output, overwrite=True)
-        shown = found.scores >= self._score_threshold
-        boxes = boxes_to_frame(found.boxes[shown], picture.fitted, stride)
-        return Detections(boxes, found.scores[shown], found.labels[shown], found.lengths[shown])
-
-    def _is_another_shot(self, picture: _Prepared) -> bool:
-        last = self._last
-        if last is None:
-            return False
-        if picture.fitted != last.fitted:
-            return True
-        if not self._forget_at_cuts or is_blank(picture.thumbnail) or is_blank(last.thumbnail):
-            return False
-        return is_cut(last.thumbnail, picture.thumbnail)
+    looks: int = 0
+    held_fps: float | None = None
 
 
 class VideoDetector:
@@ -104,6 +60,8 @@ class VideoDetector:
         forget_at_cuts: whether propagation starts anew where one shot ends and another begins. The paper, whose
             videos have no cuts, does not.
         precision: "f32", or "bf16" for speed where backend and processor have it.
+        keyframes: in which frames the network looks; the others get their boxes from where the objects of its
+            looks went. The default is every frame.
         device: "auto", "cpu", or for a graphics card "cuda" or "tensorrt"; see `heatprop.backends.open_backend`.
 
     Raises:
@@ -130,6 +88,7 @@ class VideoDetector:
         forget_at_cuts: bool = True,
         precision: Precision = "f32",
         device: Device = "auto",
+        keyframes: KeyframeConfig = KeyframeConfig(),
     ) -> None:
         check_range("score_threshold", score_threshold, 0, 1)
         loaded = load_model(model)
@@ -138,15 +97,19 @@ class VideoDetector:
         self.score_threshold = score_threshold
         self.forget_at_cuts = forget_at_cuts
         self.backend: Backend = open_backend(backend, loaded, precision=precision, device=device)
+        self.keyframes = keyframes
         self.timings = StageTimings()
-        self._state = self._new_state(propagation)
+        self.reset()
 
     def reset(self) -> None:
         """Forget the frames given to `update`: the next one is the first of another video."""
-        self._state = self._new_state(self.propagation)
+        self._maker, self._control = self._new_maker()
+        self._state = self._new_state(self.propagation, fills_between=False)
 
     def update(self, image: ImageArray) -> Detections:
         """Detect in the next frame of a video of your own.
+
+        With `keyframes` the network does not look at each; boxes then come from the past look.
 
         Args:
             image: uint8 ``(H, W, 3)`` RGB. A frame of another size, or after a cut,
@@ -159,10 +122,13 @@ class VideoDetector:
             InvalidArrayError: `image` is no such array.
         """
         check_image(image)
-        picture = self._prepare(image)
+        started = perf_counter()
+        picture = self._maker.make(image)
         output, seconds = self._infer(picture)
         self.timings.network += seconds
-        return self._detect(self._state, picture, output)
+        (found,) = self._push(self._state, picture, output)
+        self._passed(self._control, 1, perf_counter() - started)
+        return found
 
     def stream(self, source: Source) -> Generator[tuple[Frame, Detections], None, None]:
         """Detect in a whole video, camera or folder; decoding, network and propagation overlap.
@@ -179,64 +145,99 @@ class VideoDetector:
         Raises:
             SourceError: the source cannot be opened, or fails.
         """
-        state = self._new_state(self.propagation)
-        with closing(self._outputs(source)) as outputs:
-            for frame, picture, output in outputs:
-                yield frame, self._detect(state, picture, output)
+        with _opened(source) as video:
+            state = self._new_state(self.propagation, fills_between=self._fills_between(video))
+            waiting: deque[Frame] = deque()
+            with closing(self._outputs(video)) as outputs:
+                for frame, picture, output in outputs:
+                    waiting.append(frame)
+                    for found in self._push(state, picture, output):
+                        yield waiting.popleft(), found
+            for found in state.finish():
+                yield waiting.popleft(), found
 
     def stream_compare(self, source: Source) -> Generator[tuple[Frame, Detections, Detections], None, None]:
         """Do what `stream` does, and yield besides what the network alone says: frame, alone, propagated.
 
         The network runs once a frame. Without propagation both are the same.
         """
-        alone, propagated = (self._new_state(config) for config in (None, self.propagation))
-        with closing(self._outputs(source)) as outputs:
-            for frame, picture, output in outputs:
-                unaided = alone.detect(picture, output, self.card.stride)
-                yield frame, unaided, self._detect(propagated, picture, output)
+        with _opened(source) as video:
+            fills_between = self._fills_between(video)
+            alone, propagated = (
+                self._new_state(config, fills_between=fills_between) for config in (None, self.propagation)
+            )
+            waiting: deque[Frame] = deque()
+            with closing(self._outputs(video)) as outputs:
+                for frame, picture, output in outputs:
+                    waiting.append(frame)
+                    unaided = alone.push(picture, output)
+                    for pair in zip(unaided, self._push(propagated, picture, output), strict=True):
+                        yield waiting.popleft(), *pair
+            for pair in zip(alone.finish(), propagated.finish(), strict=True):
+                yield waiting.popleft(), *pair
 
-    def _new_state(self, propagation: PropagationConfig | None) -> _VideoState:
-        return _VideoState(propagation, self.score_threshold, self.forget_at_cuts)
+    def _new_state(self, propagation: PropagationConfig | None, *, fills_between: bool) -> VideoState:
+        return VideoState(propagation, self.score_threshold, self.card.stride, fills_between=fills_between)
 
-    def _prepare(self, image: ImageArray) -> _Prepared:
-        started = perf_counter()
-        fitted = fit_letterbox(image.shape[1], image.shape[0], self.card.input)
-        network_input = letterbox(image, fitted)[None]
-        small = thumbnail(image)
-        return _Prepared(network_input, fitted, small, perf_counter() - started)
+    def _new_maker(self) -> tuple[PictureMaker, SpeedControl | None]:
+        clock = None if self.keyframes.looks_everywhere else KeyframeClock(self.keyframes)
+        maker = PictureMaker(self.card.input, clock, self.forget_at_cuts)
+        if clock is None or self.keyframes.target_fps is None:
+            return maker, None
+        return maker, SpeedControl(clock, self.keyframes)
 
-    def _infer(self, picture: _Prepared) -> tuple[HeadOutput, float]:
-        """Run the network on one picture, and say how long it took; called from several threads at once."""
+    def _fills_between(self, video: VideoSource) -> bool:
+        fill = self.keyframes.fill
+        return fill == "between" or (fill == "auto" and not video.info.is_live)
+
+    def _infer(self, picture: Picture) -> tuple[HeadOutput | None, float]:
+        """Run the network if it looks, and say how long it took; called from several threads at once."""
+        if picture.network_input is None:
+            return None, 0.0
         started = perf_counter()
         (output,) = self.backend.infer(picture.network_input)
         return output, perf_counter() - started
 
-    def _detect(self, state: _VideoState, picture: _Prepared, output: HeadOutput) -> Detections:
+    def _push(self, state: VideoState, picture: Picture, output: HeadOutput | None) -> list[Detections]:
         started = perf_counter()
-        detections = state.detect(picture, output, self.card.stride)
+        finished = state.push(picture, output)
         self.timings.frames += 1
+        self.timings.looks += output is not None
         self.timings.letterbox += picture.seconds
         self.timings.propagate += perf_counter() - started
-        return detections
+        return finished
 
-    def _outputs(self, source: Source) -> Generator[tuple[Frame, _Prepared, HeadOutput], None, None]:
+    def _passed(self, control: SpeedControl | None, frames: int, busy: float) -> None:
+        if control is not None:
+            control.passed(frames, busy)
+            self.timings.held_fps = control.held_fps
+
+    def _outputs(self, video: VideoSource) -> Generator[tuple[Frame, Picture, HeadOutput | None], None, None]:
         """Yield frames in order with what the network says of them, working ahead by a few."""
+        maker, control = self._new_maker()
 
-        def prepared(video: VideoSource) -> Generator[tuple[Frame, _Prepared], None, None]:
+        def prepared() -> Generator[tuple[Frame, Picture], None, None]:
             # In the thread that reads, while the frame is in the processor's cache.
             for frame in video:
-                yield frame, self._prepare(frame.image)
+                yield frame, maker.make(frame.image)
 
         # More than the network takes at once, so that it never waits for Python.
         workers = self.backend.concurrency + 2
-        with (
-            _opened(source) as video,
-            closing(map_ahead(prepared(video), lambda item: self._infer(item[1]), workers)) as ahead,
-        ):
+        with closing(map_ahead(prepared(), lambda item: self._infer(item[1]), workers)) as ahead:
+            since, waited = perf_counter(), _waited(video)
             for (frame, picture), (output, seconds), reading in ahead:
                 self.timings.decode += reading - picture.seconds
                 self.timings.network += seconds / workers
                 yield frame, picture, output
+                if control is not None:
+                    now, idle = perf_counter(), _waited(video)
+                    self._passed(control, 1, max(now - since - (idle - waited), 0.0))
+                    since, waited = now, idle
+
+
+def _waited(video: VideoSource) -> float:
+    """Return the seconds that were spent waiting for a live source."""
+    return video.waited if isinstance(video, NewestFrames) else 0.0
 
 
 def _opened(source: Source) -> AbstractContextManager[VideoSource]:

@@ -231,6 +231,36 @@ class HeatmapPropagator:
         self._carried, self._shape = Carried(peaks[kept], scores[kept], sizes[kept], lengths[kept]), shape
         return found
 
+    def move(self, shifts: FloatArray, growth: FloatArray | None = None) -> None:
+        """Move what the next frame is handed, where something other than the network knows of motion.
+
+        Between looks at key frames objects go further than `PropagationConfig.radius`. What leaves the grid is
+        forgotten.
+
+        Args:
+            shifts: ``(N, 2)``, x and y in cells, for each detection of the last `update`; rounded to whole cells.
+            growth: by which their sizes are multiplied, ``(N,)``; None for 1.
+
+        Raises:
+            InvalidArrayError: there are not as many rows as the last `update` gave detections.
+        """
+        carried = self._carried
+        count = 0 if carried is None else len(carried.cells)
+        if shifts.shape != (count, 2) or (growth is not None and growth.shape != (count,)):
+            raise InvalidArrayError(f"shifts are {shifts.shape}; they must be ({count}, 2), a row a detection")
+        if carried is None or not count:
+            return
+        grid = self._shape[:3]
+        labels, rows, columns = unravel(carried.cells, (grid[0], grid[1], grid[2]))
+        columns, rows = (
+            columns + np.rint(shifts[:, 0]).astype(np.int64),
+            rows + np.rint(shifts[:, 1]).astype(np.int64),
+        )
+        stays = (rows >= 0) & (rows < grid[1]) & (columns >= 0) & (columns < grid[2])
+        sizes = carried.sizes if growth is None else carried.sizes * growth[:, None].astype(np.float32)
+        cells = (labels * grid[1] + rows) * grid[2] + columns
+        self._carried = Carried(cells[stays], carried.scores[stays], sizes[stays], carried.lengths[stays])
+
     def _copy(self, heatmap: FloatArray) -> FloatArray:
         """Copy into an array that is kept: the pages of a new one would cost more than the copying."""
         if self._scratch.shape != heatmap.shape:

@@ -1,0 +1,79 @@
+"""Boxes for the frames between two looks of the network, from both (offline)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from heatprop.boxes import iou
+from heatprop.types import Detections, FloatArray, IntArray
+
+LEAST_OVERLAP = 0.3
+
+Following = Sequence[FloatArray]
+
+
+def fill_between(
+    first: Detections, forward: Following, last: Detections, follow_back: Callable[[FloatArray], Following]
+) -> list[Detections]:
+    """Return the detections of the frames between two looks.
+
+    An object of both looks goes where its motion led from the first, corrected step by step so that it arrives
+    where the last look has it; its score changes evenly from one to the other. An object of one look alone goes
+    where its motion leads, and its score falls evenly to 0 at the other.
+
+    Args:
+        first: of the first look, ``N`` objects.
+        forward: its boxes in each frame after it, up to that of the last look; ``K`` arrays ``(N, 4)``.
+        last: of the last look; boxes on the same grid.
+        follow_back: follows boxes ``(M, 4)`` from the last look backwards through the ``K - 1`` frames before it,
+            the nearest first.
+
+    Returns:
+        ``K - 1`` frames, each by falling score.
+
+    Example:
+        >>> first = Detections([[0, 0, 4, 4]], [0.8], [0])
+        >>> last = Detections([[2, 0, 6, 4]], [0.6], [0])
+        >>> still = [first.boxes, first.boxes]
+        >>> (middle,) = fill_between(first, still, last, lambda boxes: [boxes])
+        >>> middle.boxes.tolist(), middle.scores.round(2)
+        ([[1.0, 0.0, 5.0, 4.0]], array([0.7], dtype=float32))
+    """
+    steps = len(forward)
+    if steps < 2:
+        return []
+    ours, theirs = _matched(forward[-1], first.labels, last)
+    gone = np.setdiff1d(np.arange(len(first)), ours)
+    new = np.setdiff1d(np.arange(len(last)), theirs)
+    backward = follow_back(last.boxes[new])[::-1] if len(new) else [last.boxes[new]] * (steps - 1)
+    error = last.boxes[theirs] - forward[-1][ours]
+    labels = np.concatenate([first.labels[ours], first.labels[gone], last.labels[new]])
+    lengths = np.concatenate([first.lengths[ours], first.lengths[gone], last.lengths[new]])
+    frames = []
+    for step in range(1, steps):
+        share = step / steps
+        boxes = [forward[step - 1][ours] + share * error, forward[step - 1][gone], backward[step - 1]]
+        scores = [
+            (1 - share) * first.scores[ours] + share * last.scores[theirs],
+            (1 - share) * first.scores[gone],
+            share * last.scores[new],
+        ]
+        found = Detections(np.concatenate(boxes), np.concatenate(scores), labels, lengths)
+        frames.append(found.select(np.argsort(-found.scores, kind="stable")))
+    return frames
+
+
+def _matched(boxes: FloatArray, labels: IntArray, last: Detections) -> tuple[IntArray, IntArray]:
+    """Pair boxes with those of the last look, of the same class, the best overlaps first; rows of both."""
+    overlaps = np.where(labels[:, None] == last.labels, iou(boxes[:, None], last.boxes[None]), 0.0)
+    rows, columns = np.nonzero(overlaps >= LEAST_OVERLAP)
+    order = np.argsort(-overlaps[rows, columns], kind="stable")
+    ours: dict[int, int] = {}
+    taken: set[int] = set()
+    for row, column in zip(rows[order].tolist(), columns[order].tolist(), strict=True):
+        if row not in ours and column not in taken:
+            ours[row] = column
+            taken.add(column)
+    return np.array(list(ours), np.int64), np.array(list(ours.values()), np.int64)
