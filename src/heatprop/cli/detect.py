@@ -1,4 +1,4 @@
-"""`heatprop detect`: objects in a video, as a video, as JSON Lines, or both."""
+"""`heatprop detect`: objects in videos, as a video, as JSON Lines, or both; one source, or several at once."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ import cv2
 import tyro
 
 from heatprop.backends import BackendName, Device, Precision
-from heatprop.cli.detect_job import DetectJob, Host, Outcome
+from heatprop.cli.detect_job import DetectJob, Host
+from heatprop.cli.detect_several import run_jobs
 from heatprop.cli.interrupts import Interrupted, Interrupts
 from heatprop.cli.messages import error, say
-from heatprop.cli.outputs import default_video_name
+from heatprop.cli.output_names import OutputNames, folders_made, name_outputs
 from heatprop.cli.progress import FrameProgress
+from heatprop.cli.usage import UsageError
 from heatprop.detector import VideoDetector
 from heatprop.errors import InvalidConfigError, check_count, check_range
 from heatprop.io.results import STANDARD_OUTPUT
@@ -27,28 +29,36 @@ _DETECTOR = {name: option.default for name, option in inspect.signature(VideoDet
 
 @dataclass(frozen=True, slots=True)
 class Detect:
-    """Find objects in a video and keep their boxes steady.
+    """Find objects in videos and keep their boxes steady.
     $ heatprop detect street.mp4
     $ heatprop detect street.mp4 -o out.mp4 --json out.jsonl
     $ heatprop detect street.mp4 -o both.mp4 --compare
     $ heatprop detect street.mp4 --seq-nms
     $ heatprop detect camera:0 --json - | head
+    $ heatprop detect a.mp4 b.mp4 rtsp://host/door -o drawn --json found
 
+    Several sources share one network: 4 files at a time, and all live ones at once. One that fails ends no other.
     Ctrl-C stops and keeps what was finished.
     """
 
-    source: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="SOURCE")]
+    sources: Annotated[
+        tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="SOURCE [SOURCE ...]", help_behavior_hint="")
+    ]
     """Video file, http or rtsp address, camera (camera:0), folder of images, or pattern ('shots/*.jpg')."""
-    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="OUT.mp4", help_behavior_hint="")] = None
-    """Annotated video; with neither this nor --json: NAME.heatprop.mp4 in the current folder."""
-    json: Annotated[str | None, tyro.conf.arg(metavar="OUT.jsonl", help_behavior_hint="")] = None
-    """Detections as JSON Lines; - for standard output."""
+    output: Annotated[
+        Path | None, tyro.conf.arg(aliases=["-o"], metavar="OUT.mp4|FOLDER", help_behavior_hint="")
+    ] = None
+    """Annotated video; with neither this nor --json: NAME.heatprop.mp4 in the current folder.
+    For several sources a folder, made if missing: NAME.mp4 of each, HOST-NAME.mp4 where addresses share a name."""
+    json: Annotated[str | None, tyro.conf.arg(metavar="OUT.jsonl|FOLDER", help_behavior_hint="")] = None
+    """Detections as JSON Lines; - for standard output.
+    For several sources a folder, made if missing: NAME.jsonl of each."""
     compare: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
     """In the video, show the network alone (left) beside propagation (right)."""
     overwrite: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
     """Replace outputs that exist."""
     max_frames: Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")] = None
-    """Stop after N frames."""
+    """Stop after N frames, of each source."""
     quiet: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
     """No progress bar and no summary; errors are still said."""
     model: Annotated[str, tyro.conf.arg(metavar="NAME|PATH")] = _DETECTOR["model"]
@@ -83,13 +93,24 @@ class Detect:
         self._check()
         # Frames are scaled side by side; threads within one would only take turns with those of the network.
         cv2.setNumThreads(1)
-        video = self.output
-        if video is None and self.json is None:
-            video = Path(default_video_name(self.source))
-        return self._run_one(self._job(self.source, video, self.json))
+        names = name_outputs(self.sources, self.output, self.json)
+        jobs = [self._job(source, name) for source, name in zip(self.sources, names, strict=True)]
+        try:
+            with Interrupts() as interrupts:
+                if len(jobs) == 1:
+                    return self._run_one(jobs[0], interrupts)
+                detector = self._detector()
+                with folders_made(names):
+                    return run_jobs(jobs, detector, interrupts, quiet=self.quiet)
+        except Interrupted as interrupted:
+            if not self.quiet:
+                say("heatprop: interrupted; nothing is written")
+            return interrupted.exit_code
 
     def _check(self) -> None:
         """Raise InvalidConfigError where options do not go together."""
+        if not self.sources:
+            raise UsageError("missing from heatprop detect: SOURCE; see heatprop detect --help")
         if self.max_frames is not None:
             check_count("--max-frames", self.max_frames, 1)
         if self.compare and self.json is not None and self.output is None:
@@ -98,11 +119,11 @@ class Detect:
             raise InvalidConfigError("--compare needs propagation for the right side; drop --no-propagation")
         check_range("score_threshold", self.score_threshold, 0, 1)
 
-    def _job(self, source: str, video: Path | None, results: str | None) -> DetectJob:
+    def _job(self, source: str, outputs: OutputNames) -> DetectJob:
         return DetectJob(
             source,
-            video,
-            results,
+            outputs.video,
+            outputs.results,
             compare=self.compare,
             overwrite=self.overwrite,
             max_frames=self.max_frames,
@@ -128,24 +149,14 @@ class Detect:
             score_threshold=least_score,
         )
 
-    def _run_one(self, job: DetectJob) -> int:
+    def _run_one(self, job: DetectJob, interrupts: Interrupts) -> int:
         quiet = self.quiet or (self.json == STANDARD_OUTPUT and sys.stdout.isatty())
         notify = (lambda _: None) if self.quiet else say
 
         def progress(name: str, total: int | None) -> FrameProgress:
             return FrameProgress(name, total, quiet=quiet)
 
-        try:
-            with Interrupts() as interrupts:
-                outcome = job.run(Host(self._detector, interrupts, progress, notify))
-                self._tell(outcome)
-                return outcome.exit_code
-        except Interrupted as interrupted:
-            if not self.quiet:
-                say("heatprop: interrupted; nothing is written")
-            return interrupted.exit_code
-
-    def _tell(self, outcome: Outcome) -> None:
+        outcome = job.run(Host(self._detector, interrupts, progress, notify))
         if outcome.summary is not None and not self.quiet:
             for line in outcome.summary.lines():
                 say(line)
@@ -154,3 +165,4 @@ class Detect:
         if outcome.exit_code > 128 and not self.quiet:
             kept = "what was finished is kept" if outcome.frames else "nothing is written"
             say(f"heatprop: interrupted; {kept}")
+        return outcome.exit_code

@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
 
 from heatprop.cli.interrupts import Interrupted, Interrupts
 from heatprop.cli.outputs import DetectOutputs
-from heatprop.cli.progress import FrameProgress
+from heatprop.cli.progress import FrameProgress, SourceProgress
 from heatprop.cli.summary import Summary
 from heatprop.cli.two_passes import FrameStream, TwoPasses
-from heatprop.detector import VideoDetector
+from heatprop.detector import StageTimings, VideoDetector
 from heatprop.errors import HeatpropError, InvalidConfigError, SourceError
-from heatprop.io import VideoSource, open_video
+from heatprop.io import SourceInfo, VideoSource, open_video
 from heatprop.io.addresses import shown
 from heatprop.io.results import ResultsHeader
 from heatprop.seqnms import SeqNmsConfig
@@ -49,12 +49,16 @@ class Host:
         interrupts: stop the job between two frames.
         progress: makes the bar of a pass, from its name and the number of frames, None if unknown.
         notify: says a line to the user.
+        opened: told of the source before anything is claimed; what it raises ends the job.
+        is_alone: whether the detector serves no other job, so that its timings are those of this one.
     """
 
     detector: Callable[[], VideoDetector]
     interrupts: Interrupts
-    progress: Callable[[str, int | None], FrameProgress]
+    progress: Callable[[str, int | None], FrameProgress | SourceProgress]
     notify: Callable[[str], None]
+    opened: Callable[[SourceInfo], None] = lambda _: None
+    is_alone: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +102,7 @@ class DetectJob:
                 raise InvalidConfigError(
                     f"--seq-nms needs the whole video, and {self.name} is live; save it to a file first"
                 )
+            host.opened(video.info)
             return self._detect(video, host)
 
     def _detect(self, video: VideoSource, host: Host) -> Outcome:
@@ -134,7 +139,9 @@ class DetectJob:
             seconds = perf_counter() - started
             summary = None
             if outputs.frames and not outputs.reader_gone:
-                summary = self._summary(video, detector, outputs, seconds, written)
+                summary = self._summary(video, detector.backend.description, outputs, seconds, written)
+                if host.is_alone:
+                    summary = replace(summary, stages=_stages(detector.timings, outputs))
         return Outcome(exit_code or (1 if problems else 0), outputs.frames, summary, problems)
 
     def _work(self, video: VideoSource, detector: VideoDetector, outputs: DetectOutputs, host: Host) -> None:
@@ -142,9 +149,9 @@ class DetectJob:
         outputs.begin(
             self._header(video, detector), mark_new=detector.propagation is not None, rescored=self.seq_nms
         )
-        frames = self._frames(detector, video)
+        frames = host.interrupts.watch(self._frames(detector, video))
 
-        def progress(stage: str, total: int | None) -> FrameProgress:
+        def progress(stage: str, total: int | None) -> FrameProgress | SourceProgress:
             if self.max_frames is not None:
                 total = min(total or self.max_frames, self.max_frames)
             return host.progress(self.name + stage, total)
@@ -178,29 +185,27 @@ class DetectJob:
         return ResultsHeader(detector.card.name, detector.card.classes, asdict(video.info), settings)
 
     def _summary(
-        self,
-        video: VideoSource,
-        detector: VideoDetector,
-        outputs: DetectOutputs,
-        seconds: float,
-        written: list[Path],
+        self, video: VideoSource, backend: str, outputs: DetectOutputs, seconds: float, written: list[Path]
     ) -> Summary:
-        timings = detector.timings
-        stages = {
-            "decode": timings.decode,
-            "network": timings.letterbox + timings.network,
-            "propagate": timings.propagate,
-        }
-        if outputs.drawing_seconds:
-            stages |= {"draw": outputs.drawing_seconds, "encode": outputs.encoding_seconds}
         return Summary(
             name=self.name,
             frames=outputs.frames,
             skipped=video.skipped,
             objects=outputs.objects,
             seconds=seconds,
-            backend=detector.backend.description,
-            stages=stages,
+            backend=backend,
+            stages=None,
             outputs=written,
             sound=outputs.sound_note,
         )
+
+
+def _stages(timings: StageTimings, outputs: DetectOutputs) -> dict[str, float]:
+    stages = {
+        "decode": timings.decode,
+        "network": timings.letterbox + timings.network,
+        "propagate": timings.propagate,
+    }
+    if outputs.drawing_seconds:
+        stages |= {"draw": outputs.drawing_seconds, "encode": outputs.encoding_seconds}
+    return stages

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self, TypeVar
+
+from heatprop.pipeline import merge
+
+Item = TypeVar("Item")
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -66,6 +70,10 @@ class Interrupts:
             pending, self._pending = self._pending, None
             raise pending
 
+    def watch(self, items: Generator[Item, None, None]) -> Generator[Item, None, None]:
+        """Return `items`, such that waiting for the next one is interrupted, too."""
+        return items
+
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             for number in _SIGNALS:
@@ -90,3 +98,47 @@ class Interrupts:
         if not self._held:
             raise interrupted
         self._pending = interrupted
+
+
+class ThreadInterrupts(Interrupts):
+    """What a thread beside the main one is told of the signals, which reach only the main one.
+
+    It is never interrupted anywhere: only at the end of `held`, in `watch`, and where it calls `check`; and once.
+
+    Args:
+        main: those of the main thread; it must `hold` them.
+    """
+
+    def __init__(self, main: Interrupts) -> None:
+        super().__init__()
+        self._main = main
+        self._is_told = False
+
+    @property
+    def pending(self) -> Interrupted | None:
+        """What was asked and not raised here."""
+        return None if self._is_told else self._main.pending
+
+    def check(self) -> None:
+        """Raise `Interrupted` if that was asked and not raised before."""
+        pending = self.pending
+        if pending is not None:
+            self._is_told = True
+            raise Interrupted(pending.exit_code - 128)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let the block finish before `Interrupted` is raised."""
+        yield
+        self.check()
+
+    def watch(self, items: Generator[Item, None, None]) -> Generator[Item, None, None]:
+        """Yield `items`, made in another thread, so that one that does not come is not waited for."""
+
+        def fail(_: int, error: Exception) -> NoReturn:
+            raise error
+
+        with closing(merge([items], 1, fail, is_over=lambda: self.pending is not None)) as merged:
+            for _, item in merged:
+                yield item
+        self.check()

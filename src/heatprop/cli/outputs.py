@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
 from typing import Self
-from urllib.parse import urlparse
 
 from heatprop.cli.messages import close_standard_output
 from heatprop.drawing import draw, side_by_side
@@ -22,29 +19,6 @@ from heatprop.types import Detections, ImageArray
 
 _CAPTIONS = ("network alone", "with heatmap propagation")
 _RESCORED_CAPTIONS = ("network alone", "with propagation and Seq-NMS")
-
-
-def default_video_name(source: str) -> str:
-    """Return the name of the annotated video of a source, where none is asked for.
-
-    Example:
-        >>> [default_video_name(source) for source in ("films/street.mp4", "camera:0", "shots/*.jpg")]
-        ['street.heatprop.mp4', 'camera-0.heatprop.mp4', 'shots.heatprop.mp4']
-        >>> default_video_name("rtsp://10.0.0.7:554/"), default_video_name("https://example.org/a/b.webm?x=1")
-        ('10.0.0.7.heatprop.mp4', 'b.heatprop.mp4')
-    """
-    if "://" in source:
-        address = urlparse(source)
-        stem = Path(address.path).stem or address.hostname or "stream"
-    elif source.startswith("/dev/") or re.fullmatch(r"camera:\d+", source):
-        stem = Path(source).name
-    else:
-        path = Path(source)
-        if any(mark in path.name for mark in "*?["):
-            path = path.parent
-        stem = path.resolve().name if os.path.isdir(path) else path.stem
-    name = re.sub(r"[^\w.-]+", "-", stem).strip("-") or "video"
-    return f"{name}.heatprop.mp4"
 
 
 class DetectOutputs:

@@ -18,7 +18,8 @@ class Summary:
         objects: detections in all frames.
         seconds: from the first frame asked for to the last output closed.
         backend: what ran the network.
-        stages: seconds of each stage over all frames; stages overlap.
+        stages: seconds of each stage over all frames; stages overlap. None of a source among several, which share
+            the network: nor is the backend said then.
         outputs: the files written.
         sound: what was lost of the sound; None when nothing was.
         dropped: frames of a camera or stream that came while earlier ones were worked on, and were let go.
@@ -30,7 +31,7 @@ class Summary:
     objects: int
     seconds: float
     backend: str
-    stages: Mapping[str, float]
+    stages: Mapping[str, float] | None
     outputs: Sequence[Path]
     sound: str | None = None
     dropped: int = 0
@@ -49,15 +50,17 @@ class Summary:
         """
         frames = max(self.frames, 1)
         fps = self.frames / self.seconds if self.seconds > 0 else 0.0
-        stages = ", ".join(f"{name} {seconds / frames * 1000:.1f}" for name, seconds in self.stages.items())
+        network = []
+        if self.stages is not None:
+            stages = ", ".join(f"{name} {seconds / frames * 1000:.1f}" for name, seconds in self.stages.items())
+            network = [f"  backend  {self.backend}", f"  stages   {stages} ms a frame; they overlap"]
         lost = f"{self.skipped:,} damaged left out" if self.skipped else "none damaged"
         if self.dropped:
             lost += f", {self.dropped:,} dropped to keep up"
         return [
             f"{self.name}: {self.frames:,} frames in {self.seconds:.1f} s, {fps:.1f} fps, {lost}",
             f"  objects  {self.objects:,}, {self.objects / frames:.1f} a frame",
-            f"  backend  {self.backend}",
-            f"  stages   {stages} ms a frame; they overlap",
+            *network,
             *(f"  wrote    {path} ({_size(path)})" for path in self.outputs),
             *([] if self.sound is None else [f"  sound    {self.sound}"]),
         ]

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from heatprop.cli.interrupts import Interrupted, Interrupts
 from heatprop.cli.outputs import DetectOutputs
-from heatprop.cli.progress import FrameProgress
+from heatprop.cli.progress import FrameProgress, SourceProgress
 from heatprop.errors import SourceError
 from heatprop.io import VideoSource
 from heatprop.seqnms import seq_nms
@@ -49,7 +49,7 @@ class TwoPasses:
     outputs: DetectOutputs
     interrupts: Interrupts
     score_threshold: float
-    progress: Callable[[str, int | None], FrameProgress]
+    progress: Callable[[str, int | None], FrameProgress | SourceProgress]
     notify: Callable[[str], None]
 
     def run(self, frames: FrameStream, limit: int | None) -> None:

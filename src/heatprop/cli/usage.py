@@ -58,7 +58,10 @@ def condense(page: str) -> str:
         gist = f"{number[1]} is {number[3]!r}; it must be {kind}"
     words = re.match(r"Unrecognized options: ([^-].*)", gist)
     if words:
-        gist = f"more than was asked for: {words[1]}; give one, and a pattern in quotes: 'images/*.jpg'"
+        gist = (
+            f"more than was asked for: {words[1]}; give one (to detect several, side by side before the options), "
+            "and a pattern in quotes: 'images/*.jpg'"
+        )
     command = re.search(r"heatprop (?:\w+ )?--help", "\n".join(lines[first:]))
     return f"{gist[:1].lower()}{gist[1:]}; see {command[0] if command else 'heatprop --help'}"
 
