@@ -9,7 +9,8 @@ from time import perf_counter
 from heatprop.io.sources import OpenSource, VideoSource
 from heatprop.types import Frame
 
-_LONGEST_WAIT = 1.0
+_LONGEST_HOLD = 1.0
+_SECONDS_TO_STOP = 0.5
 
 
 class NewestFrames(OpenSource):
@@ -134,7 +135,7 @@ class NewestFrames(OpenSource):
         """Wait until a frame is as long after the last one as their times say, if somebody wants it."""
         now = perf_counter()
         # What comes late is not made up for, and no jump of the times is waited out.
-        self._due = max(now, self._due + min(time - self._time, _LONGEST_WAIT))
+        self._due = max(now, self._due + min(time - self._time, _LONGEST_HOLD))
         self._time = time
         self._changed.wait_for(lambda: not self._consumers or not self._is_open, self._due - now)
 
@@ -155,4 +156,4 @@ class NewestFrames(OpenSource):
 def _wait_for(thread: threading.Thread | None) -> None:
     # The garbage collector may end an iteration in any thread, even in the one that reads.
     if thread is not None and thread is not threading.current_thread():
-        thread.join(_LONGEST_WAIT)
+        thread.join(_SECONDS_TO_STOP)
