@@ -256,6 +256,7 @@ def test_an_interrupt_keeps_what_was_finished_of_each(
     assert done.stderr.count("interrupted; what was finished is kept") == 1
     assert done.stderr.count("drawing what was found so far") == bool(options)
     assert "1 not begun" in done.stderr
+    assert done.stderr.count("cut short by the interrupt") == len(list((work / "out").glob("*.jsonl")))
     assert "Traceback" not in done.stderr
     total = 0
     kept = list((work / "out").glob("*.jsonl"))

@@ -31,8 +31,9 @@ class _Opened:
 
 @dataclass(frozen=True, slots=True)
 class _Ended:
-    outcome: Outcome | None
     was_opened: bool
+    is_cut_short: bool
+    outcome: Outcome | None = None
     error: BaseException | None = None
 
 
@@ -90,9 +91,10 @@ class _Crew:
             is_alone=False,
         )
         try:
-            ended = _Ended(job.run(host), was_opened=True)
+            outcome = job.run(host)
+            ended = _Ended(was_opened, interrupts.is_told, outcome=outcome)
         except BaseException as problem:
-            ended = _Ended(None, was_opened, problem)
+            ended = _Ended(was_opened, interrupts.is_told, error=problem)
         self.events.put(ended)
         return is_unexpected
 
@@ -112,19 +114,21 @@ class _Tally:
         """Count a job that has ended, and say what there is to say of it."""
         self.ended += 1
         if event.outcome is not None:
-            self._tell(event.outcome)
+            self._tell(event.outcome, is_cut_short=event.is_cut_short)
         elif isinstance(event.error, HeatpropError):
             self.refused += 1
             error(event.error)
         elif not isinstance(event.error, Interrupted) and event.error is not None:
             self.faults.append(event.error)
 
-    def _tell(self, outcome: Outcome) -> None:
+    def _tell(self, outcome: Outcome, *, is_cut_short: bool) -> None:
         self.frames += outcome.frames
         self.failed += bool(outcome.problems)
         if outcome.summary is not None and not self.quiet:
             for line in outcome.summary.lines():
                 say(line)
+            if is_cut_short:
+                say("  cut short by the interrupt")
         for problem in outcome.problems:
             error(problem)
 

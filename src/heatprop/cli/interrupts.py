@@ -119,6 +119,11 @@ class ThreadInterrupts(Interrupts):
         """What was asked and not raised here."""
         return None if self._is_told else self._main.pending
 
+    @property
+    def is_told(self) -> bool:
+        """Whether `Interrupted` was raised here."""
+        return self._is_told
+
     def check(self) -> None:
         """Raise `Interrupted` if that was asked and not raised before."""
         pending = self.pending
