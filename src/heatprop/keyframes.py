@@ -14,7 +14,7 @@ Fill: TypeAlias = Literal["auto", "past", "between"]
 
 MOST_INTERVAL = 30
 _LEAST_SECONDS = 0.5  # of a window of the control
-_LEAST_FRAMES = 4
+_LEAST_LOOKS = 4  # in a window, so that one more or less does not matter much
 _CALM, _MOST_RISE = 0.95, 1.25
 _SHORTFALL = 0.95
 _WINDOWS_SHORT = 3
@@ -152,7 +152,7 @@ class SpeedControl:
         self._frames += frames
         self._busy += busy
         is_long = self._busy >= _LEAST_SECONDS or self._frames * self._budget >= _LEAST_SECONDS
-        if self._frames < _LEAST_FRAMES or not is_long:
+        if not is_long or self._frames * self._clock.pace < _LEAST_LOOKS:
             return
         load = self._busy / self._frames / self._budget  # above 1 the target is missed
         is_fewest = self._clock.pace <= 1 / MOST_INTERVAL

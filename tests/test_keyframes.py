@@ -1,0 +1,106 @@
+"""In which frames the network looks, and the speed it holds."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from heatprop.errors import InvalidConfigError
+from heatprop.keyframes import MOST_INTERVAL, KeyframeClock, KeyframeConfig, SpeedControl
+
+intervals = st.integers(1, MOST_INTERVAL)
+
+
+def looks(clock: KeyframeClock, changes: list[float], shots: frozenset[int] = frozenset()) -> list[int]:
+    """Return the numbers of the frames in which it looks."""
+    return [i for i, change in enumerate(changes) if clock.looks(change, at_once=i in shots)]
+
+
+@given(intervals, st.integers(1, 200), st.floats(0, 50))
+def test_a_fixed_interval_is_kept_whatever_the_picture_does(interval: int, frames: int, change: float) -> None:
+    clock = KeyframeClock(KeyframeConfig(interval=interval))
+    assert looks(clock, [change] * frames) == list(range(0, frames, interval))
+
+
+@given(intervals, st.frozensets(st.integers(0, 99), max_size=5))
+def test_a_shot_begins_with_a_look_and_counts_from_there(interval: int, shots: frozenset[int]) -> None:
+    found = looks(KeyframeClock(KeyframeConfig(interval=interval)), [1.0] * 100, shots)
+    assert shots <= set(found)
+    assert max(b - a for a, b in zip(found, [*found[1:], 100], strict=True)) <= interval
+
+
+@given(st.floats(1 / MOST_INTERVAL, 1), st.lists(st.floats(0, 100), min_size=1, max_size=300))
+def test_with_a_target_gaps_are_bounded_and_the_first_frame_is_looked_at(
+    pace: float, changes: list[float]
+) -> None:
+    clock = KeyframeClock(KeyframeConfig(target_fps=30))
+    clock.pace = pace
+    found = looks(clock, changes)
+    assert found[0] == 0
+    assert all(b - a <= MOST_INTERVAL for a, b in pairwise(found))
+    steady = 1 + len(changes) * pace * 2
+    assert len(found) <= steady + 1
+
+
+def test_with_a_target_the_pace_is_kept_on_the_mean() -> None:
+    clock = KeyframeClock(KeyframeConfig(target_fps=30))
+    clock.pace = 0.3
+    assert len(looks(clock, [5.0] * 1000)) == pytest.approx(300, abs=3)
+
+
+def test_it_looks_more_often_where_the_picture_changes_more() -> None:
+    clock = KeyframeClock(KeyframeConfig(target_fps=30))
+    clock.pace = 0.25
+    found = looks(clock, [2.0] * 400 + [4.0] * 12)
+    calm, lively = [i for i in found if 200 <= i < 400], [i for i in found if i >= 400]
+    assert len(calm) == pytest.approx(50, abs=2)
+    assert len(lively) >= 4
+
+
+def held(network: float, rest: float, target: float, interval: int = 1) -> tuple[SpeedControl, KeyframeClock]:
+    """Run a control against a machine that takes so many seconds a look and a frame."""
+    config = KeyframeConfig(target_fps=target, interval=interval)
+    clock = KeyframeClock(config)
+    control = SpeedControl(clock, config)
+    for _ in range(3000):
+        control.passed(1, rest + network * clock.looks(1.0))
+    return control, clock
+
+
+@given(st.floats(0.001, 0.5), st.floats(0.0, 0.02), st.floats(1, 40))
+def test_a_target_that_can_be_held_is_held_with_looks_to_spare(network: float, rest: float, target: float) -> None:
+    control, clock = held(network, rest, target)
+    # With a tenth of room on either side; what lies between is not asked here.
+    if rest + network / MOST_INTERVAL < 0.9 / target:
+        assert control.held_fps is None
+        assert rest + network * clock.pace <= 1.2 / target
+        assert clock.pace == 1 or rest + network * clock.pace >= 0.7 / target
+    elif rest + network / MOST_INTERVAL > 1.2 / target:
+        assert clock.pace == pytest.approx(1 / MOST_INTERVAL)
+        assert control.held_fps is not None
+        assert control.held_fps < target
+
+
+def test_the_interval_is_the_least_with_a_target() -> None:
+    _, clock = held(0.001, 0.001, 5, interval=4)
+    assert clock.pace == 0.25
+
+
+@pytest.mark.parametrize("value", [0, -1, MOST_INTERVAL + 1, 2.5])
+def test_an_interval_outside_its_range_is_refused(value: float) -> None:
+    with pytest.raises(InvalidConfigError, match="whole number from 1 to 30"):
+        KeyframeConfig(interval=value)
+
+
+@pytest.mark.parametrize("value", [0, -5, float("nan"), float("inf")])
+def test_a_target_outside_its_range_is_refused(value: float) -> None:
+    with pytest.raises(InvalidConfigError, match="target_fps"):
+        KeyframeConfig(target_fps=value)
+
+
+def test_an_unknown_filling_is_refused() -> None:
+    with pytest.raises(InvalidConfigError, match="'auto', 'past' or 'between'"):
+        KeyframeConfig(fill="future")
