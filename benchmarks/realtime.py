@@ -121,7 +121,7 @@ def speeds(model: str, videos: Sequence[Path], rounds: int, folder: Path) -> lis
 
 def detect_frames(dataset: VideoDataset, model: str, keyframes: KeyframeConfig) -> DetectionTable:
     """Detect in the videos of a dataset, as `stream` does."""
-    detector = VideoDetector(model, keyframes=keyframes, score_threshold=0.05, forget_at_cuts=False)
+    detector = VideoDetector(model, keyframes=keyframes, score_threshold=0.05)
     wanted = np.full(len(detector.card.classes), -1, np.int64)
     wanted[[detector.card.classes.index(name) for name in dataset.classes if name in detector.card.classes]] = [
         number for number, name in enumerate(dataset.classes) if name in detector.card.classes

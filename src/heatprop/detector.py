@@ -126,11 +126,13 @@ class VideoDetector:
         picture = self._maker.make(image)
         output, seconds = self._infer(picture)
         self.timings.network += seconds
-        (found,) = self._push(self._state, picture, output)
-        self._passed(self._control, 1, perf_counter() - started)
+        (found,) = _push(self._state, picture, output, self.timings)
+        _passed(self._control, perf_counter() - started, self.timings)
         return found
 
-    def stream(self, source: Source) -> Generator[tuple[Frame, Detections], None, None]:
+    def stream(
+        self, source: Source, *, timings: StageTimings | None = None
+    ) -> Generator[tuple[Frame, Detections], None, None]:
         """Detect in a whole video, camera or folder; decoding, network and propagation overlap.
 
         Every call starts a video of its own, so streams can run side by side. Memory does not grow with the
@@ -138,6 +140,7 @@ class VideoDetector:
 
         Args:
             source: what `heatprop.open_video` takes, or an open `VideoSource`.
+            timings: where this stream counts its time; None for the detector's own.
 
         Yields:
             The frame, and boxes in its pixels by falling score.
@@ -148,15 +151,18 @@ class VideoDetector:
         with _opened(source) as video:
             state = self._new_state(self.propagation, fills_between=self._fills_between(video))
             waiting: deque[Frame] = deque()
-            with closing(self._outputs(video)) as outputs:
+            timings = self.timings if timings is None else timings
+            with closing(self._outputs(video, timings)) as outputs:
                 for frame, picture, output in outputs:
                     waiting.append(frame)
-                    for found in self._push(state, picture, output):
+                    for found in _push(state, picture, output, timings):
                         yield waiting.popleft(), found
             for found in state.finish():
                 yield waiting.popleft(), found
 
-    def stream_compare(self, source: Source) -> Generator[tuple[Frame, Detections, Detections], None, None]:
+    def stream_compare(
+        self, source: Source, *, timings: StageTimings | None = None
+    ) -> Generator[tuple[Frame, Detections, Detections], None, None]:
         """Do what `stream` does, and yield besides what the network alone says: frame, alone, propagated.
 
         The network runs once a frame. Without propagation both are the same.
@@ -167,11 +173,12 @@ class VideoDetector:
                 self._new_state(config, fills_between=fills_between) for config in (None, self.propagation)
             )
             waiting: deque[Frame] = deque()
-            with closing(self._outputs(video)) as outputs:
+            timings = self.timings if timings is None else timings
+            with closing(self._outputs(video, timings)) as outputs:
                 for frame, picture, output in outputs:
                     waiting.append(frame)
                     unaided = alone.push(picture, output)
-                    for pair in zip(unaided, self._push(propagated, picture, output), strict=True):
+                    for pair in zip(unaided, _push(propagated, picture, output, timings), strict=True):
                         yield waiting.popleft(), *pair
             for pair in zip(alone.finish(), propagated.finish(), strict=True):
                 yield waiting.popleft(), *pair
@@ -198,21 +205,9 @@ class VideoDetector:
         (output,) = self.backend.infer(picture.network_input)
         return output, perf_counter() - started
 
-    def _push(self, state: VideoState, picture: Picture, output: HeadOutput | None) -> list[Detections]:
-        started = perf_counter()
-        finished = state.push(picture, output)
-        self.timings.frames += 1
-        self.timings.looks += output is not None
-        self.timings.letterbox += picture.seconds
-        self.timings.propagate += perf_counter() - started
-        return finished
-
-    def _passed(self, control: SpeedControl | None, frames: int, busy: float) -> None:
-        if control is not None:
-            control.passed(frames, busy)
-            self.timings.held_fps = control.held_fps
-
-    def _outputs(self, video: VideoSource) -> Generator[tuple[Frame, Picture, HeadOutput | None], None, None]:
+    def _outputs(
+        self, video: VideoSource, timings: StageTimings
+    ) -> Generator[tuple[Frame, Picture, HeadOutput | None], None, None]:
         """Yield frames in order with what the network says of them, working ahead by a few."""
         maker, control = self._new_maker()
 
@@ -226,13 +221,32 @@ class VideoDetector:
         with closing(map_ahead(prepared(), lambda item: self._infer(item[1]), workers)) as ahead:
             since, waited = perf_counter(), _waited(video)
             for (frame, picture), (output, seconds), reading in ahead:
-                self.timings.decode += reading - picture.seconds
-                self.timings.network += seconds / workers
+                timings.decode += reading - picture.seconds
+                timings.network += seconds / workers
                 yield frame, picture, output
                 if control is not None:
                     now, idle = perf_counter(), _waited(video)
-                    self._passed(control, 1, max(now - since - (idle - waited), 0.0))
+                    _passed(control, max(now - since - (idle - waited), 0.0), timings)
                     since, waited = now, idle
+
+
+def _push(
+    state: VideoState, picture: Picture, output: HeadOutput | None, timings: StageTimings
+) -> list[Detections]:
+    started = perf_counter()
+    finished = state.push(picture, output)
+    timings.frames += 1
+    timings.looks += output is not None
+    timings.letterbox += picture.seconds
+    timings.propagate += perf_counter() - started
+    return finished
+
+
+def _passed(control: SpeedControl | None, busy: float, timings: StageTimings) -> None:
+    """Tell the control of a finished frame, and note what it has to say."""
+    if control is not None:
+        control.passed(1, busy)
+        timings.held_fps = control.held_fps
 
 
 def _waited(video: VideoSource) -> float:

@@ -14,10 +14,11 @@ Fill: TypeAlias = Literal["auto", "past", "between"]
 
 MOST_INTERVAL = 30
 _LEAST_SECONDS = 0.5  # of a window of the control
+_MOST_FRAMES = 60
 _LEAST_LOOKS = 4  # in a window, so that one more or less does not matter much
 _CALM, _MOST_RISE = 0.95, 1.25
 _SHORTFALL = 0.95
-_WINDOWS_SHORT = 3
+_WINDOWS_SHORT = 2
 _LEAST_CHANGE, _MOST_CHANGE = 0.5, 2.0
 _MEMORY = 0.95
 
@@ -99,7 +100,8 @@ class KeyframeClock:
             self._usual = _MEMORY * self._usual + (1 - _MEMORY) * change if self._usual else change
             ratio = change / self._usual if self._usual else 1.0
             self._phase += self.pace * min(max(ratio, _LEAST_CHANGE), _MOST_CHANGE)
-            is_due = self._phase >= 1 or self._since >= MOST_INTERVAL
+            is_due = self._phase >= 1 or self.pace >= 1
+            is_due = (is_due and self._since >= self._interval) or self._since >= MOST_INTERVAL
         else:
             is_due = self._since >= self._interval
         if is_due or at_once:
@@ -152,7 +154,7 @@ class SpeedControl:
         self._frames += frames
         self._busy += busy
         is_long = self._busy >= _LEAST_SECONDS or self._frames * self._budget >= _LEAST_SECONDS
-        if not is_long or self._frames * self._clock.pace < _LEAST_LOOKS:
+        if not is_long or self._frames < min(_LEAST_LOOKS / self._clock.pace, _MOST_FRAMES):
             return
         load = self._busy / self._frames / self._budget  # above 1 the target is missed
         is_fewest = self._clock.pace <= 1 / MOST_INTERVAL

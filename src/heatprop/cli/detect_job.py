@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
@@ -20,6 +20,7 @@ from heatprop.errors import HeatpropError, InvalidConfigError, SourceError
 from heatprop.io import SourceInfo, VideoSource, open_video
 from heatprop.io.addresses import shown
 from heatprop.io.results import ResultsHeader
+from heatprop.keyframes import MOST_INTERVAL
 from heatprop.seqnms import SeqNmsConfig
 
 
@@ -50,7 +51,6 @@ class Host:
         progress: makes the bar of a pass, from its name and the number of frames, None if unknown.
         notify: says a line to the user.
         opened: told of the source before anything is claimed; what it raises ends the job.
-        is_alone: whether the detector serves no other job, so that its timings are those of this one.
     """
 
     detector: Callable[[], VideoDetector]
@@ -58,7 +58,6 @@ class Host:
     progress: Callable[[str, int | None], FrameProgress | SourceProgress]
     notify: Callable[[str], None]
     opened: Callable[[SourceInfo], None] = lambda _: None
-    is_alone: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +109,13 @@ class DetectJob:
             video.info, self.video, self.results, compare=self.compare, overwrite=self.overwrite
         ) as outputs:
             detector = host.detector()
+            timings = StageTimings()
             started = perf_counter()
             exit_code = 0
             problems: list[Exception] = []
             try:
                 try:
-                    self._work(video, detector, outputs, host)
+                    self._work(video, detector, timings, outputs, host)
                 finally:
                     host.interrupts.hold()
             except Interrupted as interrupted:
@@ -139,17 +139,34 @@ class DetectJob:
             seconds = perf_counter() - started
             summary = None
             if outputs.frames and not outputs.reader_gone:
-                summary = self._summary(video, detector.backend.description, outputs, seconds, written)
-                if host.is_alone:
-                    summary = replace(summary, stages=_stages(detector.timings, outputs))
+                summary = Summary(
+                    name=self.name,
+                    frames=outputs.frames,
+                    skipped=video.skipped,
+                    dropped=video.dropped,
+                    looks=None if detector.keyframes.looks_everywhere else timings.looks,
+                    objects=outputs.objects,
+                    seconds=seconds,
+                    backend=detector.backend.description,
+                    stages=_stages(timings, outputs),
+                    outputs=written,
+                    sound=outputs.sound_note,
+                )
         return Outcome(exit_code or (1 if problems else 0), outputs.frames, summary, problems)
 
-    def _work(self, video: VideoSource, detector: VideoDetector, outputs: DetectOutputs, host: Host) -> None:
+    def _work(
+        self,
+        video: VideoSource,
+        detector: VideoDetector,
+        timings: StageTimings,
+        outputs: DetectOutputs,
+        host: Host,
+    ) -> None:
         """Go through the frames."""
         outputs.begin(
             self._header(video, detector), mark_new=detector.propagation is not None, rescored=self.seq_nms
         )
-        frames = host.interrupts.watch(self._frames(detector, video))
+        frames = host.interrupts.watch(self._frames(detector, video, timings, host.notify))
 
         def progress(stage: str, total: int | None) -> FrameProgress | SourceProgress:
             if self.max_frames is not None:
@@ -166,13 +183,28 @@ class DetectJob:
                     outputs.write(frame.index, frame.time, frame.image, found, alone)
                     bar.advance()
 
-    def _frames(self, detector: VideoDetector, video: VideoSource) -> FrameStream:
+    def _frames(
+        self,
+        detector: VideoDetector,
+        video: VideoSource,
+        timings: StageTimings,
+        notify: Callable[[str], None],
+    ) -> FrameStream:
+        is_told = False
+        frames: FrameStream
         if self.compare:
-            for frame, alone, found in detector.stream_compare(video):
-                yield frame, found, alone
+            pairs = detector.stream_compare(video, timings=timings)
+            frames = ((frame, found, alone) for frame, alone, found in pairs)
         else:
-            for frame, found in detector.stream(video):
-                yield frame, found, None
+            frames = ((frame, found, None) for frame, found in detector.stream(video, timings=timings))
+        for each in frames:
+            yield each
+            if timings.held_fps is not None and not is_told:
+                is_told = True
+                notify(
+                    f"heatprop: {self.name}: {detector.keyframes.target_fps:g} frames a second cannot be held, "
+                    f"even with a look at every {MOST_INTERVAL}th; some {timings.held_fps:.0f} are"
+                )
 
     def _header(self, video: VideoSource, detector: VideoDetector) -> ResultsHeader:
         settings = {
@@ -180,24 +212,10 @@ class DetectJob:
             "seq_nms": SeqNmsConfig() if self.seq_nms else None,
             "score_threshold": self.score_threshold,
             "forget_at_cuts": detector.forget_at_cuts,
+            "keyframes": None if detector.keyframes.looks_everywhere else detector.keyframes,
             "backend": detector.backend.description,
         }
         return ResultsHeader(detector.card.name, detector.card.classes, asdict(video.info), settings)
-
-    def _summary(
-        self, video: VideoSource, backend: str, outputs: DetectOutputs, seconds: float, written: list[Path]
-    ) -> Summary:
-        return Summary(
-            name=self.name,
-            frames=outputs.frames,
-            skipped=video.skipped,
-            objects=outputs.objects,
-            seconds=seconds,
-            backend=backend,
-            stages=None,
-            outputs=written,
-            sound=outputs.sound_note,
-        )
 
 
 def _stages(timings: StageTimings, outputs: DetectOutputs) -> dict[str, float]:

@@ -88,7 +88,6 @@ class _Crew:
             self._progress.frames,
             self.events.put,
             opened,
-            is_alone=False,
         )
         try:
             outcome = job.run(host)

@@ -18,11 +18,11 @@ class Summary:
         objects: detections in all frames.
         seconds: from the first frame asked for to the last output closed.
         backend: what ran the network.
-        stages: seconds of each stage over all frames; stages overlap. None of a source among several, which share
-            the network: nor is the backend said then.
+        stages: seconds of each stage over all frames; stages overlap.
         outputs: the files written.
         sound: what was lost of the sound; None when nothing was.
         dropped: frames of a camera or stream that came while earlier ones were worked on, and were let go.
+        looks: in how many frames the network looked; None where it looks at each.
     """
 
     name: str
@@ -31,10 +31,11 @@ class Summary:
     objects: int
     seconds: float
     backend: str
-    stages: Mapping[str, float] | None
+    stages: Mapping[str, float]
     outputs: Sequence[Path]
     sound: str | None = None
     dropped: int = 0
+    looks: int | None = None
 
     def lines(self) -> list[str]:
         """Return the summary as lines of text.
@@ -50,17 +51,19 @@ class Summary:
         """
         frames = max(self.frames, 1)
         fps = self.frames / self.seconds if self.seconds > 0 else 0.0
-        network = []
-        if self.stages is not None:
-            stages = ", ".join(f"{name} {seconds / frames * 1000:.1f}" for name, seconds in self.stages.items())
-            network = [f"  backend  {self.backend}", f"  stages   {stages} ms a frame; they overlap"]
+        stages = ", ".join(f"{name} {seconds / frames * 1000:.1f}" for name, seconds in self.stages.items())
+        looks = (
+            [] if self.looks is None else [f"  looks    {self.looks:,}, one in {frames / self.looks:.1f} frames"]
+        )
         lost = f"{self.skipped:,} damaged left out" if self.skipped else "none damaged"
         if self.dropped:
             lost += f", {self.dropped:,} dropped to keep up"
         return [
             f"{self.name}: {self.frames:,} frames in {self.seconds:.1f} s, {fps:.1f} fps, {lost}",
             f"  objects  {self.objects:,}, {self.objects / frames:.1f} a frame",
-            *network,
+            *looks,
+            f"  backend  {self.backend}",
+            f"  stages   {stages} ms a frame; they overlap",
             *(f"  wrote    {path} ({_size(path)})" for path in self.outputs),
             *([] if self.sound is None else [f"  sound    {self.sound}"]),
         ]
