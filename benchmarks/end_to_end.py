@@ -6,6 +6,7 @@ Rows, in frames a second, taken in turns in one process, median over the rounds:
 - the bare network: the same backend with the same threads, on frames that lie ready;
 - `heatprop detect --json`: read, scale, network, propagation, JSON Lines;
 - `heatprop detect -o -`: the same, drawn and encoded as H.264, in place of the JSON Lines;
+- one, two and four copies of the video at once, on one network, to JSON Lines: frames a second of all together;
 - the whole command as a user types it, once, start-up and loading of the model included.
 `share` is the row over the bare network of the same round. The last line printed is one JSON object.
 """
@@ -20,6 +21,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict
 from importlib.metadata import files
 from itertools import islice
@@ -30,11 +32,13 @@ import cv2
 from rich.console import Console
 from rich.table import Table
 
-from heatprop import VideoDetector, open_video
+from heatprop import MultiStreamDetector, VideoDetector, open_video
 from heatprop.drawing import draw
 from heatprop.io import VideoSink
 from heatprop.io.results import ResultsHeader, ResultsWriter
 from heatprop.letterbox import fit_letterbox, letterbox
+
+COPIES = (1, 2, 4)
 
 
 def demo_clip() -> Path:
@@ -81,6 +85,25 @@ def to_video(detector: VideoDetector, video: Path, folder: Path) -> float:
     return count / (perf_counter() - started)
 
 
+def several(detector: MultiStreamDetector, video: Path, copies: int, folder: Path) -> float:
+    """Detect in copies of a video at once; return frames a second of all together."""
+    paths = [folder / f"copy{number}.mp4" for number in range(copies)]
+    for path in paths:
+        if not path.exists():
+            path.symlink_to(video)
+    started, count = perf_counter(), 0
+    with ExitStack() as stack:
+        header = ResultsHeader(detector.detector.card.name, detector.detector.card.classes)
+        results = [
+            stack.enter_context(ResultsWriter(path.with_suffix(".jsonl"), header, overwrite=True))
+            for path in paths
+        ]
+        for number, frame, detections in detector.stream(paths):
+            results[number].write(frame.index, frame.time, detections)
+            count += 1
+    return count / (perf_counter() - started)
+
+
 def whole_command(video: Path, folder: Path, backend: str, *outputs: str) -> float:
     """Return the seconds that the command takes, start-up included."""
     command = [sys.executable, "-m", "heatprop", "detect", str(video), *outputs, "--backend", backend, "--quiet"]
@@ -105,10 +128,14 @@ def main() -> None:
         bare = bare_network(detector, video, frames)
         bare()
         rates: dict[str, list[float]] = {"bare network": [], "JSON Lines": [], "H.264 video": []}
+        many = MultiStreamDetector(backend=arguments.backend)
+        rates |= {f"{copies} at once": [] for copies in COPIES}
         for _ in range(arguments.rounds):
             rates["bare network"].append(bare())
             rates["JSON Lines"].append(to_json_lines(detector, video, folder)[1])
             rates["H.264 video"].append(to_video(detector, video, folder))
+            for copies in COPIES:
+                rates[f"{copies} at once"].append(several(many, video, copies, folder))
         seconds = {
             "command, JSON Lines": whole_command(video, folder, arguments.backend, "--json", "whole.jsonl"),
             "command, H.264 video": whole_command(video, folder, arguments.backend, "-o", "whole.mp4"),

@@ -52,6 +52,8 @@ CASES = [
     *(Case(f"{objects} carried", 30, (128, 128), objects, 2) for objects in (1, 10)),
     Case("80 classes, 56 x 128, 10 carried (the demo)", 80, (56, 128), 10, 2),
     Case("30 classes, 72 x 128 (16:9)", 30, (72, 128), 100, 2),
+    Case("30 classes, 64 x 64", 30, (64, 64), 100, 2),
+    Case("30 classes, 192 x 192", 30, (192, 192), 100, 2),
 ]
 
 

@@ -40,6 +40,7 @@ from heatprop.evaluation.metrics.coco import coco_result
 from heatprop.evaluation.metrics.official import mean_of_known
 from heatprop.io.images import read_image
 from heatprop.keyframes import KeyframeConfig
+from heatprop.letterbox import InputFormat, fit_letterbox, letterbox
 from heatprop.networks import load_checkpoint
 from heatprop.networks.export import export_checkpoint
 from heatprop.types import ImageArray
@@ -173,11 +174,15 @@ def losses(
     return rows
 
 
-def calibration_of(dataset: VideoDataset) -> list[ImageArray]:
-    """Return pictures of a dataset, evenly spread, as networks take them."""
+def calibration_of(dataset: VideoDataset, form: InputFormat) -> list[ImageArray]:
+    """Return pictures of a dataset, evenly spread, as a network takes them."""
     rows = np.linspace(0, dataset.frame_count - 1, 4 * CALIBRATION_FRAMES).astype(int)
     images = [read_image(Path(dataset.image_paths[row])) for row in rows]
-    return [np.ascontiguousarray(image[None]) for image in images if image is not None]
+    return [
+        letterbox(image, fit_letterbox(image.shape[1], image.shape[0], form))[None]
+        for image in images
+        if image is not None
+    ]
 
 
 def main() -> None:
@@ -214,8 +219,9 @@ def main() -> None:
         if arguments.synthetic:
             dataset = load_dataset("imagenet-vid", arguments.synthetic, "test")
             report["accuracy"] += losses("synthvid", "synthvid", dataset, whole)
-            pictures = calibration_of(load_dataset("imagenet-vid", arguments.synthetic, "val"))
-            int8 = quantised_embedded(load_model("synthvid"), pictures, folder)
+            model = load_model("synthvid")
+            pictures = calibration_of(load_dataset("imagenet-vid", arguments.synthetic, "val"), model.card.input)
+            int8 = quantised_embedded(model, pictures, folder)
             report["accuracy"] += losses("synthvid, int8", str(int8), dataset, whole, SETTINGS[:1])
     print(json.dumps(report))
 
