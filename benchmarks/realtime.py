@@ -48,7 +48,7 @@ from heatprop.types import ImageArray
 INTERVALS = (1, 2, 3, 4, 5)
 FILLS = ("past", "between")
 SPEED_FRAMES = 120
-CALIBRATION_FRAMES = 16
+CALIBRATION_FRAMES = 16  # of the demo clip; of a dataset 16 times as many
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ def losses(
 
 def calibration_of(dataset: VideoDataset, form: InputFormat) -> list[ImageArray]:
     """Return pictures of a dataset, evenly spread, as a network takes them."""
-    rows = np.linspace(0, dataset.frame_count - 1, 4 * CALIBRATION_FRAMES).astype(int)
+    rows = np.linspace(0, dataset.frame_count - 1, 16 * CALIBRATION_FRAMES).astype(int)
     images = [read_image(Path(dataset.image_paths[row])) for row in rows]
     return [
         letterbox(image, fit_letterbox(image.shape[1], image.shape[0], form))[None]

@@ -10,7 +10,9 @@ import pytest
 
 import heatprop
 from heatprop import HeatmapPropagator, PropagationConfig, VideoDetector, decode, open_video
+from heatprop.detector import StageTimings
 from heatprop.errors import InvalidArrayError, InvalidConfigError, ModelError, SourceNotFoundError
+from heatprop.keyframes import KeyframeConfig
 from heatprop.letterbox import boxes_to_frame, fit_letterbox, letterbox
 from heatprop.video_state import PictureMaker
 from same_detections import assert_same_detections
@@ -162,3 +164,48 @@ def test_importing_the_package_loads_no_runtime_and_no_torch():
     code = f"import sys, heatprop; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_update_looks_at_key_frames_and_lets_boxes_follow_between(frames):
+    detector = VideoDetector(backend="onnx", keyframes=KeyframeConfig(interval=3), score_threshold=0.2)
+    each = VideoDetector(backend="onnx", score_threshold=0.2)
+    found = [detector.update(frame.image) for frame in frames[:7]]
+    assert (detector.timings.frames, detector.timings.looks) == (7, 3)
+    assert_same_detections(found[0], each.update(frames[0].image))
+    for frame in (1, 2):
+        np.testing.assert_array_equal(found[frame].scores, found[0].scores)
+        assert 0 < np.median(np.abs(found[frame].boxes - found[0].boxes)) < 10
+
+
+def test_a_stream_filled_from_the_past_equals_updates(frames, demo_clip):
+    keyframes = KeyframeConfig(interval=4, fill="past")
+    detector = VideoDetector(backend="onnx", keyframes=keyframes)
+    streamed = [found for _, found in islice(detector.stream(demo_clip), len(frames))]
+    for frame, found in zip(frames, streamed, strict=True):
+        assert_same_detections(detector.update(frame.image), found)
+
+
+def test_streams_filled_between_looks_keep_frames_and_detections_together(frames, demo_clip):
+    detector = VideoDetector(backend="onnx", keyframes=KeyframeConfig(interval=3))
+    usual = VideoDetector(backend="onnx")
+    pairs = list(islice(detector.stream(demo_clip), len(frames)))
+    assert [frame.index for frame, _ in pairs] == list(range(len(frames)))
+    for (frame, _), known in zip(pairs, frames, strict=True):
+        np.testing.assert_array_equal(frame.image, known.image)
+    first = next(iter(usual.stream(demo_clip)))[1]
+    assert_same_detections(pairs[0][1], first)
+
+
+def test_compared_streams_have_as_many_frames_with_looks_at_few(demo_clip):
+    detector = VideoDetector(backend="onnx", keyframes=KeyframeConfig(interval=7))
+    both = list(islice(detector.stream_compare(demo_clip), 20))
+    assert [frame.index for frame, *_ in both] == list(range(20))
+
+
+def test_a_stream_counts_into_timings_of_its_own(demo_clip):
+    detector = VideoDetector(backend="onnx")
+    own = StageTimings()
+    list(islice(detector.stream(demo_clip, timings=own), 3))
+    assert own.frames >= 3
+    assert own.looks == own.frames
+    assert detector.timings.frames == 0

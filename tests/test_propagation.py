@@ -329,3 +329,56 @@ def test_a_setting_out_of_range_is_named_with_its_value_and_range(setting):
     (name,) = setting
     with pytest.raises(InvalidConfigError, match=f"^{name} is .* it must be"):
         PropagationConfig(**setting)
+
+
+def spot(row, column, score, classes=2, side=40):
+    """Return a head output with one peak."""
+    heatmap = np.zeros((classes, side, side), np.float32)
+    heatmap[0, row, column] = score
+    return HeadOutput(heatmap, np.full((2, side, side), 3.0, np.float32))
+
+
+@given(st.integers(3, 16), st.integers(3, 16), st.integers(0, 20), st.integers(0, 20))
+def test_a_moved_object_is_carried_to_where_it_went(row, column, down, right):
+    propagator = HeatmapPropagator(PropagationConfig(radius=0))
+    propagator.update(spot(row, column, 0.9))
+    propagator.move(np.float32([[right, down]]))
+    found = propagator.update(spot(row + down, column + right, 0.2))
+    assert found.lengths.tolist() == [2]
+    assert found.scores[0] > 0.6
+
+
+def test_no_motion_changes_nothing():
+    frames = [spot(20, 20 + i, 0.5) for i in range(4)]
+    still, usual = HeatmapPropagator(), HeatmapPropagator()
+    for frame in frames:
+        one, other = still.update(frame), usual.update(frame)
+        assert_same_detections(one, other)
+        still.move(np.zeros((len(one), 2), np.float32), np.ones(len(one), np.float32))
+
+
+def test_sizes_grow_with_what_is_moved():
+    propagator = HeatmapPropagator(PropagationConfig(radius=0, beta=inf, alpha=1.0))
+    propagator.update(spot(20, 20, 0.9))
+    propagator.move(np.zeros((1, 2), np.float32), np.float32([1.5]))
+    found = propagator.update(spot(20, 20, 0.0))
+    np.testing.assert_allclose(found.boxes[0, 2:] - found.boxes[0, :2], 4.5, rtol=1e-5)
+
+
+def test_what_is_moved_off_the_grid_is_forgotten():
+    propagator = HeatmapPropagator()
+    propagator.update(spot(20, 20, 0.9))
+    propagator.move(np.float32([[0, -21]]))
+    assert len(propagator.update(spot(20, 20, 0.0))) == 0
+
+
+@pytest.mark.parametrize("rows", [0, 2])
+def test_a_motion_for_another_number_of_objects_is_refused(rows):
+    propagator = HeatmapPropagator()
+    propagator.update(spot(20, 20, 0.9))
+    with pytest.raises(InvalidArrayError, match="a row a detection"):
+        propagator.move(np.zeros((rows, 2), np.float32))
+
+
+def test_before_the_first_frame_there_is_nothing_to_move():
+    HeatmapPropagator().move(np.zeros((0, 2), np.float32))
