@@ -8,6 +8,7 @@ from heatprop.decoding import decode
 from heatprop.detector import VideoDetector
 from heatprop.errors import HeatpropError
 from heatprop.io import open_video
+from heatprop.keyframes import KeyframeConfig
 from heatprop.multi_stream import MultiStreamDetector
 from heatprop.propagation import HeatmapPropagator, PropagationConfig
 from heatprop.seqnms import SeqNmsConfig, seq_nms
@@ -19,6 +20,7 @@ __all__ = [
     "HeadOutput",
     "HeatmapPropagator",
     "HeatpropError",
+    "KeyframeConfig",
     "MultiStreamDetector",
     "PropagationConfig",
     "SeqNmsConfig",
