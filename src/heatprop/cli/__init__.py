@@ -16,7 +16,8 @@ from heatprop.cli.usage import UsageError, check_command, parse_quietly
 from heatprop.errors import HeatpropError
 
 _COMMANDS = (
-    "dataset", "detect", "evaluate", "export", "models", "reproduce", "score", "sweep", "synthesize", "train",
+    "compare", "dataset", "detect", "evaluate", "export", "models", "reproduce", "score", "sweep", "synthesize",
+    "train",
 )  # fmt: skip
 
 
