@@ -148,6 +148,7 @@ def test_the_public_names_are_there_and_no_more():
         "HeadOutput",
         "HeatmapPropagator",
         "HeatpropError",
+        "KeyframeConfig",
         "MultiStreamDetector",
         "PropagationConfig",
         "SeqNmsConfig",

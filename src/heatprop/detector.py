@@ -16,7 +16,7 @@ from heatprop.errors import check_range
 from heatprop.io import VideoSource, open_video
 from heatprop.io.newest import NewestFrames
 from heatprop.keyframes import KeyframeClock, KeyframeConfig, SpeedControl
-from heatprop.pipeline import map_ahead
+from heatprop.pipeline import Workers, map_ahead
 from heatprop.propagation import PropagationConfig
 from heatprop.types import Detections, Frame, HeadOutput, ImageArray, check_image
 from heatprop.video_state import Picture, PictureMaker, VideoState
@@ -97,6 +97,8 @@ class VideoDetector:
         self.score_threshold = score_threshold
         self.forget_at_cuts = forget_at_cuts
         self.backend: Backend = open_backend(backend, loaded, precision=precision, device=device)
+        # More than the network takes at once, so that it never waits for Python; all streams share them.
+        self._workers = Workers(self.backend.concurrency + 2)
         self.keyframes = keyframes
         self.timings = StageTimings()
         self.reset()
@@ -216,13 +218,11 @@ class VideoDetector:
             for frame in video:
                 yield frame, maker.make(frame.image)
 
-        # More than the network takes at once, so that it never waits for Python.
-        workers = self.backend.concurrency + 2
-        with closing(map_ahead(prepared(), lambda item: self._infer(item[1]), workers)) as ahead:
+        with closing(map_ahead(prepared(), lambda item: self._infer(item[1]), self._workers)) as ahead:
             since, waited = perf_counter(), _waited(video)
             for (frame, picture), (output, seconds), reading in ahead:
                 timings.decode += reading - picture.seconds
-                timings.network += seconds / workers
+                timings.network += seconds / self._workers.count
                 yield frame, picture, output
                 if control is not None:
                     now, idle = perf_counter(), _waited(video)

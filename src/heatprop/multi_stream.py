@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, closing, contextmanager, nullcont
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeAlias, cast
 
-from heatprop.detector import Source, VideoDetector
+from heatprop.detector import Source, StageTimings, VideoDetector
 from heatprop.errors import InvalidConfigError, SourceError, check_count
 from heatprop.io import VideoSource, open_video
 from heatprop.io.addresses import camera_named, is_address, path_named, shown
@@ -131,7 +131,7 @@ class MultiStreamDetector:
         with (
             _opened(source) as video,
             places.taken(source, is_live=video.info.is_live),
-            closing(self.detector.stream(video)) as stream,
+            closing(self.detector.stream(video, timings=StageTimings())) as stream,
         ):
             yield from stream
 

@@ -29,7 +29,7 @@ class Workers:
     """
 
     def __init__(self, count: int) -> None:
-        self._count = count
+        self.count = count
         # A generator that the garbage collector ends may come here while its own thread is here already.
         self._lock = threading.RLock()
         self._users = 0
@@ -40,9 +40,9 @@ class Workers:
         """Give the threads, and how many of them are the borrower's fair share now: all when it is alone."""
         with self._lock:
             self._users += 1
-            share = -(-self._count // self._users)
+            share = -(-self.count // self._users)
             if self._pool is None:
-                self._pool = ThreadPoolExecutor(self._count, thread_name_prefix="heatprop-work")
+                self._pool = ThreadPoolExecutor(self.count, thread_name_prefix="heatprop-work")
             pool = self._pool
         try:
             yield pool, share

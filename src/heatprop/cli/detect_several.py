@@ -82,14 +82,8 @@ class _Crew:
             # After that was told: from here on it is waited for.
             interrupts.check()
 
-        host = Host(
-            lambda: self._detector,
-            interrupts,
-            self._progress.frames,
-            self.events.put,
-            opened,
-        )
         try:
+            host = Host(lambda: self._detector, interrupts, self._progress.frames, self.events.put, opened)
             outcome = job.run(host)
             ended = _Ended(was_opened, interrupts.is_told, outcome=outcome)
         except BaseException as problem:

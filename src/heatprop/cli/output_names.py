@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -119,10 +120,10 @@ def _plain(name: str) -> str:
 def _distinct_stems(sources: Sequence[str]) -> list[str]:
     """Return the stem of each source, with the host before it where addresses would share it."""
     stems = [stem_of(source) for source in sources]
-    twice = {stem for stem in stems if stems.count(stem) > 1} if len(set(stems)) < len(stems) else set()
+    counts = Counter(stems)
     return [
         f"{_plain(urlparse(source).netloc.rpartition('@')[2])}-{stem}"
-        if stem in twice and is_address(source)
+        if counts[stem] > 1 and is_address(source)
         else stem
         for source, stem in zip(sources, stems, strict=True)
     ]
