@@ -171,7 +171,7 @@ def run_jobs(jobs: Sequence[DetectJob], detector: VideoDetector, interrupts: Int
                     told.add(event)
                     say(event)
     if not quiet:
-        _say_total(len(jobs), tally, detector, perf_counter() - started)
+        _say_total(len(jobs), tally, perf_counter() - started)
     if tally.faults:
         raise tally.faults[0]
     if interrupts.pending is not None:
@@ -184,11 +184,10 @@ def run_jobs(jobs: Sequence[DetectJob], detector: VideoDetector, interrupts: Int
     return 1 if tally.refused or tally.failed else 0
 
 
-def _say_total(jobs: int, tally: _Tally, detector: VideoDetector, seconds: float) -> None:
+def _say_total(jobs: int, tally: _Tally, seconds: float) -> None:
     if not tally.frames:
         return
     fps = tally.frames / seconds if seconds > 0 else 0.0
     counts = {"failed": tally.refused + tally.failed + len(tally.faults), "not begun": jobs - tally.ended}
     rest = "".join(f", {count:,} {what}" for what, count in counts.items() if count)
     say(f"{jobs:,} sources: {tally.frames:,} frames in {seconds:.1f} s, {fps:.1f} fps{rest}")
-    say(f"  backend  {detector.backend.description}")
