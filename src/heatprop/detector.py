@@ -21,6 +21,8 @@ from heatprop.propagation import PropagationConfig
 from heatprop.types import Detections, Frame, HeadOutput, ImageArray, check_image
 from heatprop.video_state import Picture, PictureMaker, VideoState
 
+_MOST_BETWEEN = 5
+
 Source: TypeAlias = str | os.PathLike[str] | int | VideoSource
 
 
@@ -218,7 +220,11 @@ class VideoDetector:
             for frame in video:
                 yield frame, maker.make(frame.image)
 
-        with closing(map_ahead(prepared(), lambda item: self._infer(item[1]), self._workers)) as ahead:
+        # Enough frames that looks side by side are among them; a live source is answered soon instead.
+        between = 0 if video.info.is_live else min(self.keyframes.expected_interval, _MOST_BETWEEN) - 1
+        more = between * self.backend.concurrency
+        work = map_ahead(prepared(), lambda item: self._infer(item[1]), self._workers, more=more)
+        with closing(work) as ahead:
             since, waited = perf_counter(), _waited(video)
             for (frame, picture), (output, seconds), reading in ahead:
                 timings.decode += reading - picture.seconds

@@ -67,6 +67,11 @@ class KeyframeConfig:
         """Whether the network looks at each frame, whatever happens."""
         return self.interval == 1 and self.target_fps is None
 
+    @property
+    def expected_interval(self) -> int:
+        """About how many frames there will be to a look."""
+        return self.interval if self.target_fps is None else max(self.interval, 3)
+
 
 class KeyframeClock:
     """Decides frame by frame whether the network looks; one for each video.

@@ -57,17 +57,18 @@ class Workers:
 
 
 def map_ahead(
-    items: Iterable[Item], function: Callable[[Item], Result], workers: int | Workers
+    items: Iterable[Item], function: Callable[[Item], Result], workers: int | Workers, *, more: int = 0
 ) -> Generator[tuple[Item, Result, float], None, None]:
     """Apply `function` to each item, up to `workers` at once, while the consumer is busy with earlier ones.
 
-    At most ``workers + 2`` items are under way, so memory does not grow with their number. Closing the iterator
-    stops the reading; an item that is just being read is waited for at most some seconds.
+    At most ``workers + 2 + more`` items are under way, so memory does not grow with their number. Closing the
+    iterator stops the reading; an item that is just being read is waited for at most some seconds.
 
     Args:
         items: read in a thread of its own, which also closes it if it is a generator.
         function: called from `workers` threads at once.
         workers: how many calls run at once, or threads shared with others; then a fair share of them counts.
+        more: items under way beyond that, where `function` has next to nothing to do for some.
 
     Yields:
         The item, what `function` made of it, and the seconds that reading it took; in the order of `items`.
@@ -81,7 +82,7 @@ def map_ahead(
     """
     shared = workers if isinstance(workers, Workers) else Workers(workers)
     with shared.borrowed() as (pool, share):
-        yield from _map_ahead(items, function, pool, share + 2)
+        yield from _map_ahead(items, function, pool, share + 2 + more)
 
 
 def _map_ahead(
