@@ -3,6 +3,8 @@
 import subprocess
 import sys
 import threading
+import weakref
+from fractions import Fraction
 from itertools import islice
 
 import numpy as np
@@ -11,9 +13,11 @@ import pytest
 import heatprop
 from heatprop import HeatmapPropagator, PropagationConfig, VideoDetector, decode, open_video
 from heatprop.detector import StageTimings
-from heatprop.errors import InvalidArrayError, InvalidConfigError, ModelError, SourceNotFoundError
+from heatprop.errors import InvalidArrayError, InvalidConfigError, ModelError, SourceError, SourceNotFoundError
+from heatprop.io.sources import OpenSource, SourceInfo
 from heatprop.keyframes import KeyframeConfig
 from heatprop.letterbox import boxes_to_frame, fit_letterbox, letterbox
+from heatprop.types import Frame
 from heatprop.video_state import PictureMaker
 from same_detections import assert_same_detections
 
@@ -210,3 +214,48 @@ def test_a_stream_counts_into_timings_of_its_own(demo_clip):
     assert own.frames >= 3
     assert own.looks == own.frames
     assert detector.timings.frames == 0
+
+
+class Repeated(OpenSource):
+    """A file of one picture again and again, which may break on the way; counts the pictures that are alive."""
+
+    def __init__(self, image, frames, breaks=False):
+        super().__init__()
+        height, width, _ = image.shape
+        self.info = SourceInfo("repeated", width, height, Fraction(25), frames, frames / 25, False, False)
+        self._image, self._breaks = image, breaks
+        self._alive = []
+        self.most = 0
+
+    def _frames(self):
+        for number in range(self.info.frame_count):
+            image = self._image.copy()
+            self._alive = [each for each in self._alive if each() is not None] + [weakref.ref(image)]
+            self.most = max(self.most, len(self._alive))
+            yield Frame(image, number, number / 25)
+            del image
+        if self._breaks:
+            raise SourceError("repeated: it broke; mend it")
+
+    def close(self):
+        self._is_open = False
+
+
+@pytest.mark.parametrize("keyframes", [KeyframeConfig(), KeyframeConfig(interval=10)])
+def test_all_frames_before_an_error_come_before_it(frames, keyframes):
+    detector = VideoDetector(backend="onnx", keyframes=keyframes)
+    seen = []
+    with pytest.raises(SourceError, match="it broke"):
+        seen.extend(frame.index for frame, _ in detector.stream(Repeated(frames[0].image, 28, breaks=True)))
+    assert seen == list(range(28))
+
+
+@pytest.mark.parametrize("interval", [1, 5, 30])
+def test_few_frames_are_in_memory_whatever_the_interval_and_the_number_of_streams(frames, interval):
+    detector = VideoDetector(backend="onnx", keyframes=KeyframeConfig(interval=interval))
+    ahead = detector.backend.concurrency * 5 + 6
+    sources = [Repeated(frames[0].image, 70) for _ in range(3)]
+    for together in zip(*(detector.stream(source) for source in sources), strict=True):
+        assert len({frame.index for frame, _ in together}) == 1
+    for source in sources:
+        assert source.most <= ahead + interval

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from itertools import pairwise
 
 import pytest
@@ -60,19 +61,27 @@ def test_it_looks_more_often_where_the_picture_changes_more() -> None:
     assert len(lively) >= 4
 
 
-def held(network: float, rest: float, target: float, interval: int = 1) -> tuple[SpeedControl, KeyframeClock]:
-    """Run a control against a machine that takes so many seconds a look and a frame."""
+def held(
+    network: float, rest: float, target: float, interval: int = 1, delay: int = 0
+) -> tuple[SpeedControl, KeyframeClock]:
+    """Run a control on a machine that takes so many seconds a look and a frame, some frames after decisions."""
     config = KeyframeConfig(target_fps=target, interval=interval)
     clock = KeyframeClock(config)
     control = SpeedControl(clock, config)
-    for _ in range(3000):
-        control.passed(1, rest + network * clock.looks(1.0))
+    under_way: deque[tuple[float, bool]] = deque()
+    for _ in range(4000):
+        under_way.append((clock.pace, clock.looks(1.0)))
+        if len(under_way) > delay:
+            pace, looks = under_way.popleft()
+            control.passed(pace, rest + network * looks)
     return control, clock
 
 
-@given(st.floats(0.001, 0.5), st.floats(0.0, 0.02), st.floats(1, 40))
-def test_a_target_that_can_be_held_is_held_with_looks_to_spare(network: float, rest: float, target: float) -> None:
-    control, clock = held(network, rest, target)
+@given(st.floats(0.001, 0.5), st.floats(0.0, 0.02), st.floats(1, 40), st.integers(0, 30))
+def test_a_target_that_can_be_held_is_held_with_looks_to_spare(
+    network: float, rest: float, target: float, delay: int
+) -> None:
+    control, clock = held(network, rest, target, delay=delay)
     # With a tenth of room on either side; what lies between is not asked here.
     if rest + network / MOST_INTERVAL < 0.9 / target:
         assert control.held_fps is None
@@ -84,12 +93,68 @@ def test_a_target_that_can_be_held_is_held_with_looks_to_spare(network: float, r
         assert control.held_fps < target
 
 
+def test_what_can_be_held_again_is_not_told_as_missed() -> None:
+    control, clock = held(0.5, 0.1, 25)
+    assert control.held_fps == pytest.approx(8.6, abs=0.5)
+    for _ in range(2000):
+        control.passed(clock.pace, 0.001)
+    assert control.held_fps is None
+    assert clock.pace == 1
+
+
+def live(network: float, source_fps: float, target: float, frames: int = 3000) -> tuple[float, float]:
+    """Run a control on a live source that drops what finds no room; return the share handled, and the pace."""
+    config = KeyframeConfig(target_fps=target)
+    clock = KeyframeClock(config)
+    control = SpeedControl(clock, config)
+    debt = handled = dropped = 0.0
+    lost = 0
+    for number in range(frames):
+        if debt > 6 / source_fps:  # so many frames are under way: no room for another
+            debt -= 1 / source_fps
+            lost += 1
+            dropped += number >= frames / 2
+            continue
+        handled += number >= frames / 2
+        pace, looks = clock.pace, clock.looks(1.0)
+        debt = max(debt + network * looks - 1 / source_fps, 0.0)
+        control.passed(pace, (1 + lost) / source_fps, network=network * looks, dropped=lost)
+        lost = 0
+    return handled / (handled + dropped), clock.pace
+
+
+@pytest.mark.parametrize("network", [0.01, 0.1, 0.2])
+def test_a_live_source_is_followed_whole_where_the_pace_allows_it(network: float) -> None:
+    share, pace = live(network, 25, 25)
+    assert share > 0.97
+    assert min(1, 0.5 * 0.04 / network) <= pace <= min(1.0, 1.1 * 0.04 / network)
+
+
+def test_a_slow_live_source_is_looked_at_in_every_frame() -> None:
+    share, pace = live(0.02, 5, 30)
+    assert (share, pace) == (1.0, 1.0)
+
+
+def test_a_look_is_put_off_while_there_is_nothing_to_see() -> None:
+    clock = KeyframeClock(KeyframeConfig(interval=3))
+    assert [clock.looks(put_off=number in (3, 4)) for number in range(9)] == [
+        True, False, False, False, False, True, False, False, True,
+    ]  # fmt: skip
+
+
+def test_a_cut_does_not_make_what_follows_look_calm() -> None:
+    clock = KeyframeClock(KeyframeConfig(target_fps=30))
+    clock.pace = 0.25
+    found = looks(clock, [2.0] * 200 + [90.0] + [2.0] * 40, frozenset([200]))
+    assert len([number for number in found if number > 200]) == 10
+
+
 def test_the_interval_is_the_least_with_a_target() -> None:
     _, clock = held(0.001, 0.001, 5, interval=4)
     assert clock.pace == 0.25
 
 
-@pytest.mark.parametrize("value", [0, -1, MOST_INTERVAL + 1, 2.5])
+@pytest.mark.parametrize("value", [0, -1, MOST_INTERVAL + 1, 2.5, True, float("nan")])
 def test_an_interval_outside_its_range_is_refused(value: float) -> None:
     with pytest.raises(InvalidConfigError, match="whole number from 1 to 30"):
         KeyframeConfig(interval=value)

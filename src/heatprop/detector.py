@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,6 @@ from typing import TypeAlias
 from heatprop.backends import Backend, Device, Precision, load_model, open_backend
 from heatprop.errors import check_range
 from heatprop.io import VideoSource, open_video
-from heatprop.io.newest import NewestFrames
 from heatprop.keyframes import KeyframeClock, KeyframeConfig, SpeedControl
 from heatprop.pipeline import Workers, map_ahead
 from heatprop.propagation import PropagationConfig
@@ -31,13 +30,13 @@ class StageTimings:
     """Where the time of a detector went, in seconds summed over frames; stages overlap in a stream.
 
     Attributes:
-        frames: how many frames were detected in.
+        frames: how many frames were detected in; with key frames a few more than the stream has given so far.
         decode: reading frames from the source.
         letterbox: scaling frames to the network's input.
-        network: the backend, divided by how many frames were in it at once.
+        network: the backend, divided by how many calls may run at once.
         propagate: propagation, peaks, suppression, boxes, and following boxes between looks.
-        looks: in how many frames the network looked.
-        held_fps: frames a second that were reached, where a target could not be held; None where it could.
+        looks: in how many of these the network looked.
+        held_fps: frames a second that are reached, while a target cannot be held; None otherwise.
     """
 
     frames: int = 0
@@ -113,7 +112,8 @@ class VideoDetector:
     def update(self, image: ImageArray) -> Detections:
         """Detect in the next frame of a video of your own.
 
-        With `keyframes` the network does not look at each; boxes then come from the past look.
+        With `keyframes` the network does not look at each; boxes then come from the past look. For a target the
+        time in this method counts, not that of your loop.
 
         Args:
             image: uint8 ``(H, W, 3)`` RGB. A frame of another size, or after a cut,
@@ -130,8 +130,10 @@ class VideoDetector:
         picture = self._maker.make(image)
         output, seconds = self._infer(picture)
         self.timings.network += seconds
-        (found,) = _push(self._state, picture, output, self.timings)
-        _passed(self._control, perf_counter() - started, self.timings)
+        ((found,),) = _push([self._state], picture, output, self.timings)
+        if self._control is not None:
+            self._control.passed(picture.pace, perf_counter() - started)
+            self.timings.held_fps = self._control.held_fps
         return found
 
     def stream(
@@ -152,40 +154,46 @@ class VideoDetector:
         Raises:
             SourceError: the source cannot be opened, or fails.
         """
-        with _opened(source) as video:
-            state = self._new_state(self.propagation, fills_between=self._fills_between(video))
-            waiting: deque[Frame] = deque()
-            timings = self.timings if timings is None else timings
-            with closing(self._outputs(video, timings)) as outputs:
-                for frame, picture, output in outputs:
-                    waiting.append(frame)
-                    for found in _push(state, picture, output, timings):
-                        yield waiting.popleft(), found
-            for found in state.finish():
-                yield waiting.popleft(), found
+        with closing(self._detected(source, [self.propagation], timings)) as detected:
+            for frame, (found,) in detected:
+                yield frame, found
 
     def stream_compare(
         self, source: Source, *, timings: StageTimings | None = None
     ) -> Generator[tuple[Frame, Detections, Detections], None, None]:
         """Do what `stream` does, and yield besides what the network alone says: frame, alone, propagated.
 
-        The network runs once a frame. Without propagation both are the same.
+        The network runs once for both. Without propagation both are the same.
         """
+        with closing(self._detected(source, [None, self.propagation], timings)) as detected:
+            for frame, (alone, found) in detected:
+                yield frame, alone, found
+
+    def _detected(
+        self, source: Source, ways: Sequence[PropagationConfig | None], timings: StageTimings | None
+    ) -> Generator[tuple[Frame, tuple[Detections, ...]], None, None]:
+        """Yield each frame with what is found in it in several ways."""
+        timings = self.timings if timings is None else timings
         with _opened(source) as video:
-            fills_between = self._fills_between(video)
-            alone, propagated = (
-                self._new_state(config, fills_between=fills_between) for config in (None, self.propagation)
-            )
+            states = [self._new_state(way, fills_between=self._fills_between(video)) for way in ways]
             waiting: deque[Frame] = deque()
-            timings = self.timings if timings is None else timings
+            failure: Exception | None = None
             with closing(self._outputs(video, timings)) as outputs:
-                for frame, picture, output in outputs:
+                while True:
+                    try:
+                        frame, picture, output = next(outputs)
+                    except StopIteration:
+                        break
+                    except Exception as error:  # what was read before it comes first
+                        failure = error
+                        break
                     waiting.append(frame)
-                    unaided = alone.push(picture, output)
-                    for pair in zip(unaided, _push(propagated, picture, output, timings), strict=True):
-                        yield waiting.popleft(), *pair
-            for pair in zip(alone.finish(), propagated.finish(), strict=True):
-                yield waiting.popleft(), *pair
+                    for found in _push(states, picture, output, timings):
+                        yield waiting.popleft(), found
+            for found in zip(*(state.finish() for state in states), strict=True):
+                yield waiting.popleft(), found
+            if failure is not None:
+                raise failure
 
     def _new_state(self, propagation: PropagationConfig | None, *, fills_between: bool) -> VideoState:
         return VideoState(propagation, self.score_threshold, self.card.stride, fills_between=fills_between)
@@ -195,7 +203,7 @@ class VideoDetector:
         maker = PictureMaker(self.card.input, clock, self.forget_at_cuts)
         if clock is None or self.keyframes.target_fps is None:
             return maker, None
-        return maker, SpeedControl(clock, self.keyframes)
+        return maker, SpeedControl(clock, self.keyframes, concurrency=self.backend.concurrency)
 
     def _fills_between(self, video: VideoSource) -> bool:
         fill = self.keyframes.fill
@@ -225,39 +233,30 @@ class VideoDetector:
         more = between * self.backend.concurrency
         work = map_ahead(prepared(), lambda item: self._infer(item[1]), self._workers, more=more)
         with closing(work) as ahead:
-            since, waited = perf_counter(), _waited(video)
+            since, dropped = perf_counter(), video.dropped
             for (frame, picture), (output, seconds), reading in ahead:
                 timings.decode += reading - picture.seconds
                 timings.network += seconds / self._workers.count
                 yield frame, picture, output
                 if control is not None:
-                    now, idle = perf_counter(), _waited(video)
-                    _passed(control, max(now - since - (idle - waited), 0.0), timings)
-                    since, waited = now, idle
+                    now, lost = perf_counter(), video.dropped
+                    network = seconds if video.info.is_live else None
+                    control.passed(picture.pace, now - since, network=network, dropped=lost - dropped)
+                    timings.held_fps = control.held_fps
+                    since, dropped = now, lost
 
 
 def _push(
-    state: VideoState, picture: Picture, output: HeadOutput | None, timings: StageTimings
-) -> list[Detections]:
+    states: Sequence[VideoState], picture: Picture, output: HeadOutput | None, timings: StageTimings
+) -> list[tuple[Detections, ...]]:
+    """Give a frame to each state; return what is finished by it, of each the same frames."""
     started = perf_counter()
-    finished = state.push(picture, output)
+    finished = list(zip(*(state.push(picture, output) for state in states), strict=True))
     timings.frames += 1
     timings.looks += output is not None
     timings.letterbox += picture.seconds
     timings.propagate += perf_counter() - started
     return finished
-
-
-def _passed(control: SpeedControl | None, busy: float, timings: StageTimings) -> None:
-    """Tell the control of a finished frame, and note what it has to say."""
-    if control is not None:
-        control.passed(1, busy)
-        timings.held_fps = control.held_fps
-
-
-def _waited(video: VideoSource) -> float:
-    """Return the seconds that were spent waiting for a live source."""
-    return video.waited if isinstance(video, NewestFrames) else 0.0
 
 
 def _opened(source: Source) -> AbstractContextManager[VideoSource]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
@@ -33,8 +34,8 @@ class KeyframeConfig:
         target_fps: frames a second to hold; None for no target. The network then looks as often as the measured
             speed allows, and rather where the picture changes much. Runs with a target differ from each other.
         fill: frames without a look take their boxes from the "past" look alone, at once; or from the looks
-            "between" which they lie, which is better and comes an interval later. "auto" is "past" for a live
-            source, "between" for others.
+            "between" which they lie, which is better, comes an interval later, and holds the frames of an interval
+            in memory. "auto" is "past" for a live source, "between" for others.
 
     Raises:
         InvalidConfigError: a value lies outside its range.
@@ -53,7 +54,8 @@ class KeyframeConfig:
     fill: Fill = "auto"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.interval, int) or not 1 <= self.interval <= MOST_INTERVAL:
+        is_whole = isinstance(self.interval, Integral) and not isinstance(self.interval, bool)
+        if not is_whole or not 1 <= self.interval <= MOST_INTERVAL:
             raise InvalidConfigError(
                 f"keyframe interval is {self.interval!r}; it must be a whole number from 1 to {MOST_INTERVAL}"
             )
@@ -93,23 +95,21 @@ class KeyframeClock:
         self._phase = 1.0
         self._usual = 0.0
 
-    def looks(self, change: float = 0.0, *, at_once: bool = False) -> bool:
+    def looks(self, change: float = 0.0, *, at_once: bool = False, put_off: bool = False) -> bool:
         """Decide for the next frame.
 
         Args:
             change: how much the picture differs from the last one, in any unit; it counts with a target only.
             at_once: look in any case, as at the beginning of a shot.
+            put_off: rather not, as at a flash or a black frame; a look that is due comes right after it.
         """
         self._since += 1
-        if self._is_adaptive:
+        if self._is_adaptive and not at_once:
             self._usual = _MEMORY * self._usual + (1 - _MEMORY) * change if self._usual else change
             ratio = change / self._usual if self._usual else 1.0
             self._phase += self.pace * min(max(ratio, _LEAST_CHANGE), _MOST_CHANGE)
-            is_due = self._phase >= 1 or self.pace >= 1
-            is_due = (is_due and self._since >= self._interval) or self._since >= MOST_INTERVAL
-        else:
-            is_due = self._since >= self._interval
-        if is_due or at_once:
+        is_due = self._since >= self._interval and (not self._is_adaptive or self._phase >= 1 or self.pace >= 1)
+        if at_once or (is_due and not put_off) or self._since >= MOST_INTERVAL:
             self._since = 0
             self._phase = min(max(self._phase - 1, 0.0), 1.0)
             return True
@@ -117,17 +117,19 @@ class KeyframeClock:
 
 
 class SpeedControl:
-    """Sets the pace of a clock so that a frame rate is held: feedback from what a frame really took.
+    """Sets the pace of a clock so that a frame rate is held: feedback from what frames really took.
 
     Too slow, the pace falls in the proportion that frames took too long, again and again, since only a part of the
-    time is the network's; with time to spare it rises step by step.
+    time is the network's; with time to spare it rises step by step. Of a live source the time between frames says
+    little: there the network's own load counts, and the frames that were dropped.
 
     Args:
         clock: whose pace it sets.
         config: with a target.
+        concurrency: how many frames the network takes at once.
 
     Attributes:
-        held_fps: what was reached, if the target cannot be held even with the fewest looks; None otherwise.
+        held_fps: what is reached, while the target cannot be held even with the fewest looks; None otherwise.
 
     Example:
         The network takes 100 ms, the rest of a frame 5; 30 frames a second leave 33.
@@ -135,43 +137,66 @@ class SpeedControl:
         >>> config = KeyframeConfig(target_fps=30)
         >>> clock = KeyframeClock(config)
         >>> control = SpeedControl(clock, config)
-        >>> for _ in range(40):
-        ...     control.passed(frames=30, busy=30 * (0.005 + 0.1 * clock.pace))
+        >>> for _ in range(1000):
+        ...     control.passed(clock.pace, 0.005 + 0.1 * clock.pace)
         >>> 0.25 < clock.pace < 0.3
         True
     """
 
-    def __init__(self, clock: KeyframeClock, config: KeyframeConfig) -> None:
+    def __init__(self, clock: KeyframeClock, config: KeyframeConfig, *, concurrency: int = 1) -> None:
         if config.target_fps is None:
             raise InvalidConfigError("speed control needs a target_fps; give one")
         self.held_fps: float | None = None
-        self._clock = clock
+        self._clock, self._concurrency = clock, concurrency
         self._most, self._budget = 1 / config.interval, 1 / config.target_fps
-        self._frames, self._busy, self._short = 0, 0.0, 0
+        self._short = 0
+        self._begin_window()
 
-    def passed(self, frames: int, busy: float) -> None:
-        """Count frames that were finished.
+    def _begin_window(self) -> None:
+        self._frames, self._dropped = 0, 0
+        self._seconds, self._network = 0.0, 0.0
+
+    def passed(self, pace: float, seconds: float, *, network: float | None = None, dropped: int = 0) -> None:
+        """Count a frame that was finished.
 
         Args:
-            frames: how many.
-            busy: seconds they took, without those spent waiting for a live source.
+            pace: of the clock when it was decided whether the network looks at it. What was decided at an earlier
+                pace does not count.
+            seconds: since the frame before was finished.
+            network: of a live source, the seconds that the network took for it; None of others.
+            dropped: frames that a live source dropped since.
         """
-        self._frames += frames
-        self._busy += busy
-        is_long = self._busy >= _LEAST_SECONDS or self._frames * self._budget >= _LEAST_SECONDS
-        if not is_long or self._frames < min(_LEAST_LOOKS / self._clock.pace, _MOST_FRAMES):
+        if pace != self._clock.pace:
+            self._begin_window()
             return
-        load = self._busy / self._frames / self._budget  # above 1 the target is missed
-        is_fewest = self._clock.pace <= 1 / MOST_INTERVAL
-        self._short = self._short + 1 if is_fewest and load * _SHORTFALL > 1 else 0
-        if self._short >= _WINDOWS_SHORT:
-            self.held_fps = self._frames / self._busy
+        self._frames += 1
+        self._dropped += dropped
+        self._seconds += seconds
+        self._network += network or 0.0
+        is_long = self._seconds >= _LEAST_SECONDS or self._frames * self._budget >= _LEAST_SECONDS
+        if not is_long or self._frames < min(_LEAST_LOOKS / pace, _MOST_FRAMES):
+            return
+        load = self._load(is_live=network is not None)
+        is_short = pace <= 1 / MOST_INTERVAL and load * _SHORTFALL > 1
+        self._short = self._short + 1 if is_short else 0
+        self.held_fps = self._frames / self._seconds if self._short >= _WINDOWS_SHORT else None
         if load > 1:
-            self._clock.pace /= load
+            pace /= load
         elif load < _CALM:
-            self._clock.pace *= min(_CALM / load if load else _MOST_RISE, _MOST_RISE)
-        self._clock.pace = min(max(self._clock.pace, 1 / MOST_INTERVAL), self._most)
-        self._frames, self._busy = 0, 0.0
+            pace *= min(_CALM / load if load else _MOST_RISE, _MOST_RISE)
+        self._clock.pace = min(max(pace, 1 / MOST_INTERVAL), self._most)
+        self._begin_window()
+
+    def _load(self, *, is_live: bool) -> float:
+        """Return by how much the target is missed, or room is left below 1."""
+        load = self._seconds / self._frames / self._budget
+        if not is_live or not self._seconds:
+            return load
+        load = min(load, self._network / (self._seconds * self._concurrency))
+        if self._dropped:
+            asked = min(self._seconds / self._budget, self._frames + self._dropped)
+            load = max(load, asked / self._frames)
+        return load
 
 
 def change_between(before: NDArray[np.float32] | None, after: NDArray[np.float32]) -> float:

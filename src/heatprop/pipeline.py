@@ -68,7 +68,8 @@ def map_ahead(
         items: read in a thread of its own, which also closes it if it is a generator.
         function: called from `workers` threads at once.
         workers: how many calls run at once, or threads shared with others; then a fair share of them counts.
-        more: items under way beyond that, where `function` has next to nothing to do for some.
+        more: items under way beyond that, where `function` has next to nothing to do for some; of shared threads
+            a fair share of it.
 
     Yields:
         The item, what `function` made of it, and the seconds that reading it took; in the order of `items`.
@@ -82,7 +83,7 @@ def map_ahead(
     """
     shared = workers if isinstance(workers, Workers) else Workers(workers)
     with shared.borrowed() as (pool, share):
-        yield from _map_ahead(items, function, pool, share + 2 + more)
+        yield from _map_ahead(items, function, pool, share + 2 + more * share // shared.count)
 
 
 def _map_ahead(
@@ -99,6 +100,8 @@ def _map_ahead(
             iterator = iter(items)
             while True:
                 slots.acquire()
+                if stopping.is_set():
+                    break
                 started = perf_counter()
                 try:
                     item = next(iterator)

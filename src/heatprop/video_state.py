@@ -31,6 +31,7 @@ class Picture:
         grey: for `heatprop.motion`; None where nothing is followed.
         fitted: how the frame lies in the input.
         starts_shot: whether another shot, or a picture of another shape, begins here.
+        pace: of the clock when it was decided whether the network looks; 1 without a clock.
         seconds: what it took.
     """
 
@@ -38,6 +39,7 @@ class Picture:
     grey: _Grey | None
     fitted: Letterbox
     starts_shot: bool
+    pace: float
     seconds: float
 
 
@@ -54,6 +56,7 @@ class PictureMaker:
         self._form, self._clock, self._forget_at_cuts = form, clock, forget_at_cuts
         self._fitted: Letterbox | None = None
         self._thumbnail: NDArray[np.float32] | None = None
+        self._is_blank = False
 
     def make(self, image: ImageArray) -> Picture:
         """Make the next frame ready: uint8 ``(H, W, 3)`` RGB."""
@@ -62,20 +65,27 @@ class PictureMaker:
         network_input = letterbox(image, fitted)
         small = thumbnail(image)
         starts_shot = self._fitted is not None and self._is_another_shot(fitted, small)
-        looks, grey = True, None
+        looks, grey, pace = True, None, 1.0
+        blank = is_blank(small)
         if self._clock is not None:
-            looks = self._clock.looks(change_between(self._thumbnail, small), at_once=starts_shot)
+            pace = self._clock.pace
+            looks = self._clock.looks(
+                change_between(self._thumbnail, small),
+                at_once=starts_shot or self._fitted is None or (self._is_blank and not blank),
+                put_off=blank,
+            )
             grey = grey_picture(network_input)
         # A flash or a black frame ends no shot: what comes after it is compared with what was before.
-        if fitted != self._fitted or not is_blank(small):
-            self._fitted, self._thumbnail = fitted, small
-        return Picture(network_input[None] if looks else None, grey, fitted, starts_shot, perf_counter() - started)
+        if fitted != self._fitted or not blank:
+            self._fitted, self._thumbnail, self._is_blank = fitted, small, blank
+        seconds = perf_counter() - started
+        return Picture(network_input[None] if looks else None, grey, fitted, starts_shot, pace, seconds)
 
     def _is_another_shot(self, fitted: Letterbox, small: NDArray[np.float32]) -> bool:
         last = self._thumbnail
         if fitted != self._fitted or last is None:
             return True
-        if not self._forget_at_cuts or is_blank(small) or is_blank(last):
+        if not self._forget_at_cuts or is_blank(small) or self._is_blank:
             return False
         return is_cut(last, small)
 
@@ -119,7 +129,9 @@ class VideoState:
             self._last, self._moved, self._forward, self._before = Detections.empty(), _NO_BOXES, [], None
             if self._propagator is not None:
                 self._propagator.reset()
-        self._follow(picture)
+        if output is None or self._forward:
+            self._follow(picture)
+        self._before = picture
         if output is None:
             self._waiting.append(picture)
             return finished if self._fills_between else finished + self.finish()
@@ -127,7 +139,7 @@ class VideoState:
         found = self._look(output)
         if self._waiting:
             between = fill_between(self._last, self._forward, found, lambda boxes: self._back(picture, boxes))
-            finished += [self._shown(*each) for each in zip(between, self._waiting, strict=True)]
+            finished += [self._filled(*each) for each in zip(between, self._waiting, strict=True)]
         finished.append(self._shown(found, picture))
         self._last, self._moved, self._waiting, self._forward = found, found.boxes, [], []
         return finished
@@ -137,7 +149,7 @@ class VideoState:
         boxes = self._forward[len(self._forward) - len(self._waiting) :]
         last = self._last
         finished = [
-            self._shown(Detections(each, last.scores, last.labels, last.lengths), picture)
+            self._filled(Detections(each, last.scores, last.labels, last.lengths), picture)
             for each, picture in zip(boxes, self._waiting, strict=True)
         ]
         self._waiting = []
@@ -150,7 +162,7 @@ class VideoState:
 
     def _follow(self, picture: Picture) -> None:
         """Let the boxes of the last look go on to this frame."""
-        before, self._before = self._before, picture
+        before = self._before
         if before is not None and before.grey is not None and picture.grey is not None:
             self._moved = self._followed(before.grey, picture.grey, self._moved)
             self._forward.append(self._moved)
@@ -177,6 +189,12 @@ class VideoState:
         width, was = now[:, 2] - now[:, 0], before[:, 2] - before[:, 0]
         growth = np.divide(width, was, out=np.ones(len(now), np.float32), where=was > 0)
         self._propagator.move(shifts, growth)
+
+    def _filled(self, found: Detections, picture: Picture) -> Detections:
+        """Return what is shown of a frame without a look: nothing that has left the picture."""
+        shown = self._shown(found, picture)
+        width, height = (shown.boxes[:, 2:] - shown.boxes[:, :2]).T
+        return shown.select((width > 0) & (height > 0))
 
     def _shown(self, found: Detections, picture: Picture) -> Detections:
         shown = found.select(found.scores >= self._score_threshold)

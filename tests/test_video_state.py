@@ -1,0 +1,163 @@
+"""One video: its shots, its looks, and frames and detections that keep together."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from heatprop.keyframes import KeyframeClock, KeyframeConfig
+from heatprop.letterbox import InputFormat
+from heatprop.propagation import PropagationConfig
+from heatprop.types import Detections, HeadOutput
+from heatprop.video_state import Picture, PictureMaker, VideoState
+
+FORM = InputFormat(longest_side=128, multiple=32)
+SIDE = 128
+
+
+def scene(x: float, seed: int = 0) -> np.ndarray:
+    """Return a picture with a patch at x that has detail, on a plain ground that is no blank."""
+    image = np.full((SIDE, SIDE, 3), 90, np.uint8)
+    image[: SIDE // 2] = 160
+    patch = cv2.GaussianBlur(np.random.default_rng(seed).integers(0, 255, (32, 32, 3), np.uint8), (5, 5), 1.5)
+    left = round(x)
+    image[40:72, left : left + 32] = cv2.normalize(patch, None, 0, 255, cv2.NORM_MINMAX)
+    return image
+
+
+def seen(x: float | None) -> HeadOutput:
+    """Return what a network says of the patch: its middle, 8 x 8 cells; or nothing."""
+    heatmap = np.zeros((1, SIDE // 4, SIDE // 4), np.float32)
+    if x is not None:
+        heatmap[0, 14, round((x + 16) / 4)] = 0.8
+    return HeadOutput(heatmap, np.full((2, SIDE // 4, SIDE // 4), 8, np.float32))
+
+
+def go_through(
+    images: list[np.ndarray],
+    says: list[float | None],
+    keyframes: KeyframeConfig,
+    propagation: PropagationConfig | None = None,
+    *,
+    forget_at_cuts: bool = True,
+) -> tuple[list[Detections], list[int]]:
+    """Return the detections of each frame, and the numbers of those with a look."""
+    maker = PictureMaker(FORM, KeyframeClock(keyframes), forget_at_cuts)
+    state = VideoState(propagation, 0.05, 4, fills_between=keyframes.fill == "between")
+    found: list[Detections] = []
+    looks = []
+    for number, (image, x) in enumerate(zip(images, says, strict=True)):
+        picture: Picture = maker.make(image)
+        if picture.network_input is not None:
+            looks.append(number)
+        found += state.push(picture, None if picture.network_input is None else seen(x))
+        assert len(found) <= number + 1
+    found += state.finish()
+    assert len(found) == len(images)
+    return found, looks
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.integers(1, 7),
+    st.sampled_from(["past", "between"]),
+    st.integers(1, 20),
+    st.booleans(),
+)
+def test_every_frame_has_its_own_detections(interval: int, fill: str, frames: int, propagates: bool) -> None:
+    places = [10 + 2.0 * number for number in range(frames)]
+    config = KeyframeConfig(interval=interval, fill=fill)
+    propagation = PropagationConfig() if propagates else None
+    found, looks = go_through([scene(x) for x in places], places, config, propagation)
+    assert looks == list(range(0, frames, interval))
+    for x, each in zip(places, found, strict=True):
+        assert len(each) == 1
+        centre = (each.boxes[0, 0] + each.boxes[0, 2]) / 2
+        assert centre == pytest.approx(x + 16, abs=5)
+
+
+def test_lengths_count_looks() -> None:
+    places = [20.0] * 9
+    found, _ = go_through([scene(20)] * 9, places, KeyframeConfig(interval=3, fill="past"), PropagationConfig())
+    assert [each.lengths.tolist() for each in found] == [[1]] * 3 + [[2]] * 3 + [[3]] * 3
+
+
+def test_propagation_follows_what_moves_further_than_its_radius_between_looks() -> None:
+    places = [10 + 6.0 * number for number in range(13)]  # 9 cells in 6 frames
+    says = [x if number != 12 else None for number, x in enumerate(places)]
+    found, looks = go_through(
+        [scene(x) for x in places], says, KeyframeConfig(interval=6, fill="past"), PropagationConfig(alpha=0.9)
+    )
+    assert looks == [0, 6, 12]
+    assert found[6].lengths.tolist() == [2]
+    assert found[12].lengths.tolist() == [3]  # carried where the network said nothing
+    assert (found[12].boxes[0, 0] + found[12].boxes[0, 2]) / 2 == pytest.approx(places[12] + 16, abs=8)
+
+
+@pytest.mark.parametrize("fill", ["past", "between"])
+def test_a_shot_begins_with_a_look_and_what_was_before_does_not_reach_into_it(fill: str) -> None:
+    other = scene(60)[::-1]
+    images, says = [scene(20)] * 4 + [np.ascontiguousarray(other)] * 4, [20.0] * 4 + [None] * 4
+    found, looks = go_through(images, says, KeyframeConfig(interval=30, fill=fill), PropagationConfig())
+    assert looks == [0, 4]
+    assert [len(each) for each in found] == [1] * 4 + [0] * 4
+
+
+@pytest.mark.parametrize("fill", ["past", "between"])
+def test_a_picture_of_another_size_begins_anew(fill: str) -> None:
+    wide = np.ascontiguousarray(cv2.resize(scene(20), (256, 128)))
+    found, looks = go_through(
+        [scene(20)] * 3 + [wide] * 3, [20.0] * 6, KeyframeConfig(interval=30, fill=fill), PropagationConfig()
+    )
+    assert looks == [0, 3]
+    assert [each.lengths.tolist() for each in found] == [[1]] * 6
+
+
+def test_a_video_that_begins_black_is_looked_at_when_it_begins() -> None:
+    black = np.zeros((SIDE, SIDE, 3), np.uint8)
+    found, looks = go_through(
+        [black] * 3 + [scene(20)] * 5, [None] * 3 + [20.0] * 5, KeyframeConfig(interval=30, fill="past")
+    )
+    assert looks == [0, 3]
+    assert [len(each) for each in found] == [0] * 3 + [1] * 5
+
+
+def test_a_look_that_is_due_at_a_flash_comes_after_it() -> None:
+    flash = np.full((SIDE, SIDE, 3), 255, np.uint8)
+    images = [scene(20)] * 3 + [flash] + [scene(20)] * 3
+    says = [20.0] * 3 + [None] + [20.0] * 3
+    found, looks = go_through(images, says, KeyframeConfig(interval=3, fill="past"), PropagationConfig())
+    assert looks == [0, 4]
+    assert [len(each) for each in found] == [1] * 7
+
+
+def test_what_leaves_the_picture_is_not_shown_between_looks() -> None:
+    places = [90.0, 96.0, 96.0, 96.0]
+    images = [np.roll(scene(20), 70 + 12 * number, axis=1) for number in range(4)]
+    found, _ = go_through(images, places, KeyframeConfig(interval=30, fill="past"))
+    for each in found:
+        assert ((each.boxes[:, 2:] - each.boxes[:, :2]) > 0).all()
+
+
+def test_a_target_that_lets_the_network_look_at_each_frame_changes_nothing() -> None:
+    places = [10 + 2.0 * number for number in range(12)]
+    images = [scene(x) for x in places]
+    with_target, looks = go_through(images, places, KeyframeConfig(target_fps=1, fill="past"), PropagationConfig())
+    usual, _ = go_through(images, places, KeyframeConfig(), PropagationConfig())
+    assert looks == list(range(12))
+    for one, other in zip(with_target, usual, strict=True):
+        np.testing.assert_array_equal(one.boxes, other.boxes)
+        np.testing.assert_array_equal(one.scores, other.scores)
+
+
+def test_between_looks_motion_is_not_lost_on_the_way() -> None:
+    places = [10.0, 30.0, 32.0, 34.0, 36.0]  # it jumps, then creeps
+    found, looks = go_through([scene(x) for x in places], places, KeyframeConfig(interval=4, fill="between"))
+    assert looks == [0, 4]
+    centres = [float(each.boxes[0, 0] + each.boxes[0, 2]) / 2 for each in found]
+    assert all(a < b + 1 for a, b in pairwise(centres))
