@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import TypeAlias
 
 from heatprop.backends import Backend, Device, Precision, load_model, open_backend
-from heatprop.errors import check_range
+from heatprop.errors import InvalidConfigError, check_range
 from heatprop.io import VideoSource, open_video
 from heatprop.keyframes import KeyframeClock, KeyframeConfig, SpeedControl
 from heatprop.pipeline import Workers, map_ahead
@@ -92,6 +92,10 @@ class VideoDetector:
         keyframes: KeyframeConfig = KeyframeConfig(),
     ) -> None:
         check_range("score_threshold", score_threshold, 0, 1)
+        if not isinstance(keyframes, KeyframeConfig):
+            raise InvalidConfigError(
+                f"keyframes is {keyframes!r}; give a KeyframeConfig, such as KeyframeConfig(interval=3)"
+            )
         loaded = load_model(model)
         self.card = loaded.card
         self.propagation = propagation
@@ -234,16 +238,21 @@ class VideoDetector:
         work = map_ahead(prepared(), lambda item: self._infer(item[1]), self._workers, more=more)
         with closing(work) as ahead:
             since, dropped = perf_counter(), video.dropped
+            # While the pipeline fills, a frame takes longer than it does later.
+            filling = self._workers.count + 2 + more
             for (frame, picture), (output, seconds), reading in ahead:
                 timings.decode += reading - picture.seconds
                 timings.network += seconds / self._workers.count
                 yield frame, picture, output
-                if control is not None:
+                filling -= 1
+                if control is not None and filling < 0:
                     now, lost = perf_counter(), video.dropped
                     network = seconds if video.info.is_live else None
                     control.passed(picture.pace, now - since, network=network, dropped=lost - dropped)
                     timings.held_fps = control.held_fps
                     since, dropped = now, lost
+                elif not filling:
+                    since, dropped = perf_counter(), video.dropped
 
 
 def _push(

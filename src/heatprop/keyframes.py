@@ -17,7 +17,7 @@ MOST_INTERVAL = 30
 _LEAST_SECONDS = 0.5  # of a window of the control
 _MOST_FRAMES = 60
 _LEAST_LOOKS = 4  # in a window, so that one more or less does not matter much
-_CALM, _MOST_RISE = 0.95, 1.25
+_CALM, _MOST_RISE = 0.95, 4.0
 _SHORTFALL = 0.95
 _WINDOWS_SHORT = 2
 _LEAST_CHANGE, _MOST_CHANGE = 0.5, 2.0
@@ -120,8 +120,8 @@ class SpeedControl:
     """Sets the pace of a clock so that a frame rate is held: feedback from what frames really took.
 
     Too slow, the pace falls in the proportion that frames took too long, again and again, since only a part of the
-    time is the network's; with time to spare it rises step by step. Of a live source the time between frames says
-    little: there the network's own load counts, and the frames that were dropped.
+    time is the network's; with time to spare it rises in the same way, and for that reason never too far. Of a
+    live source the time between frames says little: there the network's own load counts, and what was dropped.
 
     Args:
         clock: whose pace it sets.

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from heatprop.types import FloatArray, ImageArray
 
-# docs/log.md says what other values gave.
+# docs/decisions/016-key-frames.md says what other values gave.
 GREY_SCALE = 0.5  # of the network's input
 _MOST_FOLLOWED = 24
 _POINTS = 4  # a side of the grid in each box

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Protocol, Union, cast
 
 import tyro
 
-from heatprop.cli.messages import close_standard_output, error
+from heatprop.cli.messages import close_standard_output, error, say
 from heatprop.cli.usage import UsageError, check_command, parse_quietly
 from heatprop.errors import HeatpropError
 
@@ -60,6 +60,9 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:
         close_standard_output()
         return 0
+    except KeyboardInterrupt:  # before a command was ready for it: nothing is begun
+        say("heatprop: interrupted; nothing is written")
+        return 130
     except (HeatpropError, MemoryError, OSError) as problem:
         return _fail(problem)
 

@@ -164,7 +164,10 @@ class DetectJob:
     ) -> None:
         """Go through the frames."""
         outputs.begin(
-            self._header(video, detector), mark_new=detector.propagation is not None, rescored=self.seq_nms
+            self._header(video, detector),
+            # Between looks lengths stand still, and say nothing of what is new.
+            mark_new=detector.propagation is not None and detector.keyframes.looks_everywhere,
+            rescored=self.seq_nms,
         )
         frames = host.interrupts.watch(self._frames(detector, video, timings, host.notify))
 

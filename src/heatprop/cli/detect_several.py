@@ -120,8 +120,9 @@ class _Tally:
         if outcome.summary is not None and not self.quiet:
             for line in outcome.summary.lines():
                 say(line)
-            if is_cut_short:
-                say("  cut short by the interrupt")
+        if outcome.summary is not None and is_cut_short:
+            # Also when quiet: nothing else tells it from a whole one.
+            say(f"heatprop: {outcome.summary.name}: cut short by the interrupt")
         for problem in outcome.problems:
             error(problem)
 
