@@ -78,3 +78,13 @@ def test_any_numbers_of_objects_give_every_frame_by_falling_score(steps: int, ou
     for frame in frames:
         assert max(ours, theirs) <= len(frame) <= ours + theirs
         assert (np.diff(frame.scores) <= 0).all()
+
+
+def test_what_is_too_weak_to_be_shown_anywhere_is_not_followed() -> None:
+    first, last = Detections(boxes_at(0), [0.2], [0]), Detections(boxes_at(200), [0.2], [0])
+
+    def follow_back(boxes: np.ndarray) -> list[np.ndarray]:
+        raise AssertionError(f"followed {boxes}")
+
+    (middle,) = fill_between(first, stays(first.boxes, 2), last, follow_back, least_score=0.3)
+    assert len(middle) == 0

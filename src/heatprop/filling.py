@@ -15,7 +15,12 @@ Following = Sequence[FloatArray]
 
 
 def fill_between(
-    first: Detections, forward: Following, last: Detections, follow_back: Callable[[FloatArray], Following]
+    first: Detections,
+    forward: Following,
+    last: Detections,
+    follow_back: Callable[[FloatArray], Following],
+    *,
+    least_score: float = 0.0,
 ) -> list[Detections]:
     """Return the detections of the frames between two looks.
 
@@ -29,6 +34,7 @@ def fill_between(
         last: of the last look; boxes on the same grid.
         follow_back: follows boxes ``(M, 4)`` from the last look backwards through the ``K - 1`` frames before it,
             the nearest first.
+        least_score: objects of one look alone with less are left out, as their score only falls.
 
     Returns:
         ``K - 1`` frames, each by falling score.
@@ -45,8 +51,8 @@ def fill_between(
     if steps < 2:
         return []
     ours, theirs = _matched(forward[-1], first.labels, last)
-    gone = np.setdiff1d(np.arange(len(first)), ours)
-    new = np.setdiff1d(np.arange(len(last)), theirs)
+    gone = np.setdiff1d(np.flatnonzero(first.scores >= least_score), ours)
+    new = np.setdiff1d(np.flatnonzero(last.scores >= least_score), theirs)
     backward = follow_back(last.boxes[new])[::-1] if len(new) else [last.boxes[new]] * (steps - 1)
     error = last.boxes[theirs] - forward[-1][ours]
     labels = np.concatenate([first.labels[ours], first.labels[gone], last.labels[new]])

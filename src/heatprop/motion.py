@@ -15,7 +15,7 @@ from heatprop.types import FloatArray, ImageArray
 
 # docs/decisions/016-key-frames.md says what other values gave.
 GREY_SCALE = 0.5  # of the network's input
-_MOST_FOLLOWED = 24
+_MOST_FOLLOWED = 16
 _POINTS = 4  # a side of the grid in each box
 _WINDOW = (11, 11)
 _LEVELS = 2
@@ -42,7 +42,7 @@ def grey_picture(network_input: ImageArray) -> NDArray[np.uint8]:
 def follow_boxes(before: NDArray[np.uint8], after: NDArray[np.uint8], boxes: FloatArray) -> FloatArray:
     """Return where boxes are in the next picture.
 
-    The first 24 are followed, so bring the likeliest first; the others go with the nearest of those. A box whose
+    The first 16 are followed, so bring the likeliest first; the others go with the nearest of those. A box whose
     points are lost stays.
 
     Args:

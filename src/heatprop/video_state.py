@@ -138,7 +138,13 @@ class VideoState:
         self._move_carried()
         found = self._look(output)
         if self._waiting:
-            between = fill_between(self._last, self._forward, found, lambda boxes: self._back(picture, boxes))
+            between = fill_between(
+                self._last,
+                self._forward,
+                found,
+                lambda boxes: self._back(picture, boxes),
+                least_score=self._score_threshold,
+            )
             finished += [self._filled(*each) for each in zip(between, self._waiting, strict=True)]
         finished.append(self._shown(found, picture))
         self._last, self._moved, self._waiting, self._forward = found, found.boxes, [], []
