@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from heatprop.boxes import iou
 from heatprop.datasets.annotations import VideoDataset
 from heatprop.drawing import draw
 from heatprop.errors import SourceError
@@ -19,6 +20,7 @@ from heatprop.types import Detections
 
 _WIDTH = 480  # pixels
 _QUALITY = 80
+_AT_ITS_PLACE = 0.3  # overlap; in the frames before and after it has moved a little
 
 
 def picture_scenes(
@@ -52,7 +54,7 @@ def picture_scenes(
                 shown = found.select(found.scores >= threshold)
                 file = f"scene-{number}-{place}-{name}.jpg"
                 drawn[file] = _jpeg(image, shown, dataset.classes)
-                step |= {name: file, f"{name}_says": _words(found, scene.label, dataset.classes)}
+                step |= {name: file, f"{name}_says": _words(found, scene, dataset.classes)}
             steps.append(step)
         else:
             pictures |= drawn
@@ -93,7 +95,9 @@ def _jpeg(image: np.ndarray[Any, np.dtype[np.uint8]], found: Detections, classes
     return encoded.tobytes()
 
 
-def _words(found: Detections, label: int, classes: Sequence[str]) -> str:
-    """Say how sure a method is of a class in a frame."""
-    scores = found.scores[found.labels == label]
-    return f"{classes[label]} {scores.max():.2f}" if len(scores) else f"no {classes[label]}"
+def _words(found: Detections, scene: Scene, classes: Sequence[str]) -> str:
+    """Say how sure a method is of what the scene is about, in a frame: of its class, at about its place."""
+    is_there = iou(found.boxes, np.array([scene.box], np.float32)) >= _AT_ITS_PLACE
+    scores = found.scores[(found.labels == scene.label) & is_there]
+    name = classes[scene.label]
+    return f"{name} there {scores.max():.2f}" if len(scores) else f"no {name} there"
