@@ -101,12 +101,12 @@ def mixed(rows: Sequence[ComparisonRow], choice: Sequence[int]) -> ComparisonRow
     return replace(rows[choice[0]], by_video=by_video, milliseconds=milliseconds)
 
 
-def measure_real(measurement: Measurement, settings: ComparisonSettings) -> list[Chosen]:
+def measure_real(measurement: Measurement, settings: ComparisonSettings, tried: Sequence[Family]) -> list[Chosen]:
     """Return the methods on real clips, tuned by leaving each clip out."""
     heads = head_methods()
     plain = measurement.rows([*heads, *(head.with_seq_nms() for head in heads)])
     result = [Chosen(row) for row in plain]
-    for family in families():
+    for family in tried:
         rows = measurement.rows(family.candidates)
         choice = leave_one_out(rows, ("AP50", "AP75"))
         words = tuple(family.settings[number] for number in choice)
@@ -120,12 +120,12 @@ def measure_real(measurement: Measurement, settings: ComparisonSettings) -> list
     return [replace(each, row=over_clips(each.row, settings)) for each in result]
 
 
-def measure_synthetic(measurement: Measurement, tuning: Measurement) -> list[Chosen]:
+def measure_synthetic(measurement: Measurement, tuning: Measurement, tried: Sequence[Family]) -> list[Chosen]:
     """Return the methods on the synthetic benchmark, tuned on another split."""
     heads = head_methods()
     plain = measurement.rows([*heads, *(head.with_seq_nms() for head in heads)])
     result = [Chosen(row) for row in plain]
-    for family in families():
+    for family in tried:
         worth = [row.value("mAP") for row in tuning.rows(family.candidates)]
         best = int(np.argmax(worth))
         chosen, words = family.candidates[best], (family.settings[best],)
@@ -207,12 +207,17 @@ def main() -> None:
     parser.add_argument("--tune-cache", type=Path, help="cache of the synthetic split to tune on")
     parser.add_argument("--tune-split", default="val")
     parser.add_argument("--tune-videos", type=int, help="tune on the first so many videos; left out: on all")
+    parser.add_argument(
+        "--only", action="append", help="of the methods with settings only those whose name has this"
+    )
     parser.add_argument("--shown-from", type=float, default=SHOWN_FROM)
     parser.add_argument("--resamples", type=int, default=ComparisonSettings.resamples)
     parser.add_argument("--jobs", type=int, default=1, help="processes; times are best measured with 1")
     arguments = parser.parse_args()
     if arguments.data == "synthetic" and arguments.tune_cache is None:
         parser.error("synthetic needs --tune-cache")
+    parts: list[str] = arguments.only or [""]
+    tried = [family for family in families() if any(part in family.title for part in parts)]
     settings = ComparisonSettings(
         metric="coco" if arguments.data == "real" else "official",
         shown_from=arguments.shown_from,
@@ -224,7 +229,7 @@ def main() -> None:
     causes: dict[str, NDArray[np.bool_]] = {}
     if arguments.data == "real":
         measurement = Measurement(dataset, cache, settings, arguments.jobs)
-        chosen = measure_real(measurement, settings)
+        chosen = measure_real(measurement, settings, tried)
     else:
         causes = {name: at for name, at in read_causes(dataset, split).items() if at.any()}
         measurement = Measurement(dataset, cache, settings, arguments.jobs, causes)
@@ -232,7 +237,7 @@ def main() -> None:
         tune_cache = _open(arguments.tune_cache, other, arguments.tune_split)
         part = first_videos(other, arguments.tune_videos)
         tuning = Measurement(part, tune_cache, replace(settings, resamples=1), arguments.jobs)
-        chosen = measure_synthetic(measurement, tuning)
+        chosen = measure_synthetic(measurement, tuning, tried)
 
     print(f"{dataset.frame_count} frames of {len(dataset.videos)} videos, {cache.manifest.model}, ", end="")
     print(f"{cache.manifest.backend}; in brackets the difference to the network alone and its 95 % interval\n")

@@ -38,10 +38,10 @@ def families() -> list[Family]:
         PropagationConfig.paper(),
         *(PropagationConfig(radius=radius, alpha=alpha) for radius, alpha in balances),
     ]
-    online = [SeqBboxConfig(), *(SeqBboxConfig(min_iou=iou) for iou in (0.0, 0.1, 0.2, 0.4, 0.5))]
+    online = [SeqBboxConfig(), *(SeqBboxConfig(min_iou=iou) for iou in (0.0, 0.1, 0.2, 0.4, 0.5, 0.6))]
     offline = [
         SeqBboxConfig(),
-        *(SeqBboxConfig(min_iou=iou, max_gap=gap) for iou, gap in product((0.1, 0.3, 0.5), (0, 2, 5, 10))),
+        *(SeqBboxConfig(min_iou=iou, max_gap=gap) for iou, gap in product((0.1, 0.3, 0.5, 0.6), (0, 2, 5, 10))),
     ]
     found = [
         Family(
@@ -60,7 +60,7 @@ def families() -> list[Family]:
 
 
 def _bytetrack_settings() -> list[ByteTrackSettings]:
-    grid = product((0.6, 0.3, 0.1), (0.1, 0.3, 0.5), (2, 5), (False, True))
+    grid = product((0.6, 0.3, 0.1), (0.1, 0.3), (2, 5), (False, True))
     return [
         ByteTrackSettings(),
         *(
@@ -77,7 +77,7 @@ def _bytetrack_settings() -> list[ByteTrackSettings]:
 
 
 def _norfair_settings() -> list[NorfairSettings]:
-    grid = product((0.5, 0.7), ((15, None), (15, 0), (5, 2), (3, 0)), (0.1, 0.25), (False, True))
+    grid = product((0.5, 0.7), ((15, 0), (5, 2), (3, 0)), (0.1, 0.25), (False, True))
     return [
         NorfairSettings(),
         *(
