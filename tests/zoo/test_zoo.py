@@ -18,7 +18,8 @@ from heatprop import zoo
 from heatprop.errors import ModelError
 from heatprop.letterbox import InputFormat
 from heatprop.zoo.card import METADATA_KEY, ModelCard
-from heatprop.zoo.metadata import NotOnnxError, read_metadata
+from heatprop.zoo.metadata import NotOnnxError, has_fixed_sides, read_metadata
+from heatprop.zoo.openvino_xml import NotOpenVinoError, xml_has_fixed_sides
 
 ZOO = Path(zoo.__file__).parent
 CARD = zoo.load("mb3-coco").card
@@ -129,6 +130,54 @@ def test_no_bytes_crash_the_reader(tmp_path_factory: pytest.TempPathFactory, con
     path.write_bytes(content)
     with suppress(NotOnnxError):
         assert isinstance(read_metadata(path), dict)
+
+
+@pytest.mark.parametrize(
+    ("shape", "is_fixed"),
+    [
+        (["n", 3, "h", "w"], False),
+        ([1, 3, "h", "w"], False),
+        ([None, None, None, None], False),
+        (["n", 3, 288, 512], True),
+        (["n", 3, "h", 512], True),
+        (["n", 3, 288, None], True),
+        (None, False),
+    ],
+)
+def test_an_onnx_file_says_whether_its_input_has_a_set_size(
+    tmp_path: Path, shape: list[int | str | None] | None, is_fixed: bool
+) -> None:
+    images = helper.make_tensor_value_info("images", TensorProto.FLOAT, shape)
+    # Old files list weights among the inputs.
+    weights = helper.make_tensor_value_info("weights", TensorProto.FLOAT, [8, 3, 3, 3])
+    result = helper.make_tensor_value_info("same", TensorProto.FLOAT, None)
+    nodes = [helper.make_node("Identity", ["images"], ["same"])]
+    path = tmp_path / "own.onnx"
+    path.write_bytes(
+        helper.make_model(helper.make_graph(nodes, "g", [weights, images], [result])).SerializeToString()
+    )
+    assert has_fixed_sides(path, "images") == is_fixed
+    assert has_fixed_sides(path, "weights")
+    assert not has_fixed_sides(path, "another")
+
+
+@pytest.mark.parametrize(
+    ("shape", "is_fixed"),
+    [("?,3,?,?", False), ("1,3,?,?", False), ("1,3,32..,32..", False), ("?,3,288,512", True), ("?,3,?,512", True)],
+)
+def test_an_xml_file_says_whether_its_input_has_a_set_size(tmp_path: Path, shape: str, is_fixed: bool) -> None:
+    path = tmp_path / "own.xml"
+    path.write_text(
+        '<net name="own" version="11"><layers>'
+        '<layer id="0" name="weights" type="Const"><data shape="8,3,3,3"/></layer>'
+        f'<layer id="1" name="images" type="Parameter"><data shape="{shape}" element_type="f32"/></layer>'
+        '<layer id="2" name="mean" type="Const"><data shape="1,3,1,1"/></layer>'
+        "</layers></net>"
+    )
+    assert xml_has_fixed_sides(path) == is_fixed
+    path.write_text(path.read_text()[:-3])
+    with pytest.raises(NotOpenVinoError):
+        xml_has_fixed_sides(path)
 
 
 def changed(**changes: Any) -> str:

@@ -2,8 +2,8 @@
 
 An ONNX file is one Protocol Buffers message. Its metadata are a handful of short fields beside the graph, so
 skipping from field to field reads a few hundred bytes where a runtime would load and check everything.
-The field numbers are those of `ModelProto`, `GraphProto`, `NodeProto` and `StringStringEntryProto` in the
-public ONNX schema.
+The field numbers are those of `ModelProto`, `GraphProto`, `NodeProto`, `StringStringEntryProto` and, for an input,
+`ValueInfoProto`, `TypeProto` and `TensorShapeProto` in the public ONNX schema.
 """
 
 from __future__ import annotations
@@ -15,6 +15,10 @@ from typing import BinaryIO
 _MODEL_GRAPH = 7
 _GRAPH_NODE = 1
 _NODE_OPERATOR = 4
+_GRAPH_INPUT = 11
+_INPUT_NAME = 1
+_INPUT_DIMENSION = (2, 1, 2, 1)  # its type, of a tensor, the shape, its dimensions
+_DIMENSION_NUMBER = 1
 _MODEL_METADATA = 14
 _ENTRY_KEY = 1
 _ENTRY_VALUE = 2
@@ -54,15 +58,35 @@ def read_operators(path: Path) -> set[str]:
         OSError: it cannot be read.
     """
     with path.open("rb") as file:
-        return {
-            _text(file, *operator)
-            for graph, *inside_graph in _fields(file, 0, path.stat().st_size)
-            if graph == _MODEL_GRAPH
-            for node, *inside_node in _fields(file, *inside_graph)
-            if node == _GRAPH_NODE
-            for field, *operator in _fields(file, *inside_node)
-            if field == _NODE_OPERATOR
-        }
+        operators = _inside(file, 0, path.stat().st_size, _MODEL_GRAPH, _GRAPH_NODE, _NODE_OPERATOR)
+        return {_text(file, *operator) for operator in operators}
+
+
+def has_fixed_sides(path: Path, name: str) -> bool:
+    """Return whether the input `name`, ``(N, C, H, W)``, of the ONNX file at `path` has a set height or width.
+
+    Raises:
+        NotOnnxError: the file is something else, or is cut short.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return any(
+            number == _DIMENSION_NUMBER
+            for inside in _inside(file, 0, path.stat().st_size, _MODEL_GRAPH, _GRAPH_INPUT)
+            if name in [_text(file, *each) for each in _inside(file, *inside, _INPUT_NAME)]
+            for side in list(_inside(file, *inside, *_INPUT_DIMENSION))[2:]
+            for number, _, _ in _fields(file, *side)
+        )
+
+
+def _inside(stream: BinaryIO, start: int, end: int, *numbers: int) -> Iterator[tuple[int, int]]:
+    """Yield start and end of each payload that the numbers of fields, one inside the other, lead to."""
+    if not numbers:
+        yield start, end
+        return
+    for number, *payload in _fields(stream, start, end):
+        if number == numbers[0]:
+            yield from _inside(stream, *payload, *numbers[1:])
 
 
 def _text(stream: BinaryIO, start: int, end: int) -> str:

@@ -22,6 +22,20 @@ def read_xml_metadata(path: Path) -> dict[str, str]:
         NotOpenVinoError: the file is something else, or is cut short.
         OSError: it cannot be read.
     """
+    return _read(path).metadata
+
+
+def xml_has_fixed_sides(path: Path) -> bool:
+    """Return whether an input ``(N, C, H, W)`` of the network at `path` has a set height or width.
+
+    Raises:
+        NotOpenVinoError: the file is something else, or is cut short.
+        OSError: it cannot be read.
+    """
+    return any(side.isdecimal() for shape in _read(path).input_shapes for side in shape.split(",")[2:])
+
+
+def _read(path: Path) -> _Reader:
     reader = _Reader()
     parser = expat.ParserCreate()
     parser.StartElementHandler = reader.start
@@ -32,7 +46,7 @@ def read_xml_metadata(path: Path) -> dict[str, str]:
             parser.ParseFile(file)
     except (expat.ExpatError, LookupError, ValueError) as error:
         raise NotOpenVinoError(f"{error}") from None
-    return reader.metadata
+    return reader
 
 
 def _refuse_doctype(*_: object) -> None:
@@ -40,17 +54,23 @@ def _refuse_doctype(*_: object) -> None:
 
 
 class _Reader:
-    """Collects the entries directly below ``<net><rt_info>``."""
+    """Collects the entries directly below ``<net><rt_info>``, and the shapes of inputs, such as "?,3,?,?"."""
 
     def __init__(self) -> None:
         self.metadata: dict[str, str] = {}
+        self.input_shapes: list[str] = []
         self._open: list[str] = []
+        self._is_in_input = False
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
         if not self._open and name != "net":
             raise NotOpenVinoError(f"it begins with <{name[:20]}>")
         if self._open == ["net", "rt_info"] and "value" in attributes:
             self.metadata[name] = attributes["value"]
+        if self._open == ["net", "layers"]:
+            self._is_in_input = attributes.get("type") == "Parameter"
+        if self._is_in_input and self._open == ["net", "layers", "layer"] and name == "data":
+            self.input_shapes.append(attributes.get("shape", ""))
         self._open.append(name)
 
     def end(self, _: str) -> None:
