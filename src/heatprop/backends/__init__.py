@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 
 from heatprop import zoo
 from heatprop.backends.base import Backend, Device, Precision
+from heatprop.backends.input_size import with_input_size
 from heatprop.errors import BackendError
 from heatprop.zoo import Model
 from heatprop.zoo.metadata import NotOnnxError, read_operators
@@ -56,18 +57,25 @@ def available() -> list[str]:
     return [name for name, runtime in _BACKENDS.items() if importlib.util.find_spec(runtime.needs)]
 
 
-def load_model(name_or_path: str | os.PathLike[str]) -> Model:
+def load_model(name_or_path: str | os.PathLike[str], *, input_size: int | None = None) -> Model:
     """Find a model as `heatprop.zoo.load` does, or read a PyTorch checkpoint (``.pth``, ``.pt``, ``.ckpt``).
+
+    Args:
+        name_or_path: the name of an embedded model, or the path of a file.
+        input_size: the longer side of the picture in the network's input, in pixels, in place of the card's; a
+            multiple of the card's `input.multiple`.
 
     Raises:
         ModelError: there is no such model, or the file is unreadable or does not say what it is.
+        InvalidConfigError: `input_size` is not one that the network can take.
         BackendError: it is a checkpoint, and PyTorch is not installed.
     """
     path = Path(name_or_path)
     if path.suffix in CHECKPOINTS and not path.is_dir():
         model: Model = _import("torch").load_model(path)
-        return model
-    return zoo.load(name_or_path)
+    else:
+        model = zoo.load(name_or_path)
+    return model if input_size is None else with_input_size(model, input_size)
 
 
 def open_backend(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from heatprop.errors import ModelError
@@ -25,10 +25,12 @@ class Model:
     Attributes:
         card: what the network takes and gives.
         path: the file: ``.onnx``, ``.xml`` of OpenVINO, or a checkpoint of PyTorch.
+        own_card: the card in the file, where another input size was asked for and `card` has that; else None.
     """
 
     card: ModelCard
     path: Path
+    own_card: ModelCard | None = field(default=None, kw_only=True)
 
 
 def models() -> list[ModelCard]:

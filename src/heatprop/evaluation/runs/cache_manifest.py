@@ -29,7 +29,7 @@ class CacheManifest:
 
     Attributes:
         model: name of the model.
-        model_sha256: hash of its card and of its files.
+        model_sha256: hash of its card in the file and of its files.
         backend: runtime, version, device and precision, as `Backend.description` says.
         layout: of the dataset.
         split: of the dataset.
@@ -66,8 +66,8 @@ class CacheManifest:
 
 
 def hash_of_model(model: Model) -> str:
-    """Return the SHA-256 of a model's card and files."""
-    digest = hashlib.sha256(model.card.to_json().encode())
+    """Return the SHA-256 of a model's files and of the card in them, whatever input size was asked for."""
+    digest = hashlib.sha256((model.own_card or model.card).to_json().encode())
     weights = [model.path.with_suffix(".bin")] if model.path.suffix == ".xml" else []
     for path in (model.path, *weights):
         with path.open("rb") as file:
