@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import weakref
+from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
 
@@ -127,6 +128,20 @@ def test_scores_below_the_networks_threshold_can_be_asked_for(frames):
     assert everything.scores.min() < 0.05
 
 
+def test_the_network_sees_pictures_of_the_input_size_that_is_asked_for(detector, frames):
+    small = VideoDetector(backend="onnx", propagation=None, score_threshold=0.05, input_size=320)
+    assert small.card.input == replace(detector.card.input, longest_side=320)
+    fitted = fit_letterbox(640, 272, small.card.input)
+    assert (fitted.input_width, fitted.input_height) == (320, 160)
+    (output,) = detector.backend.infer(letterbox(frames[0].image, fitted)[None])
+    wanted = decode(output)
+    wanted = wanted.select(wanted.scores >= 0.05)
+    found = small.update(frames[0].image)
+    assert len(found) > 0
+    np.testing.assert_array_equal(found.scores, wanted.scores)
+    np.testing.assert_array_equal(found.boxes, boxes_to_frame(wanted.boxes, fitted, 4))
+
+
 @pytest.mark.parametrize(
     ("image", "message"),
     [(np.zeros((4, 4), np.uint8), r"\(4, 4\)"), (np.zeros((4, 4, 3)), "float64"), (None, "NoneType")],
@@ -141,6 +156,8 @@ def test_bad_requests_are_refused_before_work(detector, tmp_path):
         VideoDetector("yolo")
     with pytest.raises(InvalidConfigError, match="score_threshold"):
         VideoDetector(score_threshold=2)
+    with pytest.raises(InvalidConfigError, match="input size is 300"):
+        VideoDetector(input_size=300)
     with pytest.raises(SourceNotFoundError, match="missing"):
         next(detector.stream(tmp_path / "missing.mp4"))
 

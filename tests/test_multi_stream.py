@@ -66,6 +66,18 @@ def test_it_takes_what_the_detector_takes(several):
         MultiStreamDetector(no_such_setting=1)
 
 
+def test_all_sources_are_seen_at_the_input_size_that_is_asked_for(clips):
+    settings = {"backend": "onnx", "score_threshold": 0.05, "input_size": 320}
+    got = [[] for _ in clips]
+    for number, _, found in MultiStreamDetector(**settings).stream(clips):
+        got[number].append(found)
+    alone = VideoDetector(**settings)
+    for source, together in zip(clips, got, strict=True):
+        for found, (_, want) in zip(together, alone.stream(source), strict=True):
+            assert_same_detections(found, want)
+    assert sum(map(len, got[1])) > 10
+
+
 class Breaking(ImageSource):
     def _frames(self):
         yield from islice(super()._frames(), 3)

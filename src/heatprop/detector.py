@@ -64,6 +64,8 @@ class VideoDetector:
         keyframes: in which frames the network looks; the others get their boxes from where the objects of its
             looks went. The default is every frame.
         device: "auto", "cpu", or for a graphics card "cuda" or "tensorrt"; see `heatprop.backends.open_backend`.
+        input_size: the longer side of the picture in the network's input, in pixels: smaller is faster and loses
+            small objects. A multiple of the card's `input.multiple`; None means the card's `input.longest_side`.
 
     Raises:
         ModelError: the model is unknown or damaged.
@@ -90,13 +92,15 @@ class VideoDetector:
         precision: Precision = "f32",
         device: Device = "auto",
         keyframes: KeyframeConfig = KeyframeConfig(),
+        input_size: int | None = None,
     ) -> None:
         check_range("score_threshold", score_threshold, 0, 1)
         if not isinstance(keyframes, KeyframeConfig):
             raise InvalidConfigError(
                 f"keyframes is {keyframes!r}; give a KeyframeConfig, such as KeyframeConfig(interval=3)"
             )
-        loaded = load_model(model)
+        loaded = load_model(model, input_size=input_size)
+        self.input_size = input_size
         self.card = loaded.card
         self.propagation = propagation
         self.score_threshold = score_threshold
