@@ -273,7 +273,7 @@ def test_a_terminal_gets_a_progress_bar_on_standard_error(short_clip: Path, tmp_
 def test_defaults_stand_in_one_place() -> None:
     options = inspect.signature(VideoDetector).parameters
     detect = Detect("street.mp4")
-    for name in ("model", "backend", "score_threshold"):
+    for name in ("model", "backend", "score_threshold", "input_size"):
         assert getattr(detect, name) == options[name].default
     for name in ("radius", "alpha", "beta"):
         assert getattr(detect, name) == getattr(PropagationConfig(), name)

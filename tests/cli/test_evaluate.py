@@ -150,6 +150,50 @@ def test_a_cache_serves_other_settings_and_a_sweep(run: Run, small: Path) -> Non
     assert json.loads(exact.out)["mAP"] == pytest.approx(report["mAP"], abs=0.005)
 
 
+def test_the_network_sees_pictures_of_the_input_size_that_is_asked_for(run: Run, street_image: ImageArray) -> None:
+    detector = VideoDetector(backend="onnx", score_threshold=0.05, forget_at_cuts=False, input_size=320)
+    root = write_coco_video(Path("data"), street_image, (3,), detector.card.classes)
+    sized = ("evaluate", *FEW, "--root", root, "-o", "out", "--input-size", "320")
+    assert run(*sized).code == 0
+    dataset = load_dataset("coco-video", root)
+    table = read_detections("out/detections.txt", dataset)
+    folder = Path(dataset.image_paths[0]).parent
+    found = [detections for _, detections in detector.stream(folder)]
+    streamed = DetectionTable.from_frames(list(enumerate(found)))
+    assert len(streamed) == len(table) > 10
+    np.testing.assert_array_equal(streamed.scores, table.scores)
+    np.testing.assert_array_equal(streamed.boxes, table.boxes)
+    assert run(*sized).err == "heatprop: 3 of 3 frames are finished already\n"
+    done = run("evaluate", *FEW, "--root", root, "-o", "out")
+    assert done.code == 2
+    assert "out holds an evaluation with outputs.longest_side 320, not 512; give -o another" in done.err
+
+
+def test_a_cache_is_of_one_input_size(run: Run, small: Path) -> None:
+    common = ("evaluate", *FEW, "--root", small, "--cache", "cache", "--json")
+    first = run(*common, "-o", "one", "--input-size", "320")
+    assert first.code == 0
+    kept = content(Path("cache"))
+    for more, size in ((), 512), (("--input-size", "288"), 288):
+        done = run(*common, "-o", "two", *more)
+        assert (done.code, done.out) == (2, "")
+        assert done.err.count("\n") == 1
+        assert f"cache cache was made with longest side 320, not {size}; give another --cache" in done.err
+    assert content(Path("cache")) == kept
+    assert not Path("two").exists()
+    swept = run("sweep", "--cache", "cache", "--dataset", "coco-video", "--root", small, "--json")
+    assert swept.code == 0
+    assert json.loads(swept.out)["settings"][-1]["mAP"] == json.loads(first.out)["mAP"]
+
+
+def test_the_input_size_of_the_card_is_no_other_setting(run: Run, small: Path) -> None:
+    run("evaluate", *FEW, "--root", small, "-o", "out", "--cache", "cache")
+    before = content(Path())
+    done = run("evaluate", *FEW, "--root", small, "-o", "out", "--cache", "cache", "--input-size", "512")
+    assert done.code == 0
+    assert content(Path()) == before
+
+
 @pytest.mark.parametrize("cached", [False, True])
 def test_five_kills_at_random_moments_change_nothing(long: Path, tmp_path: Path, cached: bool) -> None:
     def arguments(name: str) -> list[str]:
@@ -251,6 +295,7 @@ def test_other_settings_in_the_same_folder_are_refused(run: Run, small: Path) ->
         (("--method", "network"), "method.method propagation, not network"),
         (("--cache", "cache"), "outputs.floor None, not 0.01"),
         (("--seq-nms",), "method.seq_nms"),
+        (("--input-size", "320"), "outputs.longest_side 512, not 320"),
     ]:
         done = run("evaluate", *FEW, "--root", small, "-o", "out", *more)
         assert done.code == 2
@@ -305,6 +350,9 @@ def test_classes_that_the_model_lacks_are_listed(run: Run, small: Path) -> None:
         (("--root", "data", "-o", "data/annotations.json"), "annotations.json"),
         (("--root", "data", "--model", "nothing"), "model nothing"),
         (("--root", "data", "--metric", "voc"), "metric"),
+        (("--root", "data", "--input-size", "300"), "input size is 300; for model mb3-coco it must be a multiple"),
+        (("--root", "data", "--input-size", "0"), "input size is 0"),
+        (("--root", "data", "--input-size", "half"), "--input-size is 'half'; it must be a whole number"),
     ],
 )
 def test_a_bad_request_is_one_line_and_leaves_nothing(

@@ -64,6 +64,11 @@ class Detect:
     """No progress bar and no summary; errors are still said."""
     model: Annotated[str, tyro.conf.arg(metavar="NAME|PATH")] = _DETECTOR["model"]
     """Embedded model (see heatprop models), or path of one with a card."""
+    input_size: Annotated[int | None, tyro.conf.arg(metavar="PIXELS", help_behavior_hint="")] = _DETECTOR[
+        "input_size"
+    ]
+    """Scale the longer side of a picture to this for the network: smaller is faster and loses small objects.
+    A multiple of 32 for the embedded models; left out: as the model's card says (see heatprop models)."""
     backend: BackendName = _DETECTOR["backend"]
     """What runs the network; auto takes the fastest installed."""
     precision: Precision = _DETECTOR["precision"]
@@ -161,6 +166,7 @@ class Detect:
             forget_at_cuts=not self.carry_over_cuts,
             score_threshold=least_score,
             keyframes=self._keyframes(),
+            input_size=self.input_size,
         )
 
     def _run_one(self, job: DetectJob, interrupts: Interrupts) -> int:

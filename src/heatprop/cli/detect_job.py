@@ -218,6 +218,8 @@ class DetectJob:
             "keyframes": None if detector.keyframes.looks_everywhere else detector.keyframes,
             "backend": detector.backend.description,
         }
+        if detector.input_size is not None:
+            settings["input_size"] = detector.input_size
         return ResultsHeader(detector.card.name, detector.card.classes, asdict(video.info), settings)
 
 

@@ -61,6 +61,8 @@ class Evaluate:
     """Of ImageNet VID."""
     model: Annotated[str, tyro.conf.arg(metavar="NAME|PATH")] = "mb3-coco"
     """Embedded model, or path of one with a card."""
+    input_size: Annotated[int | None, tyro.conf.arg(metavar="PIXELS", help_behavior_hint="")] = None
+    """Scale the longer side of a picture to this for the network; left out: as the model's card says."""
     backend: BackendName = "auto"
     """What runs the network; auto takes the fastest installed."""
     device: Device = "auto"
@@ -111,7 +113,7 @@ class Evaluate:
         dataset = load_dataset(self.dataset, self.root, self.split)
         if not dataset.frame_count:
             raise DatasetError(f"{self.root}: the dataset has no frames; give another --root or --split")
-        model = load_model(self.model)
+        model = load_model(self.model, input_size=self.input_size)
         network = open_network(model, dataset, backend=self.backend, precision=self.precision, device=self.device)
         manifest = manifest_of(
             model,
