@@ -1,19 +1,28 @@
 """Heatmap propagation: equations 2 to 7 of the paper, touching only the cells around carried objects.
 
 `propagate` (in `propagation_heatmap`), `balance` and `mix_sizes` are pure functions, one for each step of section
-3.2; `HeatmapPropagator` is the thin shell that remembers what the last frame showed. `docs/method.md` settles what
-the paper leaves open.
+3.2; `adaptation` has those of the form that adapts to each object. `HeatmapPropagator` is the thin shell that
+remembers what the last frame showed. `docs/method.md` settles what the paper leaves open.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Literal, Self, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from heatprop.adaptation import (
+    AdaptationConfig,
+    Followed,
+    follow,
+    lift_cells,
+    mix_trusted_sizes,
+    nothing_followed,
+    place_objects,
+)
 from heatprop.boxes import nms
 from heatprop.decoding import DecodingConfig, boxes_at, sizes_at, strongest
 from heatprop.errors import InvalidArrayError, InvalidConfigError, check_count, check_range
@@ -43,12 +52,14 @@ class PropagationConfig(DecodingConfig):
         beta: how strongly tracklet length weighs the past (equation 5); at least 0, `math.inf` allowed.
         carries: what a detection hands to the next frame: its "balanced" score and mixed size, as the paper's
             examples have it, or the "network"'s own score and size there, as its interpolation (equation 11).
+        adaptation: how objects are followed and forgotten, one by one; None for the paper's squares. `radius` is
+            then how far an object is looked for at most, and `carries` is "balanced".
         score_threshold: see `DecodingConfig`; also the least balanced score that is carried on.
         max_detections: see `DecodingConfig`.
         nms_iou: see `DecodingConfig`.
 
     Raises:
-        InvalidConfigError: a value lies outside its range.
+        InvalidConfigError: a value lies outside its range, or two do not go together.
 
     Example:
         >>> PropagationConfig(radius=3).peak_window
@@ -59,6 +70,7 @@ class PropagationConfig(DecodingConfig):
     alpha: float = 0.98
     beta: float = 2.0
     carries: Carries = "balanced"
+    adaptation: AdaptationConfig | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -67,10 +79,12 @@ class PropagationConfig(DecodingConfig):
         check_range("beta", self.beta, 0, inf)
         if self.carries not in get_args(Carries):
             raise InvalidConfigError(f"carries is {self.carries!r}; it must be 'balanced' or 'network'")
+        if self.adaptation is not None and self.carries != "balanced":
+            raise InvalidConfigError("adaptation goes with carries 'balanced' only")
 
     @classmethod
     def paper(cls) -> Self:
-        """Return the paper's setting, from sections 4.1 and 5.3; today the defaults are the same."""
+        """Return the paper's setting, from sections 4.1 and 5.3; the defaults are the same."""
         return cls(
             radius=2,
             alpha=0.98,
@@ -80,6 +94,11 @@ class PropagationConfig(DecodingConfig):
             max_detections=100,
             nms_iou=0.3,
         )
+
+    @classmethod
+    def adaptive(cls) -> Self:
+        """Return the setting that adapts to each object: steadier in crowds, with fast objects and after cuts."""
+        return cls(adaptation=AdaptationConfig())
 
     @classmethod
     def interpolation(cls) -> Self:
@@ -92,8 +111,8 @@ class PropagationConfig(DecodingConfig):
 
     @property
     def peak_window(self) -> int:
-        """Side in cells of the window of a peak: ``2 P + 1`` as in section 4.1, and 3 for P = 0."""
-        return max(2 * self.radius + 1, 3)
+        """Side in cells of the window of a peak: ``2 P + 1`` as in section 4.1; 3 for P = 0 or adapting."""
+        return 3 if self.adaptation is not None else max(2 * self.radius + 1, 3)
 
 
 def balance(network: FloatArray, propagated: PropagationHeatmap, alpha: float, beta: float) -> FloatArray:
@@ -200,13 +219,13 @@ class HeatmapPropagator:
                 f"(classes, height, width, size components) changed from {self._shape} to {shape}; "
                 "call reset() before another video"
             )
-        carried = self._carried or _nothing(len(output.size))
-        propagated = propagate(carried, heatmap.shape, config.radius)
+        carried = self._carried or self._nothing(len(output.size))
+        propagated = self._propagated(carried, output)
         network = heatmap.reshape(-1)[propagated.cells]
         if not hold_probabilities(network):
             check_probabilities(heatmap)
         balanced = heatmap if overwrite else self._copy(heatmap)
-        balanced.reshape(-1)[propagated.cells] = balance(network, propagated, config.alpha, config.beta)
+        balanced.reshape(-1)[propagated.cells] = self._balanced(network, propagated, heatmap.shape)
 
         peaks = local_maxima(balanced, cells_above(balanced, config.score_threshold), config.peak_window)
         preference = _preference(balanced.reshape(-1)[peaks], *propagated.at(peaks), network, propagated)
@@ -218,7 +237,7 @@ class HeatmapPropagator:
         sources = propagated.sources[place]
         sizes = sizes_at(output, rows, columns)
         own = sizes[covered]
-        sizes[covered] = mix_sizes(network[place], own, sources, carried)
+        sizes[covered] = self._mixed(network[place], own, sources, carried)
         lengths = np.ones(len(peaks), np.int64)
         lengths[covered] += carried.lengths[sources]
         boxes = boxes_at(rows, columns, sizes, output.offset)
@@ -228,7 +247,20 @@ class HeatmapPropagator:
         found = Detections(boxes[kept], scores[kept], labels[kept], lengths[kept])
         if config.carries == "network":
             scores[covered], sizes[covered] = network[place], own
-        self._carried, self._shape = Carried(peaks[kept], scores[kept], sizes[kept], lengths[kept]), shape
+        handed = Carried(peaks[kept], scores[kept], sizes[kept], lengths[kept])
+        if config.adaptation is not None and isinstance(carried, Followed):
+            seen, came_from = scores.copy(), np.full(len(peaks), -1)
+            seen[covered], came_from[covered] = network[place], sources
+            handed = follow(
+                handed,
+                seen[kept],
+                came_from[kept],
+                carried,
+                shape=heatmap.shape,
+                velocity=config.adaptation.velocity,
+                score_threshold=config.score_threshold,
+            )
+        self._carried, self._shape = handed, shape
         return found
 
     def move(self, shifts: FloatArray, growth: FloatArray | None = None) -> None:
@@ -258,8 +290,33 @@ class HeatmapPropagator:
         )
         stays = (rows >= 0) & (rows < grid[1]) & (columns >= 0) & (columns < grid[2])
         sizes = carried.sizes if growth is None else carried.sizes * growth[:, None].astype(np.float32)
-        cells = (labels * grid[1] + rows) * grid[2] + columns
-        self._carried = Carried(cells[stays], carried.scores[stays], sizes[stays], carried.lengths[stays])
+        moved = replace(carried, cells=(labels * grid[1] + rows) * grid[2] + columns, sizes=sizes)
+        if isinstance(moved, Followed):  # who is told where they went needs no guess
+            moved = replace(moved, velocities=np.zeros_like(moved.velocities))
+        self._carried = moved.select(stays)
+
+    def _propagated(self, carried: Carried, output: HeadOutput) -> PropagationHeatmap:
+        config = self.config
+        if config.adaptation is None or not isinstance(carried, Followed):
+            return propagate(carried, output.heatmap.shape, config.radius)
+        return place_objects(carried, output, config.adaptation, config.radius, config.score_threshold)
+
+    def _balanced(
+        self, network: FloatArray, propagated: PropagationHeatmap, shape: tuple[int, int, int]
+    ) -> FloatArray:
+        config = self.config
+        if config.adaptation is None:
+            return balance(network, propagated, config.alpha, config.beta)
+        return lift_cells(network, propagated, shape, config.adaptation, alpha=config.alpha, beta=config.beta)
+
+    def _mixed(self, network: FloatArray, sizes: FloatArray, sources: IntArray, carried: Carried) -> FloatArray:
+        adaptation = self.config.adaptation
+        if adaptation is None or adaptation.trust == 0:
+            return mix_sizes(network, sizes, sources, carried)
+        return mix_trusted_sizes(network, sizes, sources, carried, adaptation.trust)
+
+    def _nothing(self, components: int) -> Carried:
+        return _nothing(components) if self.config.adaptation is None else nothing_followed(components)
 
     def _copy(self, heatmap: FloatArray) -> FloatArray:
         """Copy into an array that is kept: the pages of a new one would cost more than the copying."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,10 @@ class Carried:
     scores: FloatArray
     sizes: FloatArray
     lengths: IntArray
+
+    def select(self, rows: NDArray[np.bool_] | IntArray) -> Self:
+        """Return the chosen rows, as a mask or as indices."""
+        return type(self)(**{item.name: getattr(self, item.name)[rows] for item in fields(self)})
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,308 @@
+"""Propagation that adapts to each object: where it is carried to, and for how long its past counts.
+
+The paper lays the same square on every object, and lifts all that lies in it. Here each carried object follows its
+own motion, looks for itself no further than that motion is uncertain, and lifts one cell; what the network still
+sees there decides how fast it is forgotten. Each part has a switch in `AdaptationConfig`. `docs/method.md` has the
+equations, `docs/benchmarks.md` what each part brings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from math import inf
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatprop.boxes import iou
+from heatprop.decoding import boxes_at, sizes_at
+from heatprop.errors import check_count, check_range
+from heatprop.heatmaps import square, unravel
+from heatprop.propagation_heatmap import Carried, PropagationHeatmap
+from heatprop.types import FloatArray, HeadOutput, IntArray
+
+_DoubleArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptationConfig:
+    """How propagation adapts; each part can be switched off alone.
+
+    Attributes:
+        velocity: share of an object's last step in its velocity, in [0, 1]; 0 expects every object where it was.
+        least_radius: how many cells around its expected place an object is looked for while its motion is foreseen
+            well; at least 0. Where it is not, up to `PropagationConfig.radius`, which, given here, is for all.
+        nearness: how much of its score a cell must be better for each squared cell of distance, to be taken for
+            the object; at least 0, which leaves distance aside.
+        min_iou: what the network sees there must overlap the expected box so much to be the object, in [0, 1]; 0
+            takes anything.
+        evidence: share of an object's score that the network must see for its past to count in full, in [0, 1]; 0
+            asks for nothing.
+        fade: by which the weight of the past is multiplied where the network sees nothing at all, in [0, 1]; 1
+            forgets no faster than the paper.
+        max_length: tracklet length from which the past counts no more; at least 0, which carries nothing, and
+            `math.inf` allowed.
+        lift: how far the carried score is drawn to the largest that the network gave the object, where it still
+            sees it, in [0, 1]; 0 does not.
+        leaving: by which the weight of the past is multiplied for an object that loses score on its way over the
+            border of the picture, in [0, 1]; 1 makes no difference.
+        leaving_speed: cells a frame from which on it is on its way.
+        trust: how much more the network's size counts than the carried one, at equal scores; above 0. Scores weigh
+            squared. 0 is the paper's equation 7.
+
+    Raises:
+        InvalidConfigError: a value lies outside its range.
+    """
+
+    velocity: float = 0.5
+    least_radius: int = 1
+    nearness: float = 0.01
+    min_iou: float = 0.3
+    evidence: float = 0.1
+    fade: float = 0.8
+    max_length: float = 5
+    lift: float = 0.1
+    leaving: float = 0.5
+    leaving_speed: float = 1.0
+    trust: float = 2.0
+
+    def __post_init__(self) -> None:
+        check_count("least_radius", self.least_radius, 0)
+        for name in ("velocity", "min_iou", "evidence", "fade", "lift", "leaving"):
+            check_range(name, getattr(self, name), 0, 1)
+        for name in ("nearness", "max_length", "leaving_speed", "trust"):
+            check_range(name, getattr(self, name), 0, inf)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Followed(Carried):
+    """What one frame hands to the next where propagation adapts.
+
+    Attributes:
+        velocities: x and y in cells a frame, float32 ``(N, 2)``; 0 for an object seen once.
+        surprises: how many cells an object was off its expected place lately, float32 ``(N,)``; 1 at first.
+        largest: the largest score that the network gave the object, float32 ``(N,)``.
+    """
+
+    velocities: FloatArray
+    surprises: FloatArray
+    largest: FloatArray
+
+
+def nothing_followed(components: int) -> Followed:
+    """Return what a video's first frame is handed: nothing, with so many numbers in a size."""
+    none, scores = np.empty(0, np.int64), np.empty(0, np.float32)
+    return Followed(
+        none, scores, np.empty((0, components), np.float32), none, np.empty((0, 2), np.float32), scores, scores
+    )
+
+
+def expected_places(followed: Followed, shape: tuple[int, int, int]) -> tuple[IntArray, IntArray, IntArray]:
+    """Return class, row and column, int64 ``(N,)``, where each object is expected: one step on, maybe outside."""
+    labels, rows, columns = unravel(followed.cells, shape)
+    steps = np.rint(followed.velocities).astype(np.int64)
+    return labels, rows + steps[:, 1], columns + steps[:, 0]
+
+
+def search_radii(surprises: FloatArray, least: int, most: int) -> IntArray:
+    """Return how many cells around its expected place each object is looked for, int64 ``(N,)``.
+
+    >>> search_radii(np.array([0.0, 0.4, 0.5, 1.0, 7.0], np.float32), least=1, most=2).tolist()
+    [1, 1, 2, 2, 2]
+    """
+    radii: IntArray = np.floor(least + surprises + np.float32(0.5)).astype(np.int64)
+    return np.minimum(radii, most)
+
+
+def place_objects(
+    followed: Followed, output: HeadOutput, adaptation: AdaptationConfig, radius: int, score_threshold: float
+) -> PropagationHeatmap:
+    """Find the one cell that each carried object lifts.
+
+    It is the best in its neighbourhood, distance counted; of two objects of a class that find the same cell, the
+    one of the higher score has it. An object that has none, or sees another box there, is forgotten.
+
+    Args:
+        followed: the objects, by falling score.
+        output: what the network says of the frame.
+        adaptation: the settings.
+        radius: P, the largest neighbourhood.
+        score_threshold: from which on what the network sees counts as a box of its own.
+
+    Returns:
+        The cells, ascending; distances are from the expected places.
+
+    Raises:
+        InvalidArrayError: a size that is compared is not finite.
+    """
+    if adaptation.max_length == 0:
+        none = np.empty(0, np.int64)
+        return PropagationHeatmap(none, none, none, followed)
+    shape, heatmap = output.heatmap.shape, output.heatmap.reshape(-1)
+    labels, rows, columns = expected_places(followed, shape)
+    radii = search_radii(followed.surprises, adaptation.least_radius, radius)
+    dy, dx = _nearest_first(radius)
+    y, x = rows[:, None] + dy, columns[:, None] + dx
+    open_to = (y >= 0) & (y < shape[1]) & (x >= 0) & (x < shape[2])
+    open_to &= np.maximum(np.abs(dy), np.abs(dx)) <= radii[:, None]
+    cells = np.where(open_to, (labels[:, None] * shape[1] + y) * shape[2] + x, 0)
+    squared = dy * dy + dx * dx
+    worth = heatmap[cells] - adaptation.nearness * followed.scores[:, None].astype(np.float64) * squared
+    best = np.where(open_to, worth, -inf).argmax(axis=1)
+    objects = np.flatnonzero(open_to.any(axis=1) & (followed.scores > 0))
+    found = cells[objects, best[objects]]
+    # They come by falling score: the first of each cell has it.
+    found, first = np.unique(found, return_index=True)
+    objects = objects[first]
+    if adaptation.min_iou > 0:
+        seen = heatmap[found] >= np.float32(score_threshold)
+        _, found_rows, found_columns = unravel(found[seen], shape)
+        own = boxes_at(found_rows, found_columns, sizes_at(output, found_rows, found_columns), None)
+        these = objects[seen]
+        expected = boxes_at(rows[these], columns[these], followed.sizes[these], None)
+        same = np.ones(len(found), np.bool_)
+        same[seen] = iou(own, expected) >= adaptation.min_iou
+        found, objects = found[same], objects[same]
+    return PropagationHeatmap(found, objects, squared[best[objects]], followed)
+
+
+def evidence_factors(network: _DoubleArray, scores: _DoubleArray, share: float, fade: float) -> _DoubleArray:
+    """Return by which the weight of the past is multiplied for what the network sees, float64 ``(M,)``.
+
+    1 where the network sees at least `share` of the carried score, less below, and never less than `fade`.
+
+    >>> evidence_factors(np.array([0.5, 0.09, 0.0]), np.array([0.8, 1.0, 0.8]), share=0.1, fade=0.8).tolist()
+    [1.0, 0.9, 0.8]
+    """
+    needed = share * scores
+    seen = np.divide(network, needed, out=np.ones_like(network), where=needed > 0)
+    return np.clip(seen, fade, 1.0)
+
+
+def leaves(followed: Followed, shape: tuple[int, int, int], speed: float) -> NDArray[np.bool_]:
+    """Say which objects are on their way over the border of the map: they reach it, and move on at `speed`."""
+    _, rows, columns = expected_places(followed, shape)
+    x1, y1, x2, y2 = boxes_at(rows, columns, followed.sizes, None).T
+    vx, vy = followed.velocities.T
+    sideways = ((x1 < 0) & (vx < -speed)) | ((x2 > shape[2] - 1) & (vx > speed))
+    upright = ((y1 < 0) & (vy < -speed)) | ((y2 > shape[1] - 1) & (vy > speed))
+    leaving: NDArray[np.bool_] = sideways | upright
+    return leaving
+
+
+def lift_cells(
+    network: FloatArray,
+    placed: PropagationHeatmap,
+    shape: tuple[int, int, int],
+    adaptation: AdaptationConfig,
+    *,
+    alpha: float,
+    beta: float,
+) -> FloatArray:
+    """Average the network's heatmap with the carried scores, as equations 5 and 6 do, at the placed cells.
+
+    The tracklet length has a ceiling, and the share of the past is less where the network sees little or the
+    object leaves. Where it does see it, the carried score is drawn a little to the largest it ever had.
+
+    Args:
+        network: the network's heatmap at `placed.cells`, float32 ``(M,)``.
+        placed: what `place_objects` returned.
+        shape: of the heatmap.
+        adaptation: the settings.
+        alpha: see `PropagationConfig`.
+        beta: see `PropagationConfig`.
+
+    Returns:
+        The balanced heatmap at the same cells, float32 ``(M,)``; nowhere above the largest score of its object.
+    """
+    followed, rows = placed.carried, placed.sources
+    assert isinstance(followed, Followed)
+    values = network.astype(np.float64)
+    scores = followed.scores[rows].astype(np.float64)
+    weights = beta * np.minimum(followed.lengths[rows], adaptation.max_length)
+    evidence = evidence_factors(values, scores, adaptation.evidence, adaptation.fade)
+    gains = alpha * (1.0 - 1.0 / (1.0 + weights)) * evidence
+    fading = leaves(followed, shape, adaptation.leaving_speed)[rows] & (values < scores)
+    gains[fading] *= adaptation.leaving
+    sees = values >= adaptation.evidence * scores
+    targets = scores + np.where(sees, adaptation.lift, 0.0) * (followed.largest[rows] - scores)
+    values += gains * (targets - values)
+    return values.astype(np.float32)
+
+
+def mix_trusted_sizes(
+    network: FloatArray, sizes: FloatArray, sources: IntArray, followed: Carried, trust: float
+) -> FloatArray:
+    """Average the network's sizes with the carried ones, by squared score, the network's `trust` times as much.
+
+    A network that sees an object as well as ever knows its size; one that hardly sees it does not.
+
+    Args:
+        network: the network's heatmap there, before balancing, float32 ``(N,)``.
+        sizes: the network's sizes there, float32 ``(N, 2)`` or ``(N, 4)``.
+        sources: which object is at each cell, int64 ``(N,)``.
+        followed: the objects.
+        trust: see `AdaptationConfig`; above 0.
+
+    Returns:
+        float32, like `sizes`.
+
+    >>> seen, past = np.array([0.8, 0.2], np.float32), np.full((2, 2), 4.0, np.float32)
+    >>> objects = Carried(np.arange(2), np.array([0.8, 0.8], np.float32), past, np.array([3, 3]))
+    >>> mix_trusted_sizes(seen, past + 9, np.arange(2), objects, 2.0)[:, 0].round(2).tolist()
+    [10.0, 5.0]
+    """
+    weight = trust * network[:, None].astype(np.float64) ** 2
+    score = followed.scores[sources, None].astype(np.float64) ** 2
+    mixed = (weight * sizes + score * followed.sizes[sources]) / (weight + score)
+    return mixed.astype(np.float32)
+
+
+def follow(
+    found: Carried,
+    network: FloatArray,
+    sources: IntArray,
+    before: Followed,
+    *,
+    shape: tuple[int, int, int],
+    velocity: float,
+    score_threshold: float,
+) -> Followed:
+    """Add to a frame's detections how they move, for the next frame.
+
+    Args:
+        found: the detections.
+        network: the network's own scores there, float32 ``(N,)``.
+        sources: the row in `before` that each was carried from, -1 for none, int64 ``(N,)``.
+        before: what the frame was handed.
+        shape: of the heatmap.
+        velocity: see `AdaptationConfig`.
+        score_threshold: of less the network knows no place: the object goes on as it went.
+    """
+    count = len(found.cells)
+    velocities, surprises = np.zeros((count, 2), np.float32), np.ones(count, np.float32)
+    largest = network.astype(np.float32)
+    old = np.flatnonzero(sources >= 0)
+    came = sources[old]
+    _, rows, columns = unravel(found.cells[old], shape)
+    _, last_rows, last_columns = unravel(before.cells[came], shape)
+    _, expected_rows, expected_columns = expected_places(before, shape)
+    seen = network[old] >= np.float32(score_threshold)
+    steps = np.stack([columns - last_columns, rows - last_rows], axis=1).astype(np.float32)
+    past = before.velocities[came]
+    velocities[old] = np.where(seen[:, None], past + np.float32(velocity) * (steps - past), past)
+    off = np.maximum(np.abs(rows - expected_rows[came]), np.abs(columns - expected_columns[came]))
+    last = before.surprises[came]
+    surprises[old] = np.where(seen, last + np.float32(0.5) * (off.astype(np.float32) - last), last)
+    largest[old] = np.maximum(largest[old], before.largest[came])
+    return Followed(
+        found.cells, found.scores, found.sizes, found.lengths, velocities * (velocity > 0), surprises, largest
+    )
+
+
+@cache
+def _nearest_first(radius: int) -> IntArray:
+    """Return the steps of a square by distance from its centre: of equal cells the nearest is found first."""
+    steps = square(radius)
+    return steps[:, np.argsort((steps * steps).sum(axis=0), kind="stable")]
