@@ -54,7 +54,8 @@ class VideoDetector:
     Args:
         model: name of an embedded model (see `heatprop.zoo.models`) or path of a model file:
             ``.onnx`` or ``.xml`` with a card, or a checkpoint (``.pth``).
-        propagation: settings of heatmap propagation; None means the network alone.
+        propagation: settings of heatmap propagation; `PropagationConfig.paper()` is the paper's form, None means
+            the network alone.
         backend: what runs the network: "auto" takes the fastest that is installed.
         score_threshold: detections below it are not returned; in [0, 1]. Propagation carries on whatever
             reaches its own, lower, `PropagationConfig.score_threshold`; the larger of the two holds here.
@@ -85,7 +86,7 @@ class VideoDetector:
         self,
         model: str | os.PathLike[str] = "mb3-coco",
         *,
-        propagation: PropagationConfig | None = PropagationConfig(),
+        propagation: PropagationConfig | None = PropagationConfig.adaptive(),
         backend: str = "auto",
         score_threshold: float = 0.3,
         forget_at_cuts: bool = True,

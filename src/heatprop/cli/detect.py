@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import inspect
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, TypeAlias
 
 import cv2
 import tyro
@@ -25,6 +25,9 @@ from heatprop.io.results import STANDARD_OUTPUT
 from heatprop.keyframes import Fill, KeyframeConfig
 from heatprop.propagation import PropagationConfig
 
+Form: TypeAlias = Literal["adaptive", "paper"]
+
+_FORMS = {"adaptive": PropagationConfig.adaptive, "paper": PropagationConfig.paper}
 _DETECTOR = {name: option.default for name, option in inspect.signature(VideoDetector).parameters.items()}
 
 
@@ -79,8 +82,11 @@ class Detect:
     """Show objects of at least this score, 0 to 1."""
     no_propagation: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
     """The network alone, each frame for itself."""
+    propagation: Form = "adaptive"
+    """adaptive follows each object and forgets it soon when it has left; paper lays squares, as the paper does."""
     radius: Annotated[int, tyro.conf.arg(metavar="CELLS")] = PropagationConfig.radius
-    """Propagation: how far an object may move in a frame, in cells of the output grid."""
+    """Propagation: how far an object may move in a frame, in cells of the output grid; adaptive: beyond what its
+    velocity says."""
     alpha: Annotated[float, tyro.conf.arg(metavar="SHARE")] = PropagationConfig.alpha
     """Propagation: share of the past in the balance, 0 to 1."""
     beta: Annotated[float, tyro.conf.arg(metavar="POWER")] = PropagationConfig.beta
@@ -152,7 +158,8 @@ class Detect:
     def _detector(self) -> VideoDetector:
         propagation = None
         if not self.no_propagation:
-            propagation = PropagationConfig(radius=self.radius, alpha=self.alpha, beta=self.beta)
+            form = _FORMS[self.propagation]()
+            propagation = replace(form, radius=self.radius, alpha=self.alpha, beta=self.beta)
         least_score = self.score_threshold
         if self.seq_nms:
             # Paths need their weak boxes too; they are cut down when they are rescored.

@@ -70,7 +70,7 @@ class Evaluate:
     precision: Precision = "f32"
     """Of the network."""
     method: MethodName = Method.name
-    """The network alone, the paper's interpolation baseline, or heatmap propagation."""
+    """The network alone, the paper's interpolation or propagation, or propagation that adapts, as in detect."""
     no_propagation: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
     """The same as --method network."""
     radius: Annotated[int, tyro.conf.arg(metavar="CELLS")] = PropagationConfig.radius

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from heatprop.adaptation import AdaptationConfig, Followed
 from heatprop.decoding import decode
 from heatprop.errors import InvalidConfigError, check_range
 from heatprop.letterbox import Letterbox, boxes_to_frame
@@ -17,9 +18,8 @@ from heatprop.propagation_heatmap import Carried
 from heatprop.seqnms import SeqNmsConfig, seq_nms
 from heatprop.types import Detections, HeadOutput, IntArray
 
-MethodName: TypeAlias = Literal["network", "interpolation", "propagation"]
+MethodName: TypeAlias = Literal["network", "interpolation", "propagation", "adaptive"]
 Memory: TypeAlias = dict[str, NDArray[Any]]
-_CARRIED = tuple(item.name for item in fields(Carried))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +28,8 @@ class Method:
 
     Attributes:
         name: "network" looks at each frame for itself; "interpolation" is the baseline of the paper's section 5.1;
-            "propagation" is heatmap propagation.
-        propagation: settings of "propagation".
+            "propagation" is heatmap propagation; "adaptive" is that, adapting to each object.
+        propagation: settings of "propagation" and "adaptive".
         score_threshold: detections below it are dropped, and not carried on either; in [0, 1].
         seq_nms: settings of Seq-NMS over the detections of the whole video; None for none.
 
@@ -53,18 +53,22 @@ class Method:
         """Return the settings of propagation that the method comes down to; None for the network alone."""
         if self.name == "network":
             return None
-        chosen = self.propagation if self.name == "propagation" else PropagationConfig.interpolation()
+        chosen = PropagationConfig.interpolation() if self.name == "interpolation" else self.propagation
+        if self.name == "adaptive" and chosen.adaptation is None:
+            chosen = replace(chosen, adaptation=AdaptationConfig())
         return replace(chosen, score_threshold=self.score_threshold)
 
     def to_json(self) -> dict[str, Any]:
         """Return what shapes the detections, as strict JSON: infinity is the text "inf"."""
         config = self.config()
         settings: dict[str, Any] = {"method": self.name, "score_threshold": float(self.score_threshold)}
-        if self.name == "propagation" and config is not None:
+        if self.name in ("propagation", "adaptive") and config is not None:
             settings |= {"radius": int(config.radius), "alpha": float(config.alpha), "beta": float(config.beta)}
+            if config.adaptation is not None:
+                settings["adaptation"] = _finite(asdict(config.adaptation))
         seq = None if self.seq_nms is None else asdict(self.seq_nms)
         settings["seq_nms"] = seq
-        return {key: "inf" if value == float("inf") else value for key, value in settings.items()}
+        return _finite(settings)
 
     def __str__(self) -> str:
         """Return the method in a few words."""
@@ -72,6 +76,8 @@ class Method:
         if words is None:
             config = self.propagation
             words = f"propagation (P={config.radius}, alpha {config.alpha:g}, beta {config.beta:g})"
+            if self.name == "adaptive" or config.adaptation is not None:
+                words = f"adaptive {words}"
         return words if self.seq_nms is None else f"{words} + Seq-NMS"
 
 
@@ -124,7 +130,7 @@ class VideoMethod:
         if self._propagator is not None and self._propagator.memory is not None:
             carried, shape = self._propagator.memory
             memory["shape"] = np.array(shape, np.int64)
-            memory |= {name: getattr(carried, name) for name in _CARRIED}
+            memory |= {item.name: getattr(carried, item.name) for item in fields(carried)}
         return memory
 
     def restore(self, memory: Memory) -> None:
@@ -136,8 +142,14 @@ class VideoMethod:
         if "fitted" in memory:
             self._fitted = Letterbox(*memory["fitted"].tolist())
         if self._propagator is not None and self._fitted is not None:
-            carried = Carried(**{name: memory[name] for name in _CARRIED})
+            form = Carried if self._propagator.config.adaptation is None else Followed
+            carried = form(**{item.name: memory[item.name] for item in fields(form)})
             self._propagator.memory = (carried, tuple(memory["shape"].tolist()))
+
+
+def _finite(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings for strict JSON."""
+    return {key: "inf" if value == float("inf") else value for key, value in settings.items()}
 
 
 def finish_video(method: Method, found: Iterable[Detections]) -> list[Detections]:

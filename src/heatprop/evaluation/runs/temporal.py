@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
@@ -72,12 +72,11 @@ def seq_bbox_online(detections: Sequence[Detections], config: SeqBboxConfig = Se
 
 def head_methods() -> list[TemporalMethod]:
     """Return the methods on the network's outputs, the network alone first."""
-    adaptive: Callable[[], PropagationConfig] | None = getattr(PropagationConfig, "adaptive", None)
     return [
         TemporalMethod(title="network alone", name="network"),
         TemporalMethod(title="interpolation", name="interpolation"),
         TemporalMethod(title="HP, the paper's", propagation=PropagationConfig.paper()),
-        *([] if adaptive is None else [TemporalMethod(title="HP, adaptive", propagation=adaptive())]),
+        TemporalMethod(title="HP, adaptive", propagation=PropagationConfig.adaptive()),
     ]
 
 
