@@ -207,6 +207,7 @@ def main() -> None:
     parser.add_argument("--tune-cache", type=Path, help="cache of the synthetic split to tune on")
     parser.add_argument("--tune-split", default="val")
     parser.add_argument("--tune-videos", type=int, help="tune on the first so many videos; left out: on all")
+    parser.add_argument("--videos", type=int, help="report on the first so many videos; left out: on all")
     parser.add_argument(
         "--only", action="append", help="of the methods with settings only those whose name has this"
     )
@@ -226,12 +227,14 @@ def main() -> None:
     layout, split = ("coco-video", "val") if arguments.data == "real" else ("imagenet-vid", arguments.split)
     dataset = load_dataset(layout, arguments.root, split)
     cache = _open(arguments.cache, dataset, split)
+    whole, dataset = dataset, first_videos(dataset, arguments.videos)
     causes: dict[str, NDArray[np.bool_]] = {}
     if arguments.data == "real":
         measurement = Measurement(dataset, cache, settings, arguments.jobs)
         chosen = measure_real(measurement, settings, tried)
     else:
-        causes = {name: at for name, at in read_causes(dataset, split).items() if at.any()}
+        everywhere = {name: at[: dataset.frame_count] for name, at in read_causes(whole, split).items()}
+        causes = {name: at for name, at in everywhere.items() if at.any()}
         measurement = Measurement(dataset, cache, settings, arguments.jobs, causes)
         other = load_dataset(layout, arguments.root, arguments.tune_split)
         tune_cache = _open(arguments.tune_cache, other, arguments.tune_split)
