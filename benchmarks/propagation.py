@@ -6,9 +6,9 @@ An update is propagation, balance, peaks, suppression and boxes: what a frame co
 update is heatprop's; the dense ones do the same in the usual way, with max pooling over the whole map, in NumPy
 with OpenCV's dilation and, where it is installed, in PyTorch. All see the same maps and carry the same objects,
 and before anything is timed their scores are compared. "In place" is the sparse update on a heatmap that it may
-change, as in the detector; the ratios are its own. The ways take turns, in blocks of a few updates each, in
-one process; figures are medians. The ratios are what carries over to other machines. The last line printed is one
-JSON object.
+change, as in the detector; the ratios are its own. "Adaptive" is `PropagationConfig.adaptive()`, in place too. The
+ways take turns, in blocks of a few updates each, in one process; figures are medians. The ratios are what carries
+over to other machines. The last line printed is one JSON object.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from itertools import cycle
 from typing import Any
@@ -28,6 +28,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from heatprop.adaptation import AdaptationConfig
 from heatprop.boxes import nms
 from heatprop.propagation import HeatmapPropagator, PropagationConfig
 from heatprop.types import HeadOutput
@@ -181,6 +182,10 @@ def measure(case: Case, rounds: int) -> dict[str, float]:
         scores = {name: np.sort(way(copied(output))) for name, way in ways.items()}
         for name, found in scores.items():
             np.testing.assert_allclose(found, scores["sparse"], atol=1e-5, err_msg=f"{case.name}: {name}")
+    adaptive = HeatmapPropagator(replace(config, adaptation=AdaptationConfig()))
+    ways["adaptive"] = lambda output: adaptive.update(output, overwrite=True).scores
+    for output in frames[:4]:
+        ways["adaptive"](copied(output))
     ways["floor"] = lambda output: output.heatmap >= np.float32(2)
     times: dict[str, list[float]] = {name: [] for name in ways}
     order = cycle_from(frames, 4)
@@ -189,7 +194,7 @@ def measure(case: Case, rounds: int) -> dict[str, float]:
         block = [next(order) for _ in frames]
         for name, way in ways.items():
             outputs = block
-            if name == "in place":  # as the detector does, whose heatmaps nobody else wants
+            if name in {"in place", "adaptive"}:  # as the detector does, whose heatmaps nobody else wants
                 outputs = [copied(output, place) for output, place in zip(block, spare, strict=True)]
             for output in outputs:
                 started = time.perf_counter()
@@ -216,13 +221,14 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="the main row only, few rounds")
     quick = parser.parse_args().quick
     cases, rounds = (CASES[:1], 5) if quick else (CASES, 25)
-    ways = ("sparse", "in place", "dense NumPy", "dense PyTorch")
+    ways = ("sparse", "in place", "adaptive", "dense NumPy", "dense PyTorch")
     table = Table("one update, median ms", *ways, "one read", "times faster", "times the read")
     results = {}
     for case in cases:
         result = measure(case, rounds)
         ratios = {name: value / result["in place"] for name, value in result.items() if name.startswith("dense")}
         result |= {f"times_faster_than_{name.replace(' ', '_')}": ratio for name, ratio in ratios.items()}
+        result["adaptive_times_the_paper"] = result["adaptive"] / result["in place"]
         result["times_the_floor"] = result["in place"] / result["floor"]
         results[case.name] = {name: round(value, 4) for name, value in result.items()}
         cells = [f"{result[name]:.2f}" if name in result else "-" for name in ways]
