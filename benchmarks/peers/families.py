@@ -8,6 +8,7 @@ from functools import partial
 from importlib.util import find_spec
 from itertools import product
 
+from heatprop.adaptation import AdaptationConfig
 from heatprop.evaluation.runs.temporal import TemporalMethod, head_methods, seq_bbox_online
 from heatprop.propagation import PropagationConfig
 from heatprop.seqbbox import SeqBboxConfig, seq_bbox
@@ -38,6 +39,7 @@ def families() -> list[Family]:
         PropagationConfig.paper(),
         *(PropagationConfig(radius=radius, alpha=alpha) for radius, alpha in balances),
     ]
+    adaptations = [AdaptationConfig(), *_adaptations()]
     online = [SeqBboxConfig(), *(SeqBboxConfig(min_iou=iou) for iou in (0.0, 0.1, 0.2, 0.4, 0.5, 0.6))]
     offline = [
         SeqBboxConfig(),
@@ -49,6 +51,14 @@ def families() -> list[Family]:
             tuple(TemporalMethod(title="HP", propagation=config) for config in propagation),
             tuple(f"P={config.radius}, alpha {config.alpha:g}" for config in propagation),
         ),
+        Family(
+            "HP, adaptive",
+            tuple(
+                TemporalMethod(title="HP, adaptive", propagation=PropagationConfig(adaptation=each))
+                for each in adaptations
+            ),
+            tuple(str(each) for each in adaptations),
+        ),
         _family("Seq-Bbox Matching, online", alone, seq_bbox_online, online),
         _family("Seq-Bbox Matching, offline", alone, seq_bbox, offline, online=False),
     ]
@@ -57,6 +67,14 @@ def families() -> list[Family]:
     if find_spec("norfair"):
         found.append(_family("norfair", alone, norfair, _norfair_settings()))
     return found
+
+
+def _adaptations() -> list[AdaptationConfig]:
+    grid = product((0.0, 0.1, 0.2), (3, 5, 10), (0.5, 1.0))
+    return [
+        *(AdaptationConfig(lift=lift, max_length=length, leaving=leaving) for lift, length, leaving in grid),
+        *(AdaptationConfig(fade=fade) for fade in (0.5, 1.0)),
+    ]
 
 
 def _bytetrack_settings() -> list[ByteTrackSettings]:
