@@ -9,7 +9,7 @@
 Every method with settings comes twice: as recommended (HP: as the paper has it, and adaptive), and tuned over a
 small grid that `peers/families.py` lists. On real clips a setting is chosen for each clip by the mean of AP50 and
 AP75 over the other clips; figures are means over clips, each counted once. On the synthetic benchmark settings are
-chosen by the official mAP on the split `val`; figures are of the split `test`, mAP also of the frames in which each
+chosen by the official mAP on the split `val`; figures are of the split `test`, mAP also of frames in which each
 cause of difficulty is at work. Seq-NMS follows on each online method, with the settings chosen without it.
 
 Differences are to the network alone, with 95 % intervals by bootstrap over clips or videos. For the packages of
