@@ -44,7 +44,7 @@ def test_a_stream_gives_what_frame_by_frame_gives(detector, demo_clip, frames):
 
 
 def test_it_is_the_parts_put_together(detector, frames):
-    propagator = HeatmapPropagator(PropagationConfig())
+    propagator = HeatmapPropagator(PropagationConfig.adaptive())
     detector.reset()
     for frame in frames[:4]:
         fitted = fit_letterbox(frame.image.shape[1], frame.image.shape[0], detector.card.input)
@@ -56,6 +56,17 @@ def test_it_is_the_parts_put_together(detector, frames):
             found,
             type(found)(boxes_to_frame(wanted.boxes, fitted, 4), wanted.scores, wanted.labels, wanted.lengths),
         )
+
+
+def test_propagation_adapts_unless_the_papers_form_is_asked_for(detector, frames):
+    assert detector.propagation == PropagationConfig.adaptive()
+    found = {}
+    for form in (PropagationConfig.adaptive(), PropagationConfig.paper()):
+        each = VideoDetector(backend="onnx", propagation=form, score_threshold=0.05)
+        found[form] = [each.update(frame.image) for frame in frames[:3]]
+    adaptive, papers = found.values()
+    assert adaptive[2].lengths.max() == papers[2].lengths.max() == 3
+    assert adaptive[2].scores.tolist() != papers[2].scores.tolist()
 
 
 def test_comparing_gives_the_network_alone_beside_the_stream(detector, demo_clip, frames):
@@ -96,7 +107,7 @@ def test_a_frame_of_another_size_starts_a_new_video(detector, frames):
 def test_nothing_is_carried_over_a_cut_unless_asked_for(demo_clip):
     """The clip cuts from a man on a bicycle to an empty street at frame 137."""
     for forget, carried in ((True, False), (False, True)):
-        detector = VideoDetector(backend="onnx", forget_at_cuts=forget)
+        detector = VideoDetector(backend="onnx", propagation=PropagationConfig.paper(), forget_at_cuts=forget)
         frames = dict(islice(((frame.index, found) for frame, found in detector.stream(demo_clip)), 139))
         assert frames[136].lengths.max() > 20
         assert (frames[138].lengths.max() > 20) == carried

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import cv2
@@ -17,6 +18,7 @@ from heatprop.types import Detections, HeadOutput
 from heatprop.video_state import Picture, PictureMaker, VideoState
 
 FORM = InputFormat(longest_side=128, multiple=32)
+FORMS = [PropagationConfig.paper(), PropagationConfig.adaptive()]
 SIDE = 128
 
 
@@ -67,12 +69,13 @@ def go_through(
     st.integers(1, 7),
     st.sampled_from(["past", "between"]),
     st.integers(1, 20),
-    st.booleans(),
+    st.sampled_from([None, *FORMS]),
 )
-def test_every_frame_has_its_own_detections(interval: int, fill: str, frames: int, propagates: bool) -> None:
+def test_every_frame_has_its_own_detections(
+    interval: int, fill: str, frames: int, propagation: PropagationConfig | None
+) -> None:
     places = [10 + 2.0 * number for number in range(frames)]
     config = KeyframeConfig(interval=interval, fill=fill)
-    propagation = PropagationConfig() if propagates else None
     found, looks = go_through([scene(x) for x in places], places, config, propagation)
     assert looks == list(range(0, frames, interval))
     for x, each in zip(places, found, strict=True):
@@ -81,18 +84,21 @@ def test_every_frame_has_its_own_detections(interval: int, fill: str, frames: in
         assert centre == pytest.approx(x + 16, abs=5)
 
 
-def test_lengths_count_looks() -> None:
+@pytest.mark.parametrize("propagation", FORMS)
+def test_lengths_count_looks(propagation: PropagationConfig) -> None:
     places = [20.0] * 9
-    found, _ = go_through([scene(20)] * 9, places, KeyframeConfig(interval=3, fill="past"), PropagationConfig())
+    found, _ = go_through([scene(20)] * 9, places, KeyframeConfig(interval=3, fill="past"), propagation)
     assert [each.lengths.tolist() for each in found] == [[1]] * 3 + [[2]] * 3 + [[3]] * 3
 
 
-def test_propagation_follows_what_moves_further_than_its_radius_between_looks() -> None:
+@pytest.mark.parametrize("propagation", FORMS)
+def test_propagation_follows_what_moves_further_than_its_radius_between_looks(
+    propagation: PropagationConfig,
+) -> None:
     places = [10 + 6.0 * number for number in range(13)]  # 9 cells in 6 frames
     says = [x if number != 12 else None for number, x in enumerate(places)]
-    found, looks = go_through(
-        [scene(x) for x in places], says, KeyframeConfig(interval=6, fill="past"), PropagationConfig(alpha=0.9)
-    )
+    keyframes = KeyframeConfig(interval=6, fill="past")
+    found, looks = go_through([scene(x) for x in places], says, keyframes, replace(propagation, alpha=0.9))
     assert looks == [0, 6, 12]
     assert found[6].lengths.tolist() == [2]
     assert found[12].lengths.tolist() == [3]  # carried where the network said nothing

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import av
@@ -18,6 +19,7 @@ import cv2
 import pytest
 
 from cli.conftest import FRAMES, HEIGHT, WIDTH, Run, command, run_process, video_shape
+from heatprop.adaptation import AdaptationConfig
 from heatprop.cli.detect import Detect
 from heatprop.detector import VideoDetector
 from heatprop.io.results import read_results
@@ -80,6 +82,41 @@ def test_the_settings_reach_the_detector_and_the_header(run: Run, short_clip: Pa
     assert header["settings"]["score_threshold"] == 0.2
     propagation = header["settings"]["propagation"]
     assert (propagation["radius"], propagation["alpha"], propagation["beta"]) == (1, 0.5, "inf")
+
+
+def test_propagation_adapts_as_the_header_says_and_takes_its_other_settings(run: Run, short_clip: Path) -> None:
+    usual, named, small = (
+        run("detect", short_clip, *ONNX, *options, "--json", "-").out.splitlines()
+        for options in ((), ("--propagation", "adaptive"), ("--radius", "1", "--beta", "inf"))
+    )
+    assert usual == named
+    adaptation = asdict(AdaptationConfig())
+    assert json.loads(usual[0])["settings"]["propagation"] == asdict(PropagationConfig.adaptive())
+    own = json.loads(small[0])["settings"]["propagation"]
+    assert (own["radius"], own["beta"], own["adaptation"]) == (1, "inf", adaptation)
+
+
+@pytest.mark.parametrize(
+    ("form", "wanted"), [("adaptive", PropagationConfig.adaptive()), ("paper", PropagationConfig.paper())]
+)
+def test_the_form_of_propagation_is_that_of_the_detector(
+    run: Run, short_clip: Path, form: str, wanted: PropagationConfig
+) -> None:
+    options = ("--propagation", form, "--score-threshold", "0.05", "--json", "found.jsonl")
+    assert run("detect", short_clip, *ONNX, *options).code == 0
+    header, frames = read_results(Path("found.jsonl"))
+    assert header.settings["propagation"] == asdict(wanted)
+    assert (header.settings["propagation"]["adaptation"] is None) == (form == "paper")
+    detector = VideoDetector(backend="onnx", propagation=wanted, score_threshold=0.05)
+    lengths = [found.lengths.tolist() for _, found in detector.stream(short_clip)]
+    assert [found.lengths.tolist() for _, _, found in frames] == lengths
+    assert max(length for each in lengths for length in each) > 3
+
+
+def test_a_form_of_propagation_that_there_is_not_is_refused(run: Run, short_clip: Path) -> None:
+    done = run("detect", short_clip, *ONNX, "--propagation", "magic", "--json", "-")
+    assert (done.code, done.out) == (2, "")
+    assert "magic" in done.err
 
 
 def test_without_propagation_every_object_is_new(run: Run, short_clip: Path) -> None:
@@ -275,8 +312,10 @@ def test_defaults_stand_in_one_place() -> None:
     detect = Detect("street.mp4")
     for name in ("model", "backend", "score_threshold", "input_size"):
         assert getattr(detect, name) == options[name].default
+    assert options["propagation"].default == PropagationConfig.adaptive()
+    assert detect.propagation == "adaptive"
     for name in ("radius", "alpha", "beta"):
-        assert getattr(detect, name) == getattr(PropagationConfig(), name)
+        assert getattr(detect, name) == getattr(PropagationConfig.adaptive(), name)
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("detect", "--help"), ("models", "--help"), ("--version",)])

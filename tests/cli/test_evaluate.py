@@ -22,6 +22,8 @@ from heatprop.detector import VideoDetector
 from heatprop.evaluation.detection_files.reading import read_detections
 from heatprop.evaluation.detections import DetectionTable
 from heatprop.evaluation.results import score
+from heatprop.evaluation.runs.methods import Method
+from heatprop.propagation import PropagationConfig
 from heatprop.types import ImageArray
 from small_video_datasets import write_coco_video
 
@@ -66,10 +68,18 @@ def test_one_command_detects_writes_and_scores(run: Run, small: Path) -> None:
     assert sorted(path.name for path in Path("out/mot").iterdir()) == ["clip-1.txt", "clip-2.txt"]
 
 
-def test_its_detections_are_those_of_the_detector(run: Run, street_image: ImageArray) -> None:
-    detector = VideoDetector("mb3-coco", backend="onnx", score_threshold=0.05, forget_at_cuts=False)
+@pytest.mark.parametrize(
+    ("options", "propagation"),
+    [((), PropagationConfig.paper()), (("--method", "adaptive"), PropagationConfig.adaptive())],
+)
+def test_its_detections_are_those_of_the_detector(
+    run: Run, street_image: ImageArray, options: tuple[str, ...], propagation: PropagationConfig
+) -> None:
+    detector = VideoDetector(
+        "mb3-coco", backend="onnx", propagation=propagation, score_threshold=0.05, forget_at_cuts=False
+    )
     root = write_coco_video(Path("data"), street_image, (5, 3), detector.card.classes)
-    assert run("evaluate", *FEW, "--root", root, "-o", "out").code == 0
+    assert run("evaluate", *FEW, "--root", root, "-o", "out", *options).code == 0
     dataset = load_dataset("coco-video", root)
     table = read_detections("out/detections.txt", dataset)
     rows = []
@@ -130,6 +140,25 @@ def test_a_second_run_does_nothing_again_and_writes_the_same(run: Run, small: Pa
     assert content(Path("out")) == before
 
 
+def test_adaptive_propagation_goes_on_where_it_was_stopped(run: Run, street_image: ImageArray) -> None:
+    root = write_coco_video(Path("data"), street_image, (3, 3))
+    adaptive = ("evaluate", *FEW, "--root", root, "--method", "adaptive")
+    assert run(*adaptive, "-o", "once").code == 0
+    said = json.loads(Path("once/run.json").read_text())["method"]
+    assert said == Method(name="adaptive").to_json()
+    damaged = root / "clip-2" / "000001.png"
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[:100])
+    assert run(*adaptive, "-o", "out").code == 1
+    damaged.write_bytes(whole)
+    done = run(*adaptive, "-o", "out")
+    assert (done.code, done.err) == (0, "heatprop: 3 of 6 frames are finished already\n")
+    assert content(Path("out")) == content(Path("once"))
+    done = run("evaluate", *FEW, "--root", root, "-o", "out")
+    assert done.code == 2
+    assert "method.method adaptive, not propagation" in done.err
+
+
 def test_a_cache_serves_other_settings_and_a_sweep(run: Run, small: Path) -> None:
     first = run("evaluate", *FEW, "--root", small, "-o", "one", "--cache", "cache", "--json")
     kept = content(Path("cache"))
@@ -151,7 +180,13 @@ def test_a_cache_serves_other_settings_and_a_sweep(run: Run, small: Path) -> Non
 
 
 def test_the_network_sees_pictures_of_the_input_size_that_is_asked_for(run: Run, street_image: ImageArray) -> None:
-    detector = VideoDetector(backend="onnx", score_threshold=0.05, forget_at_cuts=False, input_size=320)
+    detector = VideoDetector(
+        backend="onnx",
+        propagation=PropagationConfig.paper(),
+        score_threshold=0.05,
+        forget_at_cuts=False,
+        input_size=320,
+    )
     root = write_coco_video(Path("data"), street_image, (3,), detector.card.classes)
     sized = ("evaluate", *FEW, "--root", root, "-o", "out", "--input-size", "320")
     assert run(*sized).code == 0
@@ -293,6 +328,7 @@ def test_other_settings_in_the_same_folder_are_refused(run: Run, small: Path) ->
     for more, said in [
         (("--alpha", "0.8"), "method.alpha 0.98, not 0.8"),
         (("--method", "network"), "method.method propagation, not network"),
+        (("--method", "adaptive"), "method.method propagation, not adaptive"),
         (("--cache", "cache"), "outputs.floor None, not 0.01"),
         (("--seq-nms",), "method.seq_nms"),
         (("--input-size", "320"), "outputs.longest_side 512, not 320"),
@@ -335,6 +371,7 @@ def test_classes_that_the_model_lacks_are_listed(run: Run, small: Path) -> None:
         (("--root", "nowhere"), "nowhere"),
         (("--root", "empty"), "at least one frame"),
         (("--root", "data", "--no-propagation", "--method", "interpolation"), "--no-propagation contradicts"),
+        (("--root", "data", "--no-propagation", "--method", "adaptive"), "--no-propagation contradicts"),
         (("--root", "data", "--alpha", "2"), "alpha is 2"),
         (("--root", "data", "--score-threshold", "-1"), "score_threshold is -1"),
         (("--root", "data", "--cache", "c", "--score-threshold", "0.001"), "raise it, or lower --cache-floor"),

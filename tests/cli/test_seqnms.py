@@ -38,7 +38,7 @@ def numbered_images(clip: Path, folder: Path, count: int) -> Path:
     return shots
 
 
-@pytest.mark.parametrize("propagation", [PropagationConfig(), None])
+@pytest.mark.parametrize("propagation", [PropagationConfig.adaptive(), None])
 @pytest.mark.parametrize("threshold", [0.1, 0.02])
 def test_the_detections_are_those_of_the_detector_rescored(
     run: Run, short_clip: Path, propagation: PropagationConfig | None, threshold: float

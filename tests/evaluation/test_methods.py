@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from math import inf
 
 import numpy as np
 import pytest
 
 from evaluation.small_runs import TinyBackend
+from heatprop.adaptation import AdaptationConfig
 from heatprop.datasets.imagenet_classes import VID_CLASSES
 from heatprop.errors import InvalidArrayError, InvalidConfigError
 from heatprop.evaluation.runs.class_matching import match_classes
@@ -19,7 +21,7 @@ from heatprop.types import HeadOutput
 from heatprop.zoo import load
 from same_detections import assert_same_detections
 
-METHODS = [Method(name="network"), Method(name="interpolation"), Method()]
+METHODS = [Method(name="network"), Method(name="interpolation"), Method(), Method(name="adaptive")]
 LABELS = np.array([4, 0, 7])
 
 
@@ -34,7 +36,18 @@ def test_the_names_say_which_settings_hold() -> None:
     assert METHODS[0].config() is None
     assert METHODS[1].config() == PropagationConfig.interpolation()
     assert METHODS[2].config() == PropagationConfig()
+    assert METHODS[3].config() == PropagationConfig.adaptive()
     assert Method(score_threshold=0.2).config() == PropagationConfig(score_threshold=0.2)
+
+
+def test_adaptive_keeps_the_settings_that_it_is_given() -> None:
+    given = PropagationConfig(radius=1, beta=1.0)
+    assert Method(name="adaptive", propagation=given, score_threshold=0.1).config() == PropagationConfig(
+        radius=1, beta=1.0, score_threshold=0.1, adaptation=AdaptationConfig()
+    )
+    own = PropagationConfig(adaptation=AdaptationConfig(lift=0, max_length=inf))
+    assert Method(name="adaptive", propagation=own).config() == own
+    assert Method(propagation=own).config() == own
 
 
 def test_settings_become_strict_json_and_words() -> None:
@@ -50,6 +63,40 @@ def test_settings_become_strict_json_and_words() -> None:
     assert str(method) == "propagation (P=1, alpha 0.98, beta inf) + Seq-NMS"
     assert METHODS[0].to_json() == {"method": "network", "score_threshold": 0.05, "seq_nms": None}
     assert [str(each) for each in METHODS[:2]] == ["network alone", "interpolation"]
+
+
+def test_the_settings_of_adaptive_become_strict_json_and_words() -> None:
+    own = PropagationConfig(radius=3, adaptation=AdaptationConfig(max_length=inf, min_iou=0))
+    method = Method(name="adaptive", propagation=own)
+    assert method.to_json() == {
+        "method": "adaptive",
+        "score_threshold": 0.05,
+        "radius": 3,
+        "alpha": 0.98,
+        "beta": 2.0,
+        "adaptation": {
+            "velocity": 0.5,
+            "least_radius": 1,
+            "nearness": 0.01,
+            "min_iou": 0,
+            "evidence": 0.1,
+            "fade": 0.8,
+            "max_length": "inf",
+            "lift": 0.1,
+            "leaving": 0.5,
+            "leaving_speed": 1.0,
+            "trust": 2.0,
+        },
+        "seq_nms": None,
+    }
+    text = json.dumps(method.to_json(), allow_nan=False)
+    assert json.loads(text) == method.to_json()
+    read = {name: float(value) for name, value in json.loads(text)["adaptation"].items()}
+    assert AdaptationConfig(**read | {"least_radius": 1}) == own.adaptation  # type: ignore[arg-type]
+    assert str(method) == "adaptive propagation (P=3, alpha 0.98, beta 2)"
+    assert str(METHODS[3]) == "adaptive propagation (P=2, alpha 0.98, beta 2)"
+    assert "adaptation" not in METHODS[2].to_json()
+    assert str(Method(propagation=own)) == str(method)
 
 
 @pytest.mark.parametrize("settings", [{"name": "magic"}, {"score_threshold": 1.5}, {"score_threshold": "x"}])
@@ -89,10 +136,24 @@ def test_labels_are_the_datasets_and_outputs_stay_as_they_are(method: Method) ->
 def test_a_picture_of_another_size_starts_anew() -> None:
     (first, second), fitted = scene(2)
     (other,), wider = scene(1, height=64)
-    at_work = VideoMethod(Method(), LABELS, 4)
-    at_work.update(first, fitted)
-    assert at_work.update(second, fitted).lengths.max() == 2
-    assert at_work.update(other, wider).lengths.max() == 1
+    for method in METHODS[2:]:
+        at_work = VideoMethod(method, LABELS, 4)
+        at_work.update(first, fitted)
+        assert at_work.update(second, fitted).lengths.max() == 2
+        assert at_work.update(other, wider).lengths.max() == 1
+
+
+def test_the_memory_of_adaptive_is_what_it_follows_and_that_of_the_papers_form_will_not_do() -> None:
+    (first,), fitted = scene(1)
+    memories = {}
+    for method in METHODS[2:]:
+        at_work = VideoMethod(method, LABELS, 4)
+        at_work.update(first, fitted)
+        memories[method.name] = at_work.memory()
+    extra = {"velocities", "surprises", "largest"}
+    assert memories["adaptive"].keys() == memories["propagation"].keys() | extra
+    with pytest.raises(KeyError):
+        VideoMethod(Method(name="adaptive"), LABELS, 4).restore(memories["propagation"])
 
 
 def test_seq_nms_comes_when_the_video_is_whole() -> None:

@@ -35,6 +35,7 @@ METHODS = [
     Method(name="interpolation"),
     Method(),
     Method(propagation=PropagationConfig(radius=1, alpha=0.8), seq_nms=SeqNmsConfig()),
+    Method(name="adaptive"),
 ]
 
 
@@ -114,17 +115,18 @@ def test_a_run_says_what_frame_after_frame_by_hand_says(
     assert_same(found(dataset, tmp_path / "out", method), expected)
 
 
+@pytest.mark.parametrize("method", [METHODS[2], METHODS[4]], ids=str)
 @pytest.mark.parametrize("cached", [False, True])
 @pytest.mark.parametrize("stops", [[1], [64], [65, 3, 1], [70, 1], [135], [30, 30, 64, 64, 5]])
 def test_stopped_runs_end_as_one_run_does(
-    dataset: VideoDataset, tmp_path: Path, stops: list[int], cached: bool
+    dataset: VideoDataset, tmp_path: Path, stops: list[int], cached: bool, method: Method
 ) -> None:
     cache = [tmp_path / name if cached else None for name in ("cache", "other cache")]
-    run(dataset, tmp_path / "once", METHODS[2], cache[0])
+    run(dataset, tmp_path / "once", method, cache[0])
     for stop in stops:
         with suppress(StopError):
-            run(dataset, tmp_path / "stopped", METHODS[2], cache[1], stop)
-    run(dataset, tmp_path / "stopped", METHODS[2], cache[1])
+            run(dataset, tmp_path / "stopped", method, cache[1], stop)
+    run(dataset, tmp_path / "stopped", method, cache[1])
     assert content(tmp_path / "stopped") == content(tmp_path / "once")
     assert len(content(tmp_path / "once")) == 1 + 2 + 1 + 1
 
