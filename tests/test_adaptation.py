@@ -471,6 +471,28 @@ def test_an_object_that_leaves_over_a_border_loses_its_score_faster(down, backwa
     assert slower[-1].scores[0] == late[-1].scores[0]
 
 
+@pytest.mark.parametrize("down", [False, True])
+@pytest.mark.parametrize("backwards", [False, True])
+def test_in_a_padded_input_it_leaves_over_the_border_of_the_picture(down, backwards):
+    padding = 8
+    run = list(leaving_run(down, backwards))
+    padded = []
+    for output in run:
+        heatmap, size = (
+            np.pad(each, ((0, 0), (padding,) * 2, (padding,) * 2)) for each in (output.heatmap, output.size)
+        )
+        padded.append(HeadOutput(heatmap, size))
+    propagators = [HeatmapPropagator(ADAPTIVE) for _ in range(3)]
+    area = (padding, padding, padding + 24, padding + 24)
+    for output, wide in zip(run, padded, strict=True):
+        plain = propagators[0].update(output)
+        told = propagators[1].update(wide, picture=area)
+        untold = propagators[2].update(wide)
+        np.testing.assert_array_equal(told.scores, plain.scores)
+        np.testing.assert_allclose(told.boxes, plain.boxes + padding, rtol=1e-6)
+    assert untold.scores[0] > told.scores[0]
+
+
 def test_in_the_middle_of_the_picture_leaving_makes_no_difference():
     run = [scene((30, 10 + 2 * i, 0.9 - 0.08 * i, 6.0), grid=(60, 60)) for i in range(10)]
     for one, other in zip(over(ADAPTIVE, run), over(adapting(leaving=0), run), strict=True):

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from math import inf
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,9 @@ from heatprop.heatmaps import square, unravel
 from heatprop.propagation_heatmap import Carried, PropagationHeatmap
 from heatprop.types import FloatArray, HeadOutput, IntArray
 
-_DoubleArray = NDArray[np.float64]
+_DoubleArray: TypeAlias = NDArray[np.float64]
+PictureArea: TypeAlias = tuple[float, float, float, float]
+"""Left, top, right and bottom of the picture on the output grid, in cells: the rest is padding."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,13 +183,16 @@ def evidence_factors(network: _DoubleArray, scores: _DoubleArray, share: float, 
     return np.clip(seen, fade, 1.0)
 
 
-def leaves(followed: Followed, shape: tuple[int, int, int], speed: float) -> NDArray[np.bool_]:
-    """Say which objects are on their way over the border of the map: they reach it, and move on at `speed`."""
+def leaves(
+    followed: Followed, shape: tuple[int, int, int], picture: PictureArea, speed: float
+) -> NDArray[np.bool_]:
+    """Say which objects are on their way out of the picture: they reach its border, and move on at `speed`."""
     _, rows, columns = expected_places(followed, shape)
     x1, y1, x2, y2 = boxes_at(rows, columns, followed.sizes, None).T
     vx, vy = followed.velocities.T
-    sideways = ((x1 < 0) & (vx < -speed)) | ((x2 > shape[2] - 1) & (vx > speed))
-    upright = ((y1 < 0) & (vy < -speed)) | ((y2 > shape[1] - 1) & (vy > speed))
+    left, top, right, bottom = picture
+    sideways = ((x1 < left) & (vx < -speed)) | ((x2 > right - 1) & (vx > speed))
+    upright = ((y1 < top) & (vy < -speed)) | ((y2 > bottom - 1) & (vy > speed))
     leaving: NDArray[np.bool_] = sideways | upright
     return leaving
 
@@ -199,6 +205,7 @@ def lift_cells(
     *,
     alpha: float,
     beta: float,
+    picture: PictureArea | None = None,
 ) -> FloatArray:
     """Average the network's heatmap with the carried scores, as equations 5 and 6 do, at the placed cells.
 
@@ -212,6 +219,7 @@ def lift_cells(
         adaptation: the settings.
         alpha: see `PropagationConfig`.
         beta: see `PropagationConfig`.
+        picture: where the picture lies on the map, in cells; None for all of it.
 
     Returns:
         The balanced heatmap at the same cells, float32 ``(M,)``; nowhere above the largest score of its object.
@@ -223,7 +231,8 @@ def lift_cells(
     weights = beta * np.minimum(followed.lengths[rows], adaptation.max_length)
     evidence = evidence_factors(values, scores, adaptation.evidence, adaptation.fade)
     gains = alpha * (1.0 - 1.0 / (1.0 + weights)) * evidence
-    fading = leaves(followed, shape, adaptation.leaving_speed)[rows] & (values < scores)
+    area = (0.0, 0.0, float(shape[2]), float(shape[1])) if picture is None else picture
+    fading = leaves(followed, shape, area, adaptation.leaving_speed)[rows] & (values < scores)
     gains[fading] *= adaptation.leaving
     sees = values >= adaptation.evidence * scores
     targets = scores + np.where(sees, adaptation.lift, 0.0) * (followed.largest[rows] - scores)

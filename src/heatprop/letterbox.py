@@ -101,6 +101,15 @@ class Letterbox:
         """Pixels of the input for one pixel of the frame, along y."""
         return self.picture_height / self.frame_height
 
+    def picture_area(self, stride: int) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom of the picture on an output grid of `stride` pixels a cell, in cells.
+
+        >>> fit_letterbox(640, 360, InputFormat(multiple=512)).picture_area(stride=4)
+        (0.0, 28.0, 128.0, 100.0)
+        """
+        right, bottom = self.pad_left + self.picture_width, self.pad_top + self.picture_height
+        return self.pad_left / stride, self.pad_top / stride, right / stride, bottom / stride
+
 
 def fit_letterbox(frame_width: int, frame_height: int, input_format: InputFormat) -> Letterbox:
     """Lay a frame of `frame_width` x `frame_height` pixels into the input that `input_format` asks for.

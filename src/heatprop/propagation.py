@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from heatprop.adaptation import (
     AdaptationConfig,
     Followed,
+    PictureArea,
     follow,
     lift_cells,
     mix_trusted_sizes,
@@ -198,12 +199,16 @@ class HeatmapPropagator:
     def memory(self, memory: tuple[Carried, tuple[int, ...]]) -> None:
         self._carried, self._shape = memory
 
-    def update(self, output: HeadOutput, *, overwrite: bool = False) -> Detections:
+    def update(
+        self, output: HeadOutput, *, overwrite: bool = False, picture: PictureArea | None = None
+    ) -> Detections:
         """Detect in the next frame, with what the last one showed.
 
         Args:
             output: what the network says about the frame.
             overwrite: whether `output.heatmap` may be changed, which spares copying it.
+            picture: left, top, right and bottom of the picture on the output grid, in cells, where the network's
+                input was padded; None for all of it. Adaptive propagation sees there who leaves.
 
         Returns:
             Boxes in cells of the output grid, by falling balanced score, with tracklet lengths.
@@ -225,7 +230,7 @@ class HeatmapPropagator:
         if not hold_probabilities(network):
             check_probabilities(heatmap)
         balanced = heatmap if overwrite else self._copy(heatmap)
-        balanced.reshape(-1)[propagated.cells] = self._balanced(network, propagated, heatmap.shape)
+        balanced.reshape(-1)[propagated.cells] = self._balanced(network, propagated, heatmap.shape, picture)
 
         peaks = local_maxima(balanced, cells_above(balanced, config.score_threshold), config.peak_window)
         preference = _preference(balanced.reshape(-1)[peaks], *propagated.at(peaks), network, propagated)
@@ -302,12 +307,24 @@ class HeatmapPropagator:
         return place_objects(carried, output, config.adaptation, config.radius, config.score_threshold)
 
     def _balanced(
-        self, network: FloatArray, propagated: PropagationHeatmap, shape: tuple[int, int, int]
+        self,
+        network: FloatArray,
+        propagated: PropagationHeatmap,
+        shape: tuple[int, int, int],
+        picture: PictureArea | None,
     ) -> FloatArray:
         config = self.config
         if config.adaptation is None:
             return balance(network, propagated, config.alpha, config.beta)
-        return lift_cells(network, propagated, shape, config.adaptation, alpha=config.alpha, beta=config.beta)
+        return lift_cells(
+            network,
+            propagated,
+            shape,
+            config.adaptation,
+            alpha=config.alpha,
+            beta=config.beta,
+            picture=picture,
+        )
 
     def _mixed(self, network: FloatArray, sizes: FloatArray, sources: IntArray, carried: Carried) -> FloatArray:
         adaptation = self.config.adaptation

@@ -136,7 +136,7 @@ class VideoState:
             self._waiting.append(picture)
             return finished if self._fills_between else finished + self.finish()
         self._move_carried()
-        found = self._look(output)
+        found = self._look(output, picture)
         if self._waiting:
             between = fill_between(
                 self._last,
@@ -161,10 +161,11 @@ class VideoState:
         self._waiting = []
         return finished
 
-    def _look(self, output: HeadOutput) -> Detections:
+    def _look(self, output: HeadOutput, picture: Picture) -> Detections:
         if self._propagator is None:
             return decode(output, score_threshold=self._score_threshold)
-        return self._propagator.update(output, overwrite=True)
+        area = picture.fitted.picture_area(self._stride)
+        return self._propagator.update(output, overwrite=True, picture=area)
 
     def _follow(self, picture: Picture) -> None:
         """Let the boxes of the last look go on to this frame."""

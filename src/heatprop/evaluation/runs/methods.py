@@ -117,7 +117,8 @@ class VideoMethod:
         else:
             if self._fitted is not None and fitted != self._fitted:
                 self._propagator.reset()
-            found = self._propagator.update(output, overwrite=overwrite)
+            area = fitted.picture_area(self._stride)
+            found = self._propagator.update(output, overwrite=overwrite, picture=area)
         self._fitted = fitted
         boxes = boxes_to_frame(found.boxes, fitted, self._stride)
         return Detections(boxes, found.scores, self._labels[found.labels], found.lengths)
