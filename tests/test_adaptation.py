@@ -156,14 +156,16 @@ def outputs(frames):
     return [HeadOutput(heatmap, size, offset) for heatmap, size, offset in frames]
 
 
-def assert_equals_the_loops(frames, config):
+def assert_equals_the_loops(frames, config, picture=None):
     fast, overwriting, loops = HeatmapPropagator(config), HeatmapPropagator(config), LoopingFollower(config)
     for heatmap, size, offset in frames:
         before = heatmap.copy()
-        found = fast.update(HeadOutput(heatmap, size, offset))
+        found = fast.update(HeadOutput(heatmap, size, offset), picture=picture)
         np.testing.assert_array_equal(heatmap, before)
-        assert_same_detections(overwriting.update(HeadOutput(heatmap.copy(), size, offset), overwrite=True), found)
-        wanted = loops.update(heatmap, size, offset)
+        assert_same_detections(
+            overwriting.update(HeadOutput(heatmap.copy(), size, offset), overwrite=True, picture=picture), found
+        )
+        wanted = loops.update(heatmap, size, offset, picture)
         assert found.labels.tolist() == [each["label"] for each in wanted]
         assert found.lengths.tolist() == [each["length"] for each in wanted]
         np.testing.assert_allclose(found.scores, [each["score"] for each in wanted], rtol=0, atol=1e-6)
@@ -183,9 +185,12 @@ def assert_hands_on_the_same(propagator, wanted, shape):
     np.testing.assert_array_equal(followed.largest, np.float32([each["largest"] for each in wanted]))
 
 
-@given(videos(), configs())
-def test_the_update_equals_loops_over_objects_and_cells(frames, config):
-    assert_equals_the_loops(frames, config)
+areas = st.tuples(*(st.sampled_from(sides) for sides in ((0, 1, 2.25), (0, 1.5), (5, 6, 7.5), (4, 5.25))))
+
+
+@given(videos(), configs(), st.none() | areas)
+def test_the_update_equals_loops_over_objects_and_cells(frames, config, picture):
+    assert_equals_the_loops(frames, config, picture)
 
 
 @given(videos(), st.integers(0, 3))

@@ -17,16 +17,18 @@ class LoopingFollower:
         self.config = config
         self.objects = []  # of the last frame, by falling score: dicts, see `update`
 
-    def update(self, heatmap, size, offset=None):
+    def update(self, heatmap, size, offset=None, picture=None):
         """Return the detections of the next frame as a list of dicts with box and label besides."""
         config, settings = self.config, self.config.adaptation
         network = heatmap.astype(np.float32).astype(np.float64)
         size = size.astype(np.float32).astype(np.float64)
 
+        if picture is None:
+            picture = (0, 0, network.shape[2], network.shape[1])
         followed_to = self.places(network, size)
         balanced = network.copy()
         for cell, carried in followed_to.items():
-            balanced[cell] = self.balance(network[cell], carried, network.shape)
+            balanced[cell] = self.balance(network[cell], carried, picture)
         balanced = balanced.astype(np.float32)
 
         def preference(cell):
@@ -111,29 +113,30 @@ class LoopingFollower:
         awaited = box(expected(carried), carried["size"], None)
         return iou(own.tolist(), awaited.tolist()) >= self.config.adaptation.min_iou
 
-    def balance(self, seen, carried, shape):
+    def balance(self, seen, carried, picture):
         """Equations 5 and 6 at one cell, adapted."""
         config, settings, score = self.config, self.config.adaptation, carried["score"]
         b = config.beta * min(carried["length"], settings.max_length)
         gain = config.alpha * (1.0 if math.isinf(b) else b / (1 + b))
         needed = settings.evidence * score
         gain *= min(max(seen / needed, settings.fade), 1.0) if needed > 0 else 1.0
-        if seen < score and self.leaves(carried, shape):
+        if seen < score and self.leaves(carried, picture):
             gain *= settings.leaving
         target = score
         if seen >= needed:
             target += settings.lift * (carried["largest"] - score)
         return seen + gain * (target - seen)
 
-    def leaves(self, carried, shape):
+    def leaves(self, carried, picture):
+        left, top, right, bottom = picture
         x1, y1, x2, y2 = box(expected(carried), carried["size"], None)
         vy, vx = carried["velocity"]
         speed = self.config.adaptation.leaving_speed
         return (
-            (x1 < 0 and vx < -speed)
-            or (x2 > shape[2] - 1 and vx > speed)
-            or (y1 < 0 and vy < -speed)
-            or (y2 > shape[1] - 1 and vy > speed)
+            (x1 < left and vx < -speed)
+            or (x2 > right - 1 and vx > speed)
+            or (y1 < top and vy < -speed)
+            or (y2 > bottom - 1 and vy > speed)
         )
 
 
