@@ -37,7 +37,7 @@ class AdaptationConfig:
         least_radius: how many cells around its expected place an object is looked for while its motion is foreseen
             well; at least 0. Where it is not, up to `PropagationConfig.radius`, which, given here, is for all.
         nearness: how much of its score a cell must be better for each squared cell of distance, to be taken for
-            the object; at least 0, which leaves distance aside.
+            the object; at most 1000. 0 leaves distance aside.
         min_iou: what the network sees there must overlap the expected box so much to be the object, in [0, 1]; 0
             takes anything.
         evidence: share of an object's score that the network must see for its past to count in full, in [0, 1]; 0
@@ -46,13 +46,15 @@ class AdaptationConfig:
             forgets no faster than the paper.
         max_length: tracklet length from which the past counts no more; at least 0, which carries nothing, and
             `math.inf` allowed.
-        lift: how far the carried score is drawn to the largest that the network gave the object, where it still
-            sees it, in [0, 1]; 0 does not.
+        lift: how far the carried score is drawn to the largest that the network gave the object lately, where it
+            sees a detection of its own, in [0, 1]; 0 does not.
+        largest_fade: how far that largest score is drawn to the balanced one in each frame, in [0, 1]; with 0 it
+            is the largest ever, and something faint in its place can keep an object that left for ever.
         leaving: by which the weight of the past is multiplied for an object that loses score on its way over the
             border of the picture, in [0, 1]; 1 makes no difference.
         leaving_speed: cells a frame from which on it is on its way.
-        trust: how much more the network's size counts than the carried one, at equal scores; above 0. Scores weigh
-            squared. 0 is the paper's equation 7.
+        trust: how much more the network's size counts than the carried one, at equal scores; at most 1000. Scores
+            weigh squared. 0 is the paper's equation 7.
 
     Raises:
         InvalidConfigError: a value lies outside its range.
@@ -66,16 +68,20 @@ class AdaptationConfig:
     fade: float = 0.8
     max_length: float = 5
     lift: float = 0.1
+    largest_fade: float = 0.05
     leaving: float = 0.5
     leaving_speed: float = 1.0
     trust: float = 2.0
 
     def __post_init__(self) -> None:
         check_count("least_radius", self.least_radius, 0)
-        for name in ("velocity", "min_iou", "evidence", "fade", "lift", "leaving"):
+        shares = ("velocity", "min_iou", "evidence", "fade", "lift", "largest_fade", "leaving")
+        for name in shares:
             check_range(name, getattr(self, name), 0, 1)
-        for name in ("nearness", "max_length", "leaving_speed", "trust"):
+        for name in ("max_length", "leaving_speed"):
             check_range(name, getattr(self, name), 0, inf)
+        for name in ("nearness", "trust"):
+            check_range(name, getattr(self, name), 0, 1000)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,7 +91,7 @@ class Followed(Carried):
     Attributes:
         velocities: x and y in cells a frame, float32 ``(N, 2)``; 0 for an object seen once.
         surprises: how many cells an object was off its expected place lately, float32 ``(N,)``; 1 at first.
-        largest: the largest score that the network gave the object, float32 ``(N,)``.
+        largest: the largest score that the network gave the object lately, float32 ``(N,)``.
     """
 
     velocities: FloatArray
@@ -175,12 +181,12 @@ def evidence_factors(network: _DoubleArray, scores: _DoubleArray, share: float, 
 
     1 where the network sees at least `share` of the carried score, less below, and never less than `fade`.
 
-    >>> evidence_factors(np.array([0.5, 0.09, 0.0]), np.array([0.8, 1.0, 0.8]), share=0.1, fade=0.8).tolist()
+    >>> evidence_factors(np.array([0.5, 0.09, 0.0]), np.array([0.8, 1.0, 0.8]), share=0.1, fade=0.8).round(3).tolist()
     [1.0, 0.9, 0.8]
     """
     needed = share * scores
-    seen = np.divide(network, needed, out=np.ones_like(network), where=needed > 0)
-    return np.clip(seen, fade, 1.0)
+    seen = np.divide(np.minimum(network, needed), needed, out=np.ones_like(network), where=needed > 0)
+    return np.maximum(seen, fade)
 
 
 def leaves(
@@ -205,12 +211,13 @@ def lift_cells(
     *,
     alpha: float,
     beta: float,
+    score_threshold: float,
     picture: PictureArea | None = None,
 ) -> FloatArray:
     """Average the network's heatmap with the carried scores, as equations 5 and 6 do, at the placed cells.
 
     The tracklet length has a ceiling, and the share of the past is less where the network sees little or the
-    object leaves. Where it does see it, the carried score is drawn a little to the largest it ever had.
+    object leaves. Where it sees a detection, the carried score is drawn a little to the largest it had lately.
 
     Args:
         network: the network's heatmap at `placed.cells`, float32 ``(M,)``.
@@ -219,6 +226,7 @@ def lift_cells(
         adaptation: the settings.
         alpha: see `PropagationConfig`.
         beta: see `PropagationConfig`.
+        score_threshold: from which on what the network sees is a detection of its own.
         picture: where the picture lies on the map, in cells; None for all of it.
 
     Returns:
@@ -234,8 +242,8 @@ def lift_cells(
     area = (0.0, 0.0, float(shape[2]), float(shape[1])) if picture is None else picture
     fading = leaves(followed, shape, area, adaptation.leaving_speed)[rows] & (values < scores)
     gains[fading] *= adaptation.leaving
-    sees = values >= adaptation.evidence * scores
-    targets = scores + np.where(sees, adaptation.lift, 0.0) * (followed.largest[rows] - scores)
+    lift = np.where(network >= np.float32(score_threshold), adaptation.lift, 0.0)
+    targets = scores + lift * (followed.largest[rows] - scores)
     values += gains * (targets - values)
     return values.astype(np.float32)
 
@@ -275,7 +283,7 @@ def follow(
     before: Followed,
     *,
     shape: tuple[int, int, int],
-    velocity: float,
+    adaptation: AdaptationConfig,
     score_threshold: float,
 ) -> Followed:
     """Add to a frame's detections how they move, for the next frame.
@@ -286,7 +294,7 @@ def follow(
         sources: the row in `before` that each was carried from, -1 for none, int64 ``(N,)``.
         before: what the frame was handed.
         shape: of the heatmap.
-        velocity: see `AdaptationConfig`.
+        adaptation: the settings.
         score_threshold: of less the network knows no place: the object goes on as it went.
     """
     count = len(found.cells)
@@ -300,14 +308,14 @@ def follow(
     seen = network[old] >= np.float32(score_threshold)
     steps = np.stack([columns - last_columns, rows - last_rows], axis=1).astype(np.float32)
     past = before.velocities[came]
-    velocities[old] = np.where(seen[:, None], past + np.float32(velocity) * (steps - past), past)
+    velocities[old] = np.where(seen[:, None], past + np.float32(adaptation.velocity) * (steps - past), past)
     off = np.maximum(np.abs(rows - expected_rows[came]), np.abs(columns - expected_columns[came]))
     last = before.surprises[came]
     surprises[old] = np.where(seen, last + np.float32(0.5) * (off.astype(np.float32) - last), last)
-    largest[old] = np.maximum(largest[old], before.largest[came])
-    return Followed(
-        found.cells, found.scores, found.sizes, found.lengths, velocities * (velocity > 0), surprises, largest
-    )
+    lately = before.largest[came]
+    lately += np.float32(adaptation.largest_fade) * (found.scores[old] - lately)
+    largest[old] = np.maximum(largest[old], lately)
+    return Followed(found.cells, found.scores, found.sizes, found.lengths, velocities, surprises, largest)
 
 
 @cache

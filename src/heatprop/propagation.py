@@ -262,7 +262,7 @@ class HeatmapPropagator:
                 came_from[kept],
                 carried,
                 shape=heatmap.shape,
-                velocity=config.adaptation.velocity,
+                adaptation=config.adaptation,
                 score_threshold=config.score_threshold,
             )
         self._carried, self._shape = handed, shape
@@ -296,8 +296,9 @@ class HeatmapPropagator:
         stays = (rows >= 0) & (rows < grid[1]) & (columns >= 0) & (columns < grid[2])
         sizes = carried.sizes if growth is None else carried.sizes * growth[:, None].astype(np.float32)
         moved = replace(carried, cells=(labels * grid[1] + rows) * grid[2] + columns, sizes=sizes)
-        if isinstance(moved, Followed):  # who is told where they went needs no guess
-            moved = replace(moved, velocities=np.zeros_like(moved.velocities))
+        if isinstance(moved, Followed):  # told where they went, they need no guess; but that is not exact
+            surprises = np.maximum(moved.surprises, np.float32(1))
+            moved = replace(moved, velocities=np.zeros_like(moved.velocities), surprises=surprises)
         self._carried = moved.select(stays)
 
     def _propagated(self, carried: Carried, output: HeadOutput) -> PropagationHeatmap:
@@ -323,6 +324,7 @@ class HeatmapPropagator:
             config.adaptation,
             alpha=config.alpha,
             beta=config.beta,
+            score_threshold=config.score_threshold,
             picture=picture,
         )
 

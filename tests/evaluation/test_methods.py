@@ -83,6 +83,7 @@ def test_the_settings_of_adaptive_become_strict_json_and_words() -> None:
             "fade": 0.8,
             "max_length": "inf",
             "lift": 0.1,
+            "largest_fade": 0.05,
             "leaving": 0.5,
             "leaving_speed": 1.0,
             "trust": 2.0,

@@ -57,7 +57,8 @@ class LoopingFollower:
                 old = followed_to[cell]
                 new["size"] = mixed(seen, new["size"], old["score"], old["size"], settings.trust)
                 new["length"] = old["length"] + 1
-                new["largest"] = max(old["largest"], seen)
+                lately = old["largest"] + settings.largest_fade * (new["score"] - old["largest"])
+                new["largest"] = max(rounded(lately), seen)
                 new["velocity"], new["surprise"] = old["velocity"], old["surprise"]
                 if seen >= np.float32(config.score_threshold):
                     steps = (cell[1] - old["cell"][1], cell[2] - old["cell"][2])
@@ -123,7 +124,7 @@ class LoopingFollower:
         if seen < score and self.leaves(carried, picture):
             gain *= settings.leaving
         target = score
-        if seen >= needed:
+        if seen >= np.float32(config.score_threshold):
             target += settings.lift * (carried["largest"] - score)
         return seen + gain * (target - seen)
 
