@@ -35,7 +35,8 @@ class AdaptationConfig:
     Attributes:
         velocity: share of an object's last step in its velocity, in [0, 1]; 0 expects every object where it was.
         least_radius: how many cells around its expected place an object is looked for while its motion is foreseen
-            well; at least 0. Where it is not, up to `PropagationConfig.radius`, which, given here, is for all.
+            well; at least 0. Where it is not, or not known yet, up to `PropagationConfig.radius`; given here too,
+            that holds for all.
         nearness: how much of its score a cell must be better for each squared cell of distance, to be taken for
             the object; at most 1000. 0 leaves distance aside.
         min_iou: what the network sees there must overlap the expected box so much to be the object, in [0, 1]; 0
@@ -90,7 +91,8 @@ class Followed(Carried):
 
     Attributes:
         velocities: x and y in cells a frame, float32 ``(N, 2)``; 0 for an object seen once.
-        surprises: how many cells an object was off its expected place lately, float32 ``(N,)``; 1 at first.
+        surprises: how many cells an object was off its expected place lately, float32 ``(N,)``; at first so many
+            that it is looked for as far as `PropagationConfig.radius`.
         largest: the largest score that the network gave the object lately, float32 ``(N,)``.
     """
 
@@ -122,6 +124,11 @@ def search_radii(surprises: FloatArray, least: int, most: int) -> IntArray:
     """
     radii: IntArray = np.floor(least + surprises + np.float32(0.5)).astype(np.int64)
     return np.minimum(radii, most)
+
+
+def surprise_of_unknown(least: int, most: int) -> float:
+    """Return the surprise with which an object of unknown motion is looked for as far as any."""
+    return float(max(most - least, 0))
 
 
 def place_objects(
@@ -181,8 +188,8 @@ def evidence_factors(network: _DoubleArray, scores: _DoubleArray, share: float, 
 
     1 where the network sees at least `share` of the carried score, less below, and never less than `fade`.
 
-    >>> evidence_factors(np.array([0.5, 0.09, 0.0]), np.array([0.8, 1.0, 0.8]), share=0.1, fade=0.8).round(3).tolist()
-    [1.0, 0.9, 0.8]
+    >>> evidence_factors(np.array([0.5, 0.09, 0.0]), np.array([0.8, 1.0, 0.8]), share=0.1, fade=0.8).round(3)
+    array([1. , 0.9, 0.8])
     """
     needed = share * scores
     seen = np.divide(np.minimum(network, needed), needed, out=np.ones_like(network), where=needed > 0)
@@ -284,6 +291,7 @@ def follow(
     *,
     shape: tuple[int, int, int],
     adaptation: AdaptationConfig,
+    radius: int,
     score_threshold: float,
 ) -> Followed:
     """Add to a frame's detections how they move, for the next frame.
@@ -295,10 +303,12 @@ def follow(
         before: what the frame was handed.
         shape: of the heatmap.
         adaptation: the settings.
+        radius: see `PropagationConfig`.
         score_threshold: of less the network knows no place: the object goes on as it went.
     """
     count = len(found.cells)
-    velocities, surprises = np.zeros((count, 2), np.float32), np.ones(count, np.float32)
+    velocities = np.zeros((count, 2), np.float32)
+    surprises = np.full(count, surprise_of_unknown(adaptation.least_radius, radius), np.float32)
     largest = network.astype(np.float32)
     old = np.flatnonzero(sources >= 0)
     came = sources[old]

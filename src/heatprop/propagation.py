@@ -23,6 +23,7 @@ from heatprop.adaptation import (
     mix_trusted_sizes,
     nothing_followed,
     place_objects,
+    surprise_of_unknown,
 )
 from heatprop.boxes import nms
 from heatprop.decoding import DecodingConfig, boxes_at, sizes_at, strongest
@@ -263,6 +264,7 @@ class HeatmapPropagator:
                 carried,
                 shape=heatmap.shape,
                 adaptation=config.adaptation,
+                radius=config.radius,
                 score_threshold=config.score_threshold,
             )
         self._carried, self._shape = handed, shape
@@ -296,8 +298,9 @@ class HeatmapPropagator:
         stays = (rows >= 0) & (rows < grid[1]) & (columns >= 0) & (columns < grid[2])
         sizes = carried.sizes if growth is None else carried.sizes * growth[:, None].astype(np.float32)
         moved = replace(carried, cells=(labels * grid[1] + rows) * grid[2] + columns, sizes=sizes)
-        if isinstance(moved, Followed):  # told where they went, they need no guess; but that is not exact
-            surprises = np.maximum(moved.surprises, np.float32(1))
+        if isinstance(moved, Followed) and self.config.adaptation is not None:  # they are told, but not exactly
+            unknown = surprise_of_unknown(self.config.adaptation.least_radius, self.config.radius)
+            surprises = np.maximum(moved.surprises, np.float32(unknown))
             moved = replace(moved, velocities=np.zeros_like(moved.velocities), surprises=surprises)
         self._carried = moved.select(stays)
 

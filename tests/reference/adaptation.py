@@ -50,7 +50,7 @@ class LoopingFollower:
                 "size": size[:, cell[1], cell[2]],
                 "length": 1,
                 "velocity": (0.0, 0.0),  # rows and columns a frame
-                "surprise": 1.0,
+                "surprise": float(max(config.radius - settings.least_radius, 0)),
                 "largest": seen,
             }
             if cell in followed_to:

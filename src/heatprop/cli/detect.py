@@ -86,7 +86,7 @@ class Detect:
     """adaptive follows each object and forgets it soon when it has left; paper lays squares, as the paper does."""
     radius: Annotated[int, tyro.conf.arg(metavar="CELLS")] = PropagationConfig.radius
     """Propagation: how far an object may move in a frame, in cells of the output grid; adaptive: from where its
-    velocity takes it, and only while that is not yet known well."""
+    velocity takes it, and less once that is known well."""
     alpha: Annotated[float, tyro.conf.arg(metavar="SHARE")] = PropagationConfig.alpha
     """Propagation: share of the past in the balance, 0 to 1."""
     beta: Annotated[float, tyro.conf.arg(metavar="POWER")] = PropagationConfig.beta
