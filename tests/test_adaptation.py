@@ -449,7 +449,7 @@ def test_an_object_of_steady_speed_keeps_its_tracklet_and_the_papers_form_loses_
 
 def test_a_fast_object_is_followed_from_its_first_frames_where_the_radii_allow_it():
     run = [scene((12, 4 + 4 * frame, 0.9, 12.0), grid=(24, 90)) for frame in range(12)]
-    config = replace(adapting(least_radius=4), radius=4)
+    config = replace(ADAPTIVE, radius=4)
     assert over(config, run)[-1].lengths.tolist() == [12]
 
 
