@@ -38,9 +38,11 @@ OFF: dict[str, dict[str, Any]] = {
     "overlap of boxes": {"min_iou": 0.0},
     "evidence": {"evidence": 0.0, "fade": 1.0},
     "ceiling of length": {"max_length": inf},
+    "faster rise": {"rise": 1.0},
     "drawn to the largest": {"lift": 0.0},
     "leaving": {"leaving": 1.0},
     "trusted sizes": {"trust": 0.0},
+    "held peaks": {"holds_peaks": False},
 }
 
 
@@ -48,10 +50,7 @@ def variants() -> list[TemporalMethod]:
     """Return the network alone, the paper's form, and the adaptive one with more and fewer parts."""
     every = AdaptationConfig()
     none = replace(every, **{name: value for switches in OFF.values() for name, value in switches.items()})
-    back = {
-        part: {name: getattr(every, name) for name in switches if name != "least_radius"} | _radius_back(switches)
-        for part, switches in OFF.items()
-    }
+    back = {part: {name: getattr(every, name) for name in switches} for part, switches in OFF.items()}
     chosen = {
         "all parts": every,
         **{f"without {part}": replace(every, **switches) for part, switches in OFF.items()},
@@ -66,10 +65,6 @@ def variants() -> list[TemporalMethod]:
             for title, adaptation in chosen.items()
         ),
     ]
-
-
-def _radius_back(switches: dict[str, Any]) -> dict[str, Any]:
-    return {"least_radius": AdaptationConfig.least_radius} if "least_radius" in switches else {}
 
 
 def real_figures(row: ComparisonRow, dataset: VideoDataset) -> dict[str, float]:

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from heatprop.boxes import iou
 from heatprop.decoding import boxes_at, sizes_at
-from heatprop.errors import check_count, check_range
-from heatprop.heatmaps import square, unravel
+from heatprop.errors import InvalidConfigError, check_count, check_range
+from heatprop.heatmaps import neighbours_of, square, unravel
 from heatprop.propagation_heatmap import Carried, PropagationHeatmap
 from heatprop.types import FloatArray, HeadOutput, IntArray
 
@@ -47,15 +47,19 @@ class AdaptationConfig:
             forgets no faster than the paper.
         max_length: tracklet length from which the past counts no more; at least 0, which carries nothing, and
             `math.inf` allowed.
+        rise: by which the weight of the past is multiplied where the network sees more, in [0, 1]; 1 lets scores
+            rise as slowly as they fall.
         lift: how far the carried score is drawn to the largest that the network gave the object lately, where it
             sees a detection of its own, in [0, 1]; 0 does not.
         largest_fade: how far that largest score is drawn to the balanced one in each frame, in [0, 1]; with 0 it
             is the largest ever, and something faint in its place can keep an object that left for ever.
         leaving: by which the weight of the past is multiplied for an object that loses score on its way over the
             border of the picture, in [0, 1]; 1 makes no difference.
-        leaving_speed: cells a frame from which on it is on its way.
+        leaving_speed: cells a frame above which it is on its way.
         trust: how much more the network's size counts than the carried one, at equal scores; at most 1000. Scores
             weigh squared. 0 is the paper's equation 7.
+        holds_peaks: whether the cells around one that is lowered are lowered too, so that a broad peak stays where
+            its object is.
 
     Raises:
         InvalidConfigError: a value lies outside its range.
@@ -68,21 +72,25 @@ class AdaptationConfig:
     evidence: float = 0.1
     fade: float = 0.8
     max_length: float = 5
+    rise: float = 0.8
     lift: float = 0.1
     largest_fade: float = 0.05
     leaving: float = 0.5
     leaving_speed: float = 1.0
     trust: float = 2.0
+    holds_peaks: bool = True
 
     def __post_init__(self) -> None:
         check_count("least_radius", self.least_radius, 0)
-        shares = ("velocity", "min_iou", "evidence", "fade", "lift", "largest_fade", "leaving")
+        shares = ("velocity", "min_iou", "evidence", "fade", "rise", "lift", "largest_fade", "leaving")
         for name in shares:
             check_range(name, getattr(self, name), 0, 1)
         for name in ("max_length", "leaving_speed"):
             check_range(name, getattr(self, name), 0, inf)
         for name in ("nearness", "trust"):
             check_range(name, getattr(self, name), 0, 1000)
+        if not isinstance(self.holds_peaks, bool):
+            raise InvalidConfigError(f"holds_peaks is {self.holds_peaks!r}; it must be True or False")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -136,8 +144,9 @@ def place_objects(
 ) -> PropagationHeatmap:
     """Find the one cell that each carried object lifts.
 
-    It is the best in its neighbourhood, distance counted; of two objects of a class that find the same cell, the
-    one of the higher score has it. An object that has none, or sees another box there, is forgotten.
+    It is the best in its neighbourhood, distance counted, that is not another object's: where the network sees a
+    box of its own, that must overlap the expected one; and of two objects of a class that want the same cell the
+    one of the higher score has it, the other the best that is left. An object for which none is left is forgotten.
 
     Args:
         followed: the objects, by falling score.
@@ -158,29 +167,24 @@ def place_objects(
     shape, heatmap = output.heatmap.shape, output.heatmap.reshape(-1)
     labels, rows, columns = expected_places(followed, shape)
     radii = search_radii(followed.surprises, adaptation.least_radius, radius)
-    dy, dx = _nearest_first(radius)
+    dy, dx = _nearest_first(min(int(radii.max(initial=0)), max(shape[1:]) - 1))
     y, x = rows[:, None] + dy, columns[:, None] + dx
     open_to = (y >= 0) & (y < shape[1]) & (x >= 0) & (x < shape[2])
     open_to &= np.maximum(np.abs(dy), np.abs(dx)) <= radii[:, None]
     cells = np.where(open_to, (labels[:, None] * shape[1] + y) * shape[2] + x, 0)
     squared = dy * dy + dx * dx
     worth = heatmap[cells] - adaptation.nearness * followed.scores[:, None].astype(np.float64) * squared
-    best = np.where(open_to, worth, -inf).argmax(axis=1)
-    objects = np.flatnonzero(open_to.any(axis=1) & (followed.scores > 0))
-    found = cells[objects, best[objects]]
-    # They come by falling score: the first of each cell has it.
-    found, first = np.unique(found, return_index=True)
-    objects = objects[first]
+    open_to &= followed.scores[:, None] > 0
     if adaptation.min_iou > 0:
-        seen = heatmap[found] >= np.float32(score_threshold)
-        _, found_rows, found_columns = unravel(found[seen], shape)
-        own = boxes_at(found_rows, found_columns, sizes_at(output, found_rows, found_columns), None)
-        these = objects[seen]
-        expected = boxes_at(rows[these], columns[these], followed.sizes[these], None)
-        same = np.ones(len(found), np.bool_)
-        same[seen] = iou(own, expected) >= adaptation.min_iou
-        found, objects = found[same], objects[same]
-    return PropagationHeatmap(found, objects, squared[best[objects]], followed)
+        seen, step = np.nonzero(open_to & (heatmap[cells] >= np.float32(score_threshold)))
+        seen_rows, seen_columns = y[seen, step], x[seen, step]
+        own = boxes_at(seen_rows, seen_columns, sizes_at(output, seen_rows, seen_columns), None)
+        expected = boxes_at(rows, columns, followed.sizes, None)
+        open_to[seen, step] = iou(own, expected[seen]) >= adaptation.min_iou
+    objects, steps = _a_cell_for_each(np.where(open_to, worth, -inf), cells)
+    order = np.argsort(cells[objects, steps])
+    objects, steps = objects[order], steps[order]
+    return PropagationHeatmap(cells[objects, steps], objects, squared[steps], followed)
 
 
 def evidence_factors(network: _DoubleArray, scores: _DoubleArray, share: float, fade: float) -> _DoubleArray:
@@ -203,7 +207,7 @@ def leaves(
     _, rows, columns = expected_places(followed, shape)
     x1, y1, x2, y2 = boxes_at(rows, columns, followed.sizes, None).T
     vx, vy = followed.velocities.T
-    left, top, right, bottom = picture
+    left, top, right, bottom = picture  # in columns and rows, of which the last are right - 1 and bottom - 1
     sideways = ((x1 < left) & (vx < -speed)) | ((x2 > right - 1) & (vx > speed))
     upright = ((y1 < top) & (vy < -speed)) | ((y2 > bottom - 1) & (vy > speed))
     leaving: NDArray[np.bool_] = sideways | upright
@@ -251,8 +255,37 @@ def lift_cells(
     gains[fading] *= adaptation.leaving
     lift = np.where(network >= np.float32(score_threshold), adaptation.lift, 0.0)
     targets = scores + lift * (followed.largest[rows] - scores)
+    gains[values > targets] *= adaptation.rise
     values += gains * (targets - values)
     return values.astype(np.float32)
+
+
+def hold_peaks(balanced: FloatArray, network: FloatArray, placed: PropagationHeatmap) -> None:
+    """Lower, in place, what stands around cells that were lowered, where it would become the peak instead.
+
+    These are the 8 neighbours that the network sees no stronger than the cell itself, but for those of other
+    objects.
+
+    Args:
+        balanced: the balanced heatmap ``(C, H, W)``.
+        network: the network's heatmap at `placed.cells`, float32 ``(M,)``.
+        placed: the cells of the objects.
+
+    >>> heatmap = np.array([[[0.1, 0.7, 0.8, 0.7, 0.9]]], np.float32)
+    >>> none = np.empty(0, np.int64)
+    >>> cells = PropagationHeatmap(np.array([2]), np.array([0]), np.array([0]), nothing_followed(2))
+    >>> heatmap[0, 0, 2] = 0.6
+    >>> hold_peaks(heatmap, np.array([0.8], np.float32), cells)
+    >>> heatmap
+    array([[[0.1, 0.6, 0.6, 0.6, 0.9]]], dtype=float32)
+    """
+    values = balanced.reshape(-1)
+    lowered = values[placed.cells] < network
+    cells, seen = placed.cells[lowered], network[lowered]
+    around = neighbours_of(cells, square(1), balanced.shape)
+    above = (values[around] <= seen) & (values[around] > values[cells]) & ~np.isin(around, placed.cells)
+    ceilings = np.broadcast_to(values[cells], around.shape)
+    np.minimum.at(values, around[above], ceilings[above])
 
 
 def mix_trusted_sizes(
@@ -326,6 +359,32 @@ def follow(
     lately += np.float32(adaptation.largest_fade) * (found.scores[old] - lately)
     largest[old] = np.maximum(largest[old], lately)
     return Followed(found.cells, found.scores, found.sizes, found.lengths, velocities, surprises, largest)
+
+
+def _a_cell_for_each(worth: _DoubleArray, cells: IntArray) -> tuple[IntArray, IntArray]:
+    """Let each object, row after row, take the best of its cells that is still free; a worth of -inf is none.
+
+    Returns:
+        The rows that have a cell, and which of their cells it is.
+    """
+    rows = np.arange(len(worth))
+    best = worth.argmax(axis=1)
+    has = np.isfinite(worth[rows, best])
+    wanted = cells[rows[has], best[has]]
+    if len(np.unique(wanted)) == len(wanted):
+        return rows[has], best[has]
+    taken: set[int] = set()
+    for row in rows[has].tolist():
+        has[row] = False
+        for step in np.argsort(-worth[row], kind="stable").tolist():
+            cell = int(cells[row, step])
+            if worth[row, step] == -inf:
+                break
+            if cell not in taken:
+                taken.add(cell)
+                best[row], has[row] = step, True
+                break
+    return rows[has], best[has]
 
 
 @cache

@@ -98,7 +98,7 @@ def maxima_among_few(heatmap: FloatArray, cells: IntArray, window: int) -> IntAr
     # The nearest neighbours first: they beat almost every cell that is no peak, so the rest of a large window is
     # read for few.
     for steps in _rings(window):
-        neighbours = _neighbours(cells, steps, heatmap.shape)
+        neighbours = neighbours_of(cells, steps, heatmap.shape)
         cells = cells[(values[neighbours] <= values[cells]).all(axis=0)]
     return cells
 
@@ -139,7 +139,7 @@ def one_per_plateau(
     rank[np.lexsort((tied_cells, *(key[tied] for key in reversed(preference))))] = np.arange(len(tied))
     beaten = np.zeros(len(tied), np.bool_)
     for steps in _rings(window):
-        neighbours = _neighbours(tied_cells, steps, heatmap.shape)
+        neighbours = neighbours_of(tied_cells, steps, heatmap.shape)
         place = np.minimum(np.searchsorted(tied_cells, neighbours), len(tied) - 1)
         better = (tied_cells[place] == neighbours) & (tied_values[place] == tied_values) & (rank[place] < rank)
         beaten |= better.any(axis=0)
@@ -223,7 +223,7 @@ def _rings(window: int) -> tuple[IntArray, ...]:
     return tuple(rings)
 
 
-def _neighbours(cells: IntArray, steps: NDArray[np.int64], shape: tuple[int, ...]) -> IntArray:
+def neighbours_of(cells: IntArray, steps: NDArray[np.int64], shape: tuple[int, ...]) -> IntArray:
     """Return the flat indices ``(K, N)`` of the cells that are K steps away from N cells.
 
     At the border a step is cut short, which ends at another cell of the same window or at the cell itself.

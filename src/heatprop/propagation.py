@@ -19,6 +19,7 @@ from heatprop.adaptation import (
     Followed,
     PictureArea,
     follow,
+    hold_peaks,
     lift_cells,
     mix_trusted_sizes,
     nothing_followed,
@@ -197,8 +198,12 @@ class HeatmapPropagator:
         return None if self._carried is None else (self._carried, self._shape)
 
     @memory.setter
-    def memory(self, memory: tuple[Carried, tuple[int, ...]]) -> None:
-        self._carried, self._shape = memory
+    def memory(self, memory: tuple[Carried, tuple[int, ...]] | None) -> None:
+        if memory is not None and isinstance(memory[0], Followed) != (self.config.adaptation is not None):
+            raise InvalidArrayError(
+                "memory is that of another form of propagation; give it to a propagator of the same settings"
+            )
+        self._carried, self._shape = (None, ()) if memory is None else memory
 
     def update(
         self, output: HeadOutput, *, overwrite: bool = False, picture: PictureArea | None = None
@@ -215,8 +220,9 @@ class HeatmapPropagator:
             Boxes in cells of the output grid, by falling balanced score, with tracklet lengths.
 
         Raises:
-            InvalidArrayError: the heatmap leaves [0, 1] or holds NaN; a size or offset at a peak is not finite;
-                or classes, grid or form of the sizes differ from the last frame's. The state stays as it was.
+            InvalidArrayError: the heatmap leaves [0, 1] or holds NaN; a size or offset at a peak, or a
+                size where a carried object may be, is not finite; or classes, grid or form of the sizes differ
+                from the last frame's. The state stays as it was.
         """
         config, heatmap = self.config, output.heatmap
         shape = (*heatmap.shape, len(output.size))
@@ -232,6 +238,8 @@ class HeatmapPropagator:
             check_probabilities(heatmap)
         balanced = heatmap if overwrite else self._copy(heatmap)
         balanced.reshape(-1)[propagated.cells] = self._balanced(network, propagated, heatmap.shape, picture)
+        if config.adaptation is not None and config.adaptation.holds_peaks:
+            hold_peaks(balanced, network, propagated)
 
         peaks = local_maxima(balanced, cells_above(balanced, config.score_threshold), config.peak_window)
         preference = _preference(balanced.reshape(-1)[peaks], *propagated.at(peaks), network, propagated)

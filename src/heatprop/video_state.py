@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatprop.decoding import decode
+from heatprop.errors import HeatpropError
 from heatprop.filling import fill_between
 from heatprop.keyframes import KeyframeClock, change_between
 from heatprop.letterbox import InputFormat, Letterbox, boxes_to_frame, fit_letterbox, letterbox
@@ -135,8 +136,14 @@ class VideoState:
         if output is None:
             self._waiting.append(picture)
             return finished if self._fills_between else finished + self.finish()
-        self._move_carried()
-        found = self._look(output, picture)
+        memory = None if self._propagator is None else self._propagator.memory
+        try:
+            self._move_carried()
+            found = self._look(output, picture)
+        except HeatpropError:  # of a broken output nothing is kept, not even where its boxes went
+            if self._propagator is not None:
+                self._propagator.memory = memory
+            raise
         if self._waiting:
             between = fill_between(
                 self._last,

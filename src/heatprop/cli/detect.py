@@ -135,6 +135,10 @@ class Detect:
             check_count("--max-frames", self.max_frames, 1)
         if self.compare and self.json is not None and self.output is None:
             raise InvalidConfigError("--compare shows two pictures side by side; add -o OUT.mp4 for the video")
+        if self.propagation != "adaptive" and self.no_propagation:
+            raise InvalidConfigError(
+                f"--no-propagation contradicts --propagation {self.propagation}; drop one of them"
+            )
         if self.compare and self.no_propagation:
             raise InvalidConfigError("--compare needs propagation for the right side; drop --no-propagation")
         check_range("score_threshold", self.score_threshold, 0, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, astuple, dataclass, fields, replace
+from numbers import Integral
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -65,7 +66,8 @@ class Method:
         if self.name in ("propagation", "adaptive") and config is not None:
             settings |= {"radius": int(config.radius), "alpha": float(config.alpha), "beta": float(config.beta)}
             if config.adaptation is not None:
-                settings["adaptation"] = _finite(asdict(config.adaptation))
+                plain = {key: _plain(value) for key, value in asdict(config.adaptation).items()}
+                settings["adaptation"] = _finite(plain)
         seq = None if self.seq_nms is None else asdict(self.seq_nms)
         settings["seq_nms"] = seq
         return _finite(settings)
@@ -146,6 +148,11 @@ class VideoMethod:
             form = Carried if self._propagator.config.adaptation is None else Followed
             carried = form(**{item.name: memory[item.name] for item in fields(form)})
             self._propagator.memory = (carried, tuple(memory["shape"].tolist()))
+
+
+def _plain(value: float) -> float:
+    """Return a count of NumPy's as one of Python's, which JSON knows."""
+    return int(value) if isinstance(value, Integral) and not isinstance(value, bool) else value
 
 
 def _finite(settings: dict[str, Any]) -> dict[str, Any]:
