@@ -26,11 +26,13 @@ OFF = {
     "evidence": 0.0,
     "fade": 1.0,
     "max_length": inf,
+    "rise": 1.0,
     "lift": 0.0,
     "largest_fade": 0.0,
     "leaving": 1.0,
     "leaving_speed": inf,
     "trust": 0.0,
+    "holds_peaks": False,
 }
 
 
@@ -133,11 +135,13 @@ adaptations = st.builds(
     evidence=st.sampled_from([0, 0.1, 0.5, 1]) | st.floats(1e-6, 1),
     fade=st.sampled_from([0, 0.8, 1]) | st.floats(0, 1),
     max_length=st.sampled_from([0, 1, 1.5, 5, inf]),
+    rise=st.sampled_from([0, 0.8, 1]) | st.floats(0, 1),
     lift=st.sampled_from([0, 0.1, 1]) | st.floats(0, 1),
     largest_fade=st.sampled_from([0, 0.05, 1]) | st.floats(0, 1),
     leaving=st.sampled_from([0, 0.5, 1]),
     leaving_speed=st.sampled_from([0, 0.5, 1, inf]),
     trust=st.sampled_from([0, 0.5, 1, 2, 1000]),
+    holds_peaks=st.booleans(),
 )
 
 
@@ -272,6 +276,47 @@ def test_nothing_is_lifted_above_the_largest_score_that_the_network_gave_the_obj
                 assert score <= history[-length:, near.index(True)].max()
 
 
+@pytest.mark.parametrize("radius", [2, 4, 6])
+def test_weaker_neighbours_of_its_class_are_followed_too(radius):
+    """Each is within reach of the stronger ones."""
+    row = scene(
+        *((12, 8 + 4 * place, score, 5.0) for place, score in enumerate((0.9, 0.4, 0.9, 0.4))), grid=(24, 40)
+    )
+    found = over(replace(ADAPTIVE, radius=radius), [row] * 12)
+    assert found[-1].lengths.tolist() == [12] * 4
+
+
+def test_who_is_not_the_object_takes_no_cell_from_the_one_that_is():
+    small = (12, 12, 0.5, 4.0)
+    large = (12, 14, 0.9, 14.0)
+    run = [*[scene(small)] * 8, scene(small, large), scene(small)]
+    found = over(ADAPTIVE, run)[-1]
+    assert 10 in found.lengths.tolist()
+    assert centre(found, found.lengths.tolist().index(10)) == (12, 12)
+
+
+def broad(score, sigma=1.5, grid=(24, 24)):
+    """Return an object whose heat falls off slowly from its centre."""
+    y, x = np.mgrid[: grid[0], : grid[1]]
+    heatmap = score * np.exp(-((y - 12) ** 2 + (x - 12) ** 2) / (2 * sigma**2))
+    return HeadOutput(heatmap[None].astype(np.float32), np.full((2, *grid), 6.0, np.float32))
+
+
+def test_a_broad_peak_whose_score_rises_stays_one_object_in_its_place():
+    found = over(ADAPTIVE, [broad(0.4)] * 6 + [broad(0.6)])[-1]
+    assert found.lengths.tolist() == [7]
+    assert centre(found) == (12, 12)
+    assert 0.4 < found.scores[0] < 0.6
+    loose = over(adapting(holds_peaks=False), [broad(0.4)] * 6 + [broad(0.6)])[-1]
+    assert loose.lengths[0] == 1
+
+
+def test_a_broad_peak_of_wavering_score_is_followed_throughout():
+    random = np.random.default_rng(0)
+    found = over(ADAPTIVE, [broad(score, 3.0) for score in random.uniform(0.4, 0.6, 60)])
+    assert [int(each.lengths[0]) for each in found] == list(range(1, 61))
+
+
 @given(videos(), configs())
 def test_nothing_is_lifted_above_the_largest_value_of_its_class_so_far(frames, config):
     best = np.zeros(len(frames[0][0]), np.float32)
@@ -380,8 +425,11 @@ def test_each_object_lifts_at_most_one_detection(frames, config):
 
 def test_a_neighbour_within_reach_with_another_box_is_not_taken_for_the_object():
     gone = [scene((12, 12, 0.9))] * 3 + [scene((12, 14, 0.4, 12.0))]
-    _, found = after(adapting(least_radius=2), gone)
-    assert (found.scores.tolist(), found.lengths.tolist()) == ([np.float32(0.4)], [1])
+    _, found = after(adapting(least_radius=2), gone)  # it stays, unseen, where it was
+    assert found.lengths.tolist() == [4, 1]
+    assert found.scores[1] == np.float32(0.4)
+    assert centre(found, 0) == (12, 12)
+    assert centre(found, 1) == (12, 14)
     _, found = after(adapting(least_radius=2, min_iou=0), gone)
     assert found.lengths.tolist() == [4]
     assert found.scores[0] > 0.6
@@ -413,8 +461,9 @@ def test_two_objects_that_find_the_same_cell_lift_it_once_for_the_stronger():
     both = scene((12, 10, 0.9, 3.0), (12, 14, 0.6, 3.0))
     one = scene((12, 12, 0.7, 3.0))
     propagator, found = after(adapting(min_iou=0.1), [both, both, one])
-    assert found.lengths.tolist() == [3]
+    assert found.lengths[0] == 3
     assert found.scores[0] > 0.8
+    assert sum(found.scores > 0.6) == 1
     assert 0.7 < propagator.memory[0].largest[0] < 0.9  # drawn to the score, from 0.9: the other had 0.6
 
 
@@ -598,7 +647,7 @@ def test_a_frame_of_another_shape_is_refused_until_reset():
 
 # settings
 
-SHARES = ("velocity", "min_iou", "evidence", "fade", "lift", "largest_fade", "leaving")
+SHARES = ("velocity", "min_iou", "evidence", "fade", "rise", "lift", "largest_fade", "leaving")
 AMOUNTS = ("nearness", "max_length", "leaving_speed", "trust")
 
 

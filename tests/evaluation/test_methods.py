@@ -82,18 +82,20 @@ def test_the_settings_of_adaptive_become_strict_json_and_words() -> None:
             "evidence": 0.1,
             "fade": 0.8,
             "max_length": "inf",
+            "rise": 0.8,
             "lift": 0.1,
             "largest_fade": 0.05,
             "leaving": 0.5,
             "leaving_speed": 1.0,
             "trust": 2.0,
+            "holds_peaks": True,
         },
         "seq_nms": None,
     }
     text = json.dumps(method.to_json(), allow_nan=False)
     assert json.loads(text) == method.to_json()
     read = {name: float(value) for name, value in json.loads(text)["adaptation"].items()}
-    assert AdaptationConfig(**read | {"least_radius": 1}) == own.adaptation  # type: ignore[arg-type]
+    assert AdaptationConfig(**read | {"least_radius": 1, "holds_peaks": True}) == own.adaptation  # type: ignore[arg-type]
     assert str(method) == "adaptive propagation (P=3, alpha 0.98, beta 2)"
     assert str(METHODS[3]) == "adaptive propagation (P=2, alpha 0.98, beta 2)"
     assert "adaptation" not in METHODS[2].to_json()

@@ -30,11 +30,13 @@ class LoopingFollower:
         for cell, carried in followed_to.items():
             balanced[cell] = self.balance(network[cell], carried, picture)
         balanced = balanced.astype(np.float32)
+        if settings.holds_peaks:
+            self.hold(balanced, network, followed_to)
 
         def preference(cell):
             if cell in followed_to:
                 return -network[cell], squared(cell, expected(followed_to[cell]))
-            return -network[cell], 0
+            return -float(balanced[cell]), 0
 
         cells = peaks(balanced, 3, config.score_threshold, preference)
         cells.sort(key=lambda cell: -balanced[cell])  # stable: equal scores stay in index order
@@ -42,7 +44,7 @@ class LoopingFollower:
 
         found = []
         for cell in cells:
-            seen = network[cell]
+            seen = network[cell] if cell in followed_to else float(balanced[cell])
             new = {
                 "cell": cell,
                 "label": cell[0],
@@ -90,7 +92,10 @@ class LoopingFollower:
             candidates = [
                 cell
                 for cell in np.ndindex(network.shape)
-                if cell[0] == carried["label"] and reach(cell, place) <= radius
+                if cell[0] == carried["label"]
+                and reach(cell, place) <= radius
+                and cell not in chosen  # they come by falling score
+                and self.is_same(cell, carried, network, size)
             ]
             if not candidates:
                 continue
@@ -102,9 +107,8 @@ class LoopingFollower:
                     cell,
                 ),
             )
-            if cell not in chosen:  # they come by falling score
-                chosen[cell] = carried
-        return {cell: carried for cell, carried in chosen.items() if self.is_same(cell, carried, network, size)}
+            chosen[cell] = carried
+        return chosen
 
     def is_same(self, cell, carried, network, size):
         """Whether what the network sees in a cell may be the object; what it hardly sees may be anything."""
@@ -126,7 +130,19 @@ class LoopingFollower:
         target = score
         if seen >= np.float32(config.score_threshold):
             target += settings.lift * (carried["largest"] - score)
+        if seen > target:
+            gain *= settings.rise
         return seen + gain * (target - seen)
+
+    def hold(self, balanced, network, placed):
+        """Lower what the network sees around a lowered cell, no stronger than there, to that cell's height."""
+        for cell in placed:
+            if balanced[cell] >= np.float32(network[cell]):
+                continue
+            for other in np.ndindex(network.shape):
+                is_around = other[0] == cell[0] and reach(other, cell) == 1
+                if is_around and other not in placed and network[other] <= network[cell]:
+                    balanced[other] = min(balanced[other], balanced[cell])
 
     def leaves(self, carried, picture):
         left, top, right, bottom = picture
