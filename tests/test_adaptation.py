@@ -596,6 +596,16 @@ def test_a_moved_object_is_expected_where_it_was_moved_to():
 # memory
 
 
+def test_the_memory_of_another_form_is_refused():
+    adaptive, papers = (HeatmapPropagator(config) for config in (ADAPTIVE, PropagationConfig.paper()))
+    for one, other in ((adaptive, papers), (papers, adaptive)):
+        one.update(scene((12, 12, 0.9)))
+        with pytest.raises(InvalidArrayError, match="another form of propagation"):
+            other.memory = one.memory
+        other.memory = None
+        assert other.memory is None
+
+
 @given(videos(), configs(), st.integers(0, 5))
 def test_a_propagator_with_the_memory_of_another_goes_on_as_that_one(frames, config, at):
     first, second = HeatmapPropagator(config), HeatmapPropagator(config)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from heatprop.errors import InvalidArrayError
 from heatprop.keyframes import KeyframeClock, KeyframeConfig
 from heatprop.letterbox import InputFormat
 from heatprop.propagation import PropagationConfig
@@ -167,3 +168,18 @@ def test_between_looks_motion_is_not_lost_on_the_way() -> None:
     assert looks == [0, 4]
     centres = [float(each.boxes[0, 0] + each.boxes[0, 2]) / 2 for each in found]
     assert all(a < b + 1 for a, b in pairwise(centres))
+
+
+@pytest.mark.parametrize("propagation", FORMS)
+def test_a_look_at_a_broken_output_moves_nothing(propagation: PropagationConfig) -> None:
+    maker = PictureMaker(FORM, KeyframeClock(KeyframeConfig(interval=2)), True)
+    state = VideoState(propagation, 0.05, 4, fills_between=False)
+    first, second, third = (maker.make(scene(x)) for x in (20, 32, 44))
+    state.push(first, seen(20))
+    state.push(second, None)
+    broken = HeadOutput(np.full((1, 32, 32), np.nan, np.float32), np.full((2, 32, 32), 8, np.float32))
+    for _ in range(3):
+        with pytest.raises(InvalidArrayError):
+            state.push(third, broken)
+    (found,) = state.push(third, seen(44))
+    assert found.lengths.tolist() == [2]

@@ -62,6 +62,10 @@ CASES: dict[str, Case] = {
     "score out of range": (["CLIP", "-o", "out.mp4", "--score-threshold", "2"], r"score_threshold is 2"),
     "no frames asked for": (["CLIP", "-o", "out.mp4", "--max-frames", "0"], r"--max-frames is 0"),
     "compare without video": (["CLIP", "--json", "-", "--compare"], r"--compare .* -o"),
+    "a form of no propagation": (
+        ["CLIP", "--propagation", "paper", "--no-propagation"],
+        "--no-propagation contradicts",
+    ),
     "compare without propagation": (["CLIP", "-o", "out.mp4", "--compare", "--no-propagation"], r"--compare"),
 }
 

@@ -146,6 +146,14 @@ def test_a_picture_of_another_size_starts_anew() -> None:
         assert at_work.update(other, wider).lengths.max() == 1
 
 
+def test_settings_that_are_numbers_of_numpy_become_json() -> None:
+    settings = AdaptationConfig(least_radius=np.int64(1), lift=np.float64(0.1))  # type: ignore[arg-type]
+    method = Method(propagation=PropagationConfig(radius=np.int64(2), adaptation=settings))  # type: ignore[arg-type]
+    assert json.loads(json.dumps(method.to_json())) == Method(name="adaptive").to_json() | {
+        "method": "propagation"
+    }
+
+
 def test_the_memory_of_adaptive_is_what_it_follows_and_that_of_the_papers_form_will_not_do() -> None:
     (first,), fitted = scene(1)
     memories = {}
