@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from heatprop import VideoDetector
 from heatprop.adaptation import AdaptationConfig, Followed
 from heatprop.decoding import decode
 from heatprop.errors import InvalidArrayError, InvalidConfigError
@@ -678,6 +679,16 @@ def test_a_setting_out_of_range_is_named_with_its_value_and_range(name, value):
 def test_what_adapts_carries_balanced_scores_only():
     with pytest.raises(InvalidConfigError, match="adaptation goes with carries 'balanced' only"):
         replace(ADAPTIVE, carries="network")
+
+
+@pytest.mark.parametrize("value", [True, "on", {"velocity": 0}, 0.5])
+def test_something_else_than_settings_is_refused_at_once(value):
+    with pytest.raises(InvalidConfigError, match=r"^adaptation is .* it must be an AdaptationConfig"):
+        PropagationConfig(adaptation=value)
+    with pytest.raises(InvalidConfigError, match=r"^propagation is .* give a PropagationConfig"):
+        HeatmapPropagator(value)
+    with pytest.raises(InvalidConfigError, match=r"^propagation is .* give a PropagationConfig"):
+        VideoDetector(propagation=value)
 
 
 def test_the_papers_forms_do_not_adapt():

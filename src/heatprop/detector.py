@@ -16,7 +16,7 @@ from heatprop.errors import InvalidConfigError, check_range
 from heatprop.io import VideoSource, open_video
 from heatprop.keyframes import KeyframeClock, KeyframeConfig, SpeedControl
 from heatprop.pipeline import Workers, map_ahead
-from heatprop.propagation import PropagationConfig
+from heatprop.propagation import PropagationConfig, require_propagation
 from heatprop.types import Detections, Frame, HeadOutput, ImageArray, check_image
 from heatprop.video_state import Picture, PictureMaker, VideoState
 
@@ -100,6 +100,8 @@ class VideoDetector:
             raise InvalidConfigError(
                 f"keyframes is {keyframes!r}; give a KeyframeConfig, such as KeyframeConfig(interval=3)"
             )
+        if propagation is not None:
+            require_propagation(propagation)
         loaded = load_model(model, input_size=input_size)
         self.input_size = input_size
         self.card = loaded.card

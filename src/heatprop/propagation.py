@@ -82,6 +82,10 @@ class PropagationConfig(DecodingConfig):
         check_range("beta", self.beta, 0, inf)
         if self.carries not in get_args(Carries):
             raise InvalidConfigError(f"carries is {self.carries!r}; it must be 'balanced' or 'network'")
+        if self.adaptation is not None and not isinstance(self.adaptation, AdaptationConfig):
+            raise InvalidConfigError(
+                f"adaptation is {self.adaptation!r}; it must be an AdaptationConfig, or None for the paper's form"
+            )
         if self.adaptation is not None and self.carries != "balanced":
             raise InvalidConfigError("adaptation goes with carries 'balanced' only")
 
@@ -116,6 +120,19 @@ class PropagationConfig(DecodingConfig):
     def peak_window(self) -> int:
         """Side in cells of the window of a peak: ``2 P + 1`` as in section 4.1; 3 for P = 0 or adapting."""
         return 3 if self.adaptation is not None else max(2 * self.radius + 1, 3)
+
+
+def require_propagation(config: PropagationConfig) -> PropagationConfig:
+    """Return settings of propagation as they are.
+
+    Raises:
+        InvalidConfigError: they are something else.
+    """
+    if not isinstance(config, PropagationConfig):
+        raise InvalidConfigError(
+            f"propagation is {config!r}; give a PropagationConfig, such as PropagationConfig.adaptive()"
+        )
+    return config
 
 
 def balance(network: FloatArray, propagated: PropagationHeatmap, alpha: float, beta: float) -> FloatArray:
@@ -179,7 +196,7 @@ class HeatmapPropagator:
     """
 
     def __init__(self, config: PropagationConfig | None = None) -> None:
-        self.config = PropagationConfig() if config is None else config
+        self.config = require_propagation(PropagationConfig() if config is None else config)
         self._carried: Carried | None = None
         self._shape: tuple[int, ...] = ()
         self._scratch = np.empty((0, 0, 0), np.float32)

@@ -50,8 +50,8 @@ class Compare:
     $ heatprop compare --cache outputs --dataset coco-video --root clips
     $ heatprop compare --cache outputs --dataset imagenet-vid --root ILSVRC2015 --metric official --json
 
-    The network alone; online: interpolation, heatmap propagation, Seq-Bbox Matching; offline: Seq-NMS after each,
-    Seq-Bbox Matching.
+    The network alone; online: interpolation, heatmap propagation, the paper's and adaptive, Seq-Bbox Matching;
+    offline: Seq-NMS after each, Seq-Bbox Matching.
     """
 
     cache: Annotated[Path, tyro.conf.arg(metavar="DIR")]

@@ -83,7 +83,7 @@ class Detect:
     no_propagation: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
     """The network alone, each frame for itself."""
     propagation: Form = "adaptive"
-    """adaptive follows each object and forgets it soon when it has left; paper lays squares, as the paper does."""
+    """adaptive follows each object and soon forgets what is not seen; paper lays squares, as the paper does."""
     radius: Annotated[int, tyro.conf.arg(metavar="CELLS")] = PropagationConfig.radius
     """Propagation: how far an object may move in a frame, in cells of the output grid; adaptive: from where its
     velocity takes it, and less once that is known well."""

@@ -74,7 +74,8 @@ class Evaluate:
     no_propagation: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
     """The same as --method network."""
     radius: Annotated[int, tyro.conf.arg(metavar="CELLS")] = PropagationConfig.radius
-    """Propagation: how far an object may move in a frame, in cells of the output grid."""
+    """Propagation: how far an object may move in a frame, in cells of the output grid; adaptive: from where its
+    velocity takes it, and less once that is known well."""
     alpha: Annotated[float, tyro.conf.arg(metavar="SHARE")] = PropagationConfig.alpha
     """Propagation: share of the past in the balance, 0 to 1."""
     beta: Annotated[float, tyro.conf.arg(metavar="POWER")] = PropagationConfig.beta
