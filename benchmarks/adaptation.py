@@ -21,11 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from temporal import open_cache
 
 from heatprop.adaptation import AdaptationConfig
 from heatprop.datasets import VideoDataset, load_dataset
-from heatprop.evaluation.runs.cache import OutputCache
-from heatprop.evaluation.runs.cache_manifest import require_dataset
 from heatprop.evaluation.runs.comparison import ComparisonRow, ComparisonSettings, compare
 from heatprop.evaluation.runs.temporal import TemporalMethod
 from heatprop.propagation import PropagationConfig
@@ -105,9 +104,7 @@ def main() -> None:
     is_real = arguments.data == "real"
     layout, split = ("coco-video", "val") if is_real else ("imagenet-vid", arguments.split)
     dataset = load_dataset(layout, arguments.root, split)
-    cache = OutputCache(arguments.cache)
-    require_dataset(arguments.cache, cache.manifest, dataset, split)
-    cache.require_whole(dataset.videos)
+    cache = open_cache(arguments.cache, dataset, split)
     causes = {} if is_real else {name: at for name, at in read_causes(dataset, split).items() if at.any()}
     settings = ComparisonSettings(metric="coco" if is_real else "official", resamples=1)
     rows = compare(dataset, cache, variants(), settings, subsets=causes, jobs=arguments.jobs)

@@ -190,7 +190,8 @@ def first_videos(dataset: VideoDataset, count: int | None) -> VideoDataset:
     )
 
 
-def _open(folder: Path, dataset: VideoDataset, split: str) -> OutputCache:
+def open_cache(folder: Path, dataset: VideoDataset, split: str) -> OutputCache:
+    """Return a cache that is whole, and of this dataset."""
     cache = OutputCache(folder)
     require_dataset(folder, cache.manifest, dataset, split)
     cache.require_whole(dataset.videos)
@@ -226,7 +227,7 @@ def main() -> None:
     )
     layout, split = ("coco-video", "val") if arguments.data == "real" else ("imagenet-vid", arguments.split)
     dataset = load_dataset(layout, arguments.root, split)
-    cache = _open(arguments.cache, dataset, split)
+    cache = open_cache(arguments.cache, dataset, split)
     whole, dataset = dataset, first_videos(dataset, arguments.videos)
     causes: dict[str, NDArray[np.bool_]] = {}
     if arguments.data == "real":
@@ -237,7 +238,7 @@ def main() -> None:
         causes = {name: at for name, at in everywhere.items() if at.any()}
         measurement = Measurement(dataset, cache, settings, arguments.jobs, causes)
         other = load_dataset(layout, arguments.root, arguments.tune_split)
-        tune_cache = _open(arguments.tune_cache, other, arguments.tune_split)
+        tune_cache = open_cache(arguments.tune_cache, other, arguments.tune_split)
         part = first_videos(other, arguments.tune_videos)
         tuning = Measurement(part, tune_cache, replace(settings, resamples=1), arguments.jobs)
         chosen = measure_synthetic(measurement, tuning, tried)

@@ -331,8 +331,9 @@ class HeatmapPropagator:
 
     def _propagated(self, carried: Carried, output: HeadOutput) -> PropagationHeatmap:
         config = self.config
-        if config.adaptation is None or not isinstance(carried, Followed):
+        if config.adaptation is None:
             return propagate(carried, output.heatmap.shape, config.radius)
+        assert isinstance(carried, Followed)  # as `memory` sees to
         return place_objects(carried, output, config.adaptation, config.radius, config.score_threshold)
 
     def _balanced(
