@@ -46,6 +46,7 @@ def main(arguments: list[str]) -> int:
     if unknown:
         parser.error(f"there is no campaign {unknown[0]!r}; choose from {', '.join(CAMPAIGNS)}")
     folder = Path(tempfile.mkdtemp(prefix="heatprop-campaign-"))
+    print("| campaign | runs | ended | went wrong |\n| --- | --- | --- | --- |")
     tallies = []
     for name in asked.names or CAMPAIGNS:
         runs = asked.runs or max(1, math.ceil(CAMPAIGNS[name] * asked.share))
@@ -54,18 +55,17 @@ def main(arguments: list[str]) -> int:
     if is_well:
         shutil.rmtree(folder)
     else:
-        print(f"\nInputs of what went wrong are in {folder}")
+        print("", *(example for tally in tallies for example in tally.examples), sep="\n")
+        print(f"\nThe inputs of what went wrong are in {folder}.")
     print(json.dumps({"seed": asked.seed, "campaigns": [tally.as_json() for tally in tallies]}))
     return 0 if is_well else 1
 
 
 def _run(name: str, runs: int, seed: int, folder: Path) -> Tally:
-    if name == next(iter(CAMPAIGNS)):
-        print("| campaign | runs | ended | went wrong |\n| --- | --- | --- | --- |")
     place = folder / name
     place.mkdir()
     tally: Tally = import_module(f"campaigns.{name}").run(runs, seed, place)
-    print(tally.row(), *(f"  {example}" for example in tally.examples), sep="\n", flush=True)
+    print(tally.row(), flush=True)
     return tally
 
 

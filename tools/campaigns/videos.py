@@ -36,7 +36,7 @@ def run(runs: int, seed: int, folder: Path) -> Tally:
     """Detect in `runs` damaged videos."""
     draw = random.Random(seed)
     tally = Tally("videos")
-    whole = [_make(folder / f"whole-{number}{kind[0]}", *kind[1:]) for number, kind in enumerate(_KINDS)]
+    whole = [make_video(folder / f"whole-{number}{kind[0]}", *kind[1:]) for number, kind in enumerate(_KINDS)]
     for number in range(runs):
         source = whole[number % len(whole)]
         name, damage = draw.choice(list(_DAMAGE.items()))
@@ -78,7 +78,7 @@ def _inconsistency(code: int | None, drawn: Path, found: Path) -> str | None:
     return None if played == frames else "the video and the JSON Lines differ in frames"
 
 
-def _make(path: Path, codec: str, sound_codec: str | None) -> Path:
+def make_video(path: Path, codec: str, sound_codec: str | None) -> Path:
     """Write a moving square with a tone beside it."""
     with av.open(str(path), "w") as container:
         video = container.add_stream(codec, rate=25, options=_QUIET.get(codec, {}))
