@@ -221,12 +221,18 @@ def test_a_file_that_breaks_its_cards_word_is_refused(name: str, tmp_path: Path)
 
 
 @pytest.mark.parametrize("name", available())
+@pytest.mark.parametrize("damage", ["a hole at its beginning", "a name that is no UTF-8"])
 def test_a_damaged_file_is_refused_in_one_line(
-    name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    name: str, damage: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     model = model_for(name)
-    content = bytearray(model.path.read_bytes())
-    content[:64] = bytes(64)
+    content = model.path.read_bytes()
+    if damage == "a hole at its beginning":
+        content = bytes(64) + content[64:]
+    elif name == "torch":
+        pytest.skip("a checkpoint has no names of inputs")
+    else:
+        content = content.replace(b"images", b"\x85mages")
     damaged = tmp_path / f"damaged{model.path.suffix}"
     damaged.write_bytes(content)
     with pytest.raises(BackendError) as caught:

@@ -47,7 +47,10 @@ def run(runs: int, seed: int, folder: Path) -> Tally:
 def _nonsense(ended: Ended) -> str | None:
     """Return what is no detection in what was written, None if nothing is."""
     for line in ended.stdout.splitlines():
-        frame: dict[str, Any] = json.loads(line)
+        try:
+            frame: dict[str, Any] = json.loads(line)
+        except ValueError:
+            return "standard output is no JSON Lines"
         boxes = np.array(frame.get("boxes", []), float).reshape(-1, 4)
         scores = frame.get("scores", [])
         if not np.isfinite(boxes).all() or not all(math.isfinite(score) and 0 <= score <= 1 for score in scores):

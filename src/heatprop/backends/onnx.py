@@ -70,7 +70,12 @@ class OnnxBackend:
         # Idle threads that spin take the processor from decoding and drawing.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            self._session = onnxruntime.InferenceSession(str(model.path), options, providers=providers)
+            # Falling back by itself, it would write a frame of stars on standard output, amid the JSON Lines.
+            self._session = onnxruntime.InferenceSession(
+                str(model.path), options, providers=providers, enable_fallback=False
+            )
+            inputs = [each.name for each in self._session.get_inputs()]
+            channels = {each.name: _channels(each.shape) for each in self._session.get_outputs()}
         except Exception as error:  # ONNX Runtime has a dozen unrelated exception types
             raise BackendError(
                 f"ONNX Runtime {onnxruntime.__version__} refuses {model.path}: {_first_line(error)}"
@@ -80,11 +85,7 @@ class OnnxBackend:
             raise BackendError(
                 f"ONNX Runtime cannot start {name} here; are the card's driver and libraries installed?"
             )
-        channels = {
-            output.name: output.shape[1] if len(output.shape) == 4 and type(output.shape[1]) is int else None
-            for output in self._session.get_outputs()
-        }
-        check_heads([each.name for each in self._session.get_inputs()], channels, model)
+        check_heads(inputs, channels, model)
 
     def infer(self, images: ImageArray) -> list[HeadOutput]:
         """Run the network on a batch; see `heatprop.backends.Backend.infer`."""
@@ -116,6 +117,10 @@ def _providers(device: Device, precision: Precision) -> list[str | tuple[str, di
     if device == "tensorrt":
         providers.insert(0, (_PROVIDERS[device], {"trt_fp16_enable": str(precision == "f16")}))
     return providers
+
+
+def _channels(shape: list[int | str | None]) -> int | None:
+    return shape[1] if len(shape) == 4 and isinstance(shape[1], int) else None
 
 
 def _first_line(error: Exception) -> str:

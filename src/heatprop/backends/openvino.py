@@ -75,6 +75,8 @@ class OpenVinoBackend:
             # Asked for the format, since Core.read_model tries them all and prints what each says.
             frontend = FrontEndManager().load_by_framework("ir" if model.path.suffix == ".xml" else "onnx")
             self._network = frontend.convert(frontend.load(str(model.path)))
+            inputs = [port.get_any_name() for port in self._network.inputs]
+            channels = {name: _channels(port) for port in self._network.outputs for name in port.names}
             offered = self._core.get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES")
         except Exception as error:  # OpenVINO has many unrelated exception types
             if "DeformConv" in str(error):
@@ -93,10 +95,7 @@ class OpenVinoBackend:
         quantised = any(each.get_type_name() == "FakeQuantize" for each in self._network.get_ops())
         bits = f"int8 + {precision}" if quantised else precision
         self.description = f"OpenVINO {self._version}, {_DEVICE}, {bits}"
-        inputs = [port.get_any_name() for port in self._network.inputs]
-        check_heads(
-            inputs, {name: _channels(port) for port in self._network.outputs for name in port.names}, model
-        )
+        check_heads(inputs, channels, model)
         try:
             self._network = _taking_pictures(self._network, model.card.input)
         except Exception as error:
