@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -108,10 +109,19 @@ def run_heatprop(
     *,
     longest: float = LONGEST,
     environment: Mapping[str, str] | None = None,
+    memory: int | None = None,
 ) -> Ended:
-    """Run `heatprop ARGUMENTS` in a folder and kill it, and all that it started, after `longest` seconds."""
+    """Run `heatprop ARGUMENTS` in a folder and kill it, and all that it started, after `longest` seconds.
+
+    Args:
+        arguments: of `heatprop`.
+        folder: where it runs.
+        longest: seconds after which it counts as hanging.
+        environment: variables beside those of this process.
+        memory: the most bytes that it may ask for; None for no limit.
+    """
     command = [str(argument) for argument in arguments]
-    process = start_heatprop(command, folder, environment)
+    process = start_heatprop(command, folder, environment, memory)
     try:
         stdout, stderr = process.communicate(timeout=longest)
         code: int | None = process.returncode
@@ -123,9 +133,19 @@ def run_heatprop(
 
 
 def start_heatprop(
-    arguments: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None
+    arguments: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str] | None = None,
+    memory: int | None = None,
 ) -> subprocess.Popen[str]:
     """Start `heatprop ARGUMENTS` as a shell in a terminal would: SIGINT is not ignored."""
+
+    def prepare() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE):
+            signal.signal(number, signal.SIG_DFL)
+        if memory is not None:
+            resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+
     return subprocess.Popen(
         [str(Path(sys.executable).with_name("heatprop")), *arguments],
         cwd=folder,
@@ -136,10 +156,5 @@ def start_heatprop(
         text=True,
         errors="replace",
         start_new_session=True,
-        preexec_fn=_default_signals,  # noqa: PLW1509 - campaigns have one thread
+        preexec_fn=prepare,  # noqa: PLW1509 - campaigns have one thread
     )
-
-
-def _default_signals() -> None:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE):
-        signal.signal(number, signal.SIG_DFL)
