@@ -49,6 +49,7 @@ def build_video(
     audio: str | None = None,
     audio_seconds: float | None = None,
     audio_start: float = 0.0,
+    sample_aspect_ratio: Fraction | None = None,
     options: dict[str, str] | None = None,
     container_options: dict[str, str] | None = None,
 ) -> Path:
@@ -58,6 +59,8 @@ def build_video(
         video = container.add_stream(codec, rate=Fraction(rate), options=options or {})
         video.width, video.height, video.pix_fmt = width, height, pixel_format
         video.codec_context.thread_count = 1
+        if sample_aspect_ratio is not None:
+            video.codec_context.sample_aspect_ratio = sample_aspect_ratio
         if codec not in ("mpeg4", "mjpeg"):
             video.time_base = video.codec_context.time_base = time_base
         sound = container.add_stream(audio, rate=SAMPLE_RATE) if audio else None
@@ -88,11 +91,13 @@ def build_video(
 def turn_video(path: Path, degrees: int) -> Path:
     """Set the rotation flag of an mp4 file: players then turn it clockwise by `degrees`."""
     cosine, sine = {0: (1, 0), 90: (0, 1), 180: (-1, 0), 270: (0, -1)}[degrees]
-    matrix = struct.pack(
-        ">9i", cosine << 16, sine << 16, 0, -sine << 16, cosine << 16, 0, 0, 0, 1 << 30
-    )  # the track header's matrix, row by row
+    return put_matrix(path, (cosine << 16, sine << 16, 0, -sine << 16, cosine << 16, 0, 0, 0, 1 << 30))
+
+
+def put_matrix(path: Path, matrix: Sequence[int]) -> Path:
+    """Set the display matrix, nine whole numbers, of an mp4 file's one track."""
     plain = struct.pack(">9i", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
     data = path.read_bytes()
     place = data.index(plain, data.index(b"tkhd"))
-    path.write_bytes(data[:place] + matrix + data[place + len(plain) :])
+    path.write_bytes(data[:place] + struct.pack(">9i", *matrix) + data[place + len(plain) :])
     return path

@@ -101,7 +101,7 @@ def test_one_that_fails_on_the_way_keeps_what_it_has_and_ends_no_other(clips: li
 import sys
 from heatprop.cli import main
 from heatprop.errors import SourceError
-from heatprop.io.container import ContainerSource
+from heatprop.io.container_source import ContainerSource
 
 frames = ContainerSource._frames
 

@@ -17,7 +17,7 @@ import pytest
 from heatprop.errors import SourceError
 from heatprop.io import VideoSource, open_video
 from heatprop.io.camera import CameraSource
-from heatprop.io.container import ContainerSource
+from heatprop.io.container_source import ContainerSource
 from heatprop.io.newest import NewestFrames
 from small_videos import build_video, paint
 

@@ -20,7 +20,7 @@ import pytest
 from heatprop.errors import SourceError, SourceNotFoundError
 from heatprop.io import VideoSink, VideoSource, open_video
 from heatprop.io.camera import CameraSource
-from heatprop.io.container import ContainerSource
+from heatprop.io.container_source import ContainerSource
 from heatprop.io.images import natural_order
 from heatprop.io.timeline import Timeline
 from small_videos import build_video, number_of, paint, red_corner, turn_video

@@ -151,6 +151,7 @@ class DetectJob:
                     stages=_stages(timings, outputs),
                     outputs=written,
                     sound=outputs.sound_note,
+                    notes=video.notes,
                 )
         return Outcome(exit_code or (1 if problems else 0), outputs.frames, summary, problems)
 

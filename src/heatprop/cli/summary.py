@@ -23,6 +23,7 @@ class Summary:
         sound: what was lost of the sound; None when nothing was.
         dropped: frames of a camera or stream that came while earlier ones were worked on, and were let go.
         looks: in how many frames the network looked; None where it looks at each.
+        notes: what is worth knowing of how the source was read.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Summary:
     sound: str | None = None
     dropped: int = 0
     looks: int | None = None
+    notes: Sequence[str] = ()
 
     def lines(self) -> list[str]:
         """Return the summary as lines of text.
@@ -66,6 +68,7 @@ class Summary:
             f"  stages   {stages} ms a frame; they overlap",
             *(f"  wrote    {path} ({_size(path)})" for path in self.outputs),
             *([] if self.sound is None else [f"  sound    {self.sound}"]),
+            *(f"  note     {note}" for note in self.notes),
         ]
 
 

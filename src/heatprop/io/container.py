@@ -1,13 +1,10 @@
-"""Video files, addresses and streams, read through libav (PyAV)."""
+"""The pictures of video files, addresses and streams, read through libav (PyAV)."""
 
 from __future__ import annotations
 
 import os
-import re
-import threading
 import time
 from collections import deque
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,19 +13,11 @@ from av.stream import Disposition
 
 from heatprop.errors import SourceError, SourceNotFoundError
 from heatprop.io.addresses import shown
-from heatprop.io.pixels import RgbReader
-from heatprop.io.sources import OpenSource, SourceInfo
-from heatprop.io.timeline import Timeline
-from heatprop.types import Frame
 
-DEFAULT_FRAME_RATE = Fraction(25)
 TIMEOUT = 10.0
 _MOST_ERRORS_IN_A_ROW = 64
-_LONGEST_WAIT = 1.0
+_MOST_ASPECT = 16
 _SMALL_PICTURE = 1280 * 720
-# What is at the address of these only says where the video is.
-_IN_PIECES = {"hls", "dash"}
-_PLAYLISTS = {*_IN_PIECES, "sdp"}
 _NOT_VIDEO = {"tty", "image2", "bin", "xbin", "adf", "idf"}
 
 
@@ -111,6 +100,7 @@ class PictureReader:
         large = self.stream.width * self.stream.height > _SMALL_PICTURE
         self.stream.thread_type = "AUTO" if large else "NONE"
         self.stream.codec_context.thread_count = min(4, os.cpu_count() or 1) if large else 1
+        self._coded_aspect = self.stream.codec_context.sample_aspect_ratio
         self._packets = container.demux(self.stream)
         self._ready: deque[av.VideoFrame] = deque()
         self._at_end = False
@@ -137,6 +127,14 @@ class PictureReader:
         if picture.pts is None or not self.stream.time_base:
             return None
         return float(picture.pts * self.stream.time_base)
+
+    @property
+    def sample_aspect_ratio(self) -> Fraction:
+        """Width of a stored pixel over its height, as of now; 1 where nothing is said, or nothing that can be."""
+        # What the container says counts first, until the pictures themselves say something new.
+        coded = self.stream.codec_context.sample_aspect_ratio
+        ratio = self.stream.sample_aspect_ratio if coded == self._coded_aspect else coded
+        return ratio if ratio and 1 / _MOST_ASPECT <= ratio <= _MOST_ASPECT else Fraction(1)
 
     def _decode(self) -> None:
         packet = self._next_packet()
@@ -168,141 +166,3 @@ class PictureReader:
         self._ready.clear()
         self._packets = iter(())
         self.container.close()
-
-
-class ContainerSource(OpenSource):
-    """A video file, or a video at an address.
-
-    Args:
-        address: path of a file, or an address when `is_remote`.
-        is_remote: whether `address` goes over the network: then opening and reading have a time limit.
-        timeout: that limit in seconds.
-
-    Attributes:
-        comes_in_pieces: whether it is a live stream that is published some seconds at a time (HLS, DASH).
-
-    Raises:
-        SourceNotFoundError: there is nothing there.
-        SourceError: it cannot be read, or holds no picture.
-    """
-
-    def __init__(self, address: str | Path, *, is_remote: bool = False, timeout: float = TIMEOUT) -> None:
-        super().__init__()
-        self._address = address
-        self._is_remote = is_remote
-        self._timeout = timeout
-        self._lock = threading.Lock()
-        self._rgb = RgbReader()
-        self._is_fresh = True
-        self._reader = self._open()
-        try:
-            self._first = self._reader.read()
-            if self._first is None:
-                raise SourceError(
-                    f"{shown(address)}: none of its pictures can be decoded "
-                    f"({self._reader.skipped} damaged parts); it needs repair"
-                )
-            self._describe(self._first)
-        except BaseException:
-            self._reader.close()
-            raise
-
-    def _open(self) -> PictureReader:
-        container = open_container(self._address, is_remote=self._is_remote, timeout=self._timeout)
-        try:
-            return PictureReader(container, shown(self._address), self._timeout if self._is_remote else None)
-        except BaseException:
-            container.close()
-            raise
-
-    def _describe(self, first: av.VideoFrame) -> None:
-        stream, container, name = self._reader.stream, self._reader.container, shown(self._address)
-        duration = (
-            _seconds(stream.duration, stream.time_base)
-            or _clock_seconds(stream.metadata.get("DURATION", ""))
-            or _seconds(container.duration, Fraction(1, av.time_base))
-        )
-        is_playlist = container.format.name in _PLAYLISTS
-        if self._is_remote:
-            # A file has a size, even where nobody knows how long it lasts.
-            is_live = is_playlist or container.size <= 0
-            is_live &= not name.lower().startswith("http") or duration is None
-        else:
-            # A pipe gives each byte once, to whoever reads first.
-            is_live = not Path(self._address).is_file()
-        rate = stream.average_rate or stream.guessed_rate or None
-        if rate is not None and not 0 < rate <= 1000:
-            rate = None
-        count = stream.frames or (round(duration * rate) if duration and rate else 0)
-        height, width, _ = self._rgb.read(first).shape
-        self.info = SourceInfo(
-            name=name,
-            width=width,
-            height=height,
-            frame_rate=rate,
-            frame_count=None if is_live else max(count, 1) if count else None,
-            duration=None if is_live else duration,
-            is_live=is_live,
-            has_audio=bool(container.streams.audio),
-            start_time=self._reader.stamp(first) or 0.0,
-            is_paced=self._is_remote and is_live,
-        )
-        self.comes_in_pieces = is_live and container.format.name in _IN_PIECES
-        self._restart()
-
-    def _restart(self) -> None:
-        info = self.info
-        gap = max(info.duration, 1.0) + 1.0 if info.duration else float("inf")
-        self._timeline = Timeline(float(1 / (info.frame_rate or DEFAULT_FRAME_RATE)), gap)
-        self._index = 0
-
-    def _frames(self) -> Iterator[Frame]:
-        with self._lock:
-            self._require_open()
-            if not self._is_fresh and not self.info.is_live:
-                self._reader.close()
-                self._reader = self._open()
-                self._restart()
-            self._is_fresh = False
-            reader = self._reader
-        while True:
-            with self._lock:
-                self._require_open()
-                try:
-                    picture = self._first or reader.read()
-                finally:
-                    if not self._is_open:  # `close` could not wait
-                        reader.close()
-                self._require_open()
-                self._first = None
-                self.skipped = reader.skipped
-                if picture is None:
-                    return
-                seconds = self._timeline.place(reader.stamp(picture))
-                frame = Frame(self._rgb.read(picture), self._index, seconds)
-                self._index += 1
-            yield frame
-
-    def close(self) -> None:
-        """Release the file or connection and its decoding threads; calling it again does nothing.
-
-        Where another thread waits for data that does not come, that thread releases them when it returns.
-        """
-        self._is_open = False
-        if not self._lock.acquire(timeout=_LONGEST_WAIT):
-            return
-        try:
-            self._first = None
-            self._reader.close()
-        finally:
-            self._lock.release()
-
-
-def _seconds(ticks: int | None, time_base: Fraction | None) -> float | None:
-    return float(ticks * time_base) if ticks and ticks > 0 and time_base else None
-
-
-def _clock_seconds(text: str) -> float | None:
-    """Return the seconds of a Matroska stream's length, such as ``00:00:05.280000000``."""
-    match = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", text)
-    return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3]) or None if match else None

@@ -63,6 +63,7 @@ class VideoWriter:
         frame_rate: nominal frames a second, for the encoder and the length of the last frame.
         crf: quality of x264, lower is better.
         preset: effort of x264.
+        sample_aspect_ratio: width of a pixel over its height, which players follow.
         sound: file or address whose sound goes into the file, None for none.
         sound_start: time in seconds on the sound's clock that is 0 in the video; None for its start.
         encoder: name of libav's encoder; the best there is when None.
@@ -80,6 +81,7 @@ class VideoWriter:
         *,
         crf: int,
         preset: str,
+        sample_aspect_ratio: Fraction = Fraction(1),
         sound: str | Path | None = None,
         sound_start: float | None = None,
         encoder: str | None = None,
@@ -87,6 +89,7 @@ class VideoWriter:
         self.sound_note: str | None = None
         self._path = path
         self._size = (width, height)
+        self._sample_aspect_ratio = sample_aspect_ratio
         self._rate = frame_rate
         self._encoder = encoder or choose_encoder(av.codecs_available)
         most_ticks = {"most_ticks": _MOST_TICKS_MPEG4} if self._encoder == "mpeg4" else {}
@@ -138,6 +141,7 @@ class VideoWriter:
         context = stream.codec_context
         context.width, context.height = self._size
         context.pix_fmt = "yuv420p"
+        context.sample_aspect_ratio = self._sample_aspect_ratio
         stream.time_base = context.time_base = self._time_base
         context.colorspace = self._matrix
         context.color_range = ColorRange.MPEG

@@ -30,6 +30,7 @@ class NewestFrames(OpenSource):
     Attributes:
         info: of the inner source.
         skipped: damaged packets and pictures that the inner source left out.
+        notes: of the inner source.
         dropped: whole frames that nobody took before a newer one came.
         waited: seconds that consumers waited for frames.
     """
@@ -38,6 +39,7 @@ class NewestFrames(OpenSource):
         super().__init__()
         self.info = source.info
         self.skipped = source.skipped
+        self.notes = list(source.notes)
         self.waited = 0.0
         self._source = source
         self._at_its_times = at_its_times
@@ -121,6 +123,7 @@ class NewestFrames(OpenSource):
     def _put(self, frame: Frame | None, error: BaseException | None) -> None:
         with self._changed:
             self.skipped = self._source.skipped
+            self.notes = list(self._source.notes)
             if frame is not None and self._at_its_times:
                 self._hold(frame.time)
             if frame is None:

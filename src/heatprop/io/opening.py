@@ -54,7 +54,7 @@ def open_video(source: str | Path | int) -> VideoSource:
     if is_missing:
         remedy = f"for a camera write camera:{name}" if name.isdecimal() else "check the path"
         raise SourceNotFoundError(f"{name}: no such file; {remedy}")
-    from heatprop.io.container import ContainerSource  # noqa: PLC0415
+    from heatprop.io.container_source import ContainerSource  # noqa: PLC0415
 
     video = ContainerSource(name if remote else path, is_remote=remote)
     return NewestFrames(video, at_its_times=video.comes_in_pieces) if video.info.is_paced else video

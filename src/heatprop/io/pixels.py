@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import av
-import cv2
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
+from heatprop.io.orientation import UPRIGHT, orientation_of
 from heatprop.types import ImageArray
 
 _UNSPECIFIED_MATRIX = (2, 3)
 # Before PyAV 17 conversion had one thread and no such argument.
 SINGLE_THREAD: dict[str, Any] = {"threads": 1} if int(av.__version__.split(".")[0]) >= 17 else {}
-_TURNS = {1: cv2.ROTATE_90_COUNTERCLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_CLOCKWISE}
 
 
 def guess_matrix(width: int, height: int) -> Colorspace:
@@ -26,13 +25,17 @@ class RgbReader:
     """Turns libav pictures into uint8 RGB ``(H, W, 3)``, upright and contiguous.
 
     It keeps libav's converter, which costs five times the conversion to set up.
+
+    Attributes:
+        orientation: how the last picture was laid.
     """
 
     def __init__(self) -> None:
+        self.orientation = UPRIGHT
         self._reformatter = VideoReformatter()
 
     def read(self, picture: av.VideoFrame) -> ImageArray:
-        """Return the picture as uint8 RGB ``(H, W, 3)``, turned as its rotation flag says."""
+        """Return the picture as uint8 RGB ``(H, W, 3)``, turned and mirrored as its display matrix says."""
         matrix = int(picture.colorspace)
         if matrix in _UNSPECIFIED_MATRIX:
             matrix = guess_matrix(picture.width, picture.height)
@@ -49,5 +52,5 @@ class RgbReader:
             **SINGLE_THREAD,
         )
         image = np.ascontiguousarray(rgb.to_ndarray(), np.uint8)
-        turn = _TURNS.get(round(picture.rotation / 90) % 4)
-        return image if turn is None else np.asarray(cv2.rotate(image, turn), np.uint8)
+        self.orientation = orientation_of(picture)
+        return self.orientation.apply(image)

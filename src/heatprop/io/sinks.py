@@ -60,7 +60,7 @@ class VideoSink:
 
     Args:
         path: the file; ``.mp4``, ``.m4v``, ``.mov`` or ``.mkv`` (there, times are whole milliseconds).
-        info: of the source: size, frame rate (25 when unknown), and where the sound is.
+        info: of the source: size, shape of its pixels, frame rate (25 when unknown), and where the sound is.
         overwrite: whether an existing file may be replaced.
         width: width in pixels; None for the source's.
         height: height in pixels; None for the source's.
@@ -157,6 +157,7 @@ class VideoSink:
             self._info.frame_rate or _DEFAULT_RATE,
             crf=self._crf,
             preset=self._preset,
+            sample_aspect_ratio=self._info.sample_aspect_ratio,
             sound=self._sound,
             sound_start=self._sound_start,
         )

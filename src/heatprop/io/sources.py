@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from types import TracebackType
@@ -30,6 +30,10 @@ class SourceInfo:
             there; a sink needs it to keep the sound in step.
         is_paced: frames come at their own time whether anyone reads or not: a camera, a live stream. Who is too
             slow for one must drop frames (`NewestFrames`). A file or a pipe waits for its reader.
+        sample_aspect_ratio: width of a pixel over its height, upright; 1 for square pixels. Frames, and boxes in
+            them, have the pixels as they are stored; what is written from them keeps the ratio.
+        colour: the colours from which frames were converted to BT.709, such as ``"BT.2020 PQ"``; None where
+            they are as they were.
     """
 
     name: str
@@ -42,6 +46,8 @@ class SourceInfo:
     has_audio: bool
     start_time: float = 0.0
     is_paced: bool = False
+    sample_aspect_ratio: Fraction = Fraction(1)
+    colour: str | None = None
 
 
 @runtime_checkable
@@ -69,6 +75,11 @@ class VideoSource(Protocol):
         """Whole frames that nobody took in time, so far; always 0 unless `info.is_paced`."""
         ...
 
+    @property
+    def notes(self) -> Sequence[str]:
+        """What is worth knowing of how it was read so far: short lines without an end of sentence."""
+        ...
+
     def __iter__(self) -> Iterator[Frame]: ...
 
     def close(self) -> None:
@@ -93,6 +104,7 @@ class OpenSource(ABC):
     def __init__(self) -> None:
         self.skipped = 0
         self.dropped = 0
+        self.notes: list[str] = []
         self._is_open = True
 
     @abstractmethod
@@ -106,6 +118,11 @@ class OpenSource(ABC):
     def __iter__(self) -> Iterator[Frame]:
         self._require_open()
         return self._frames()
+
+    def note(self, line: str) -> None:
+        """Add a line to `notes`, unless it is there."""
+        if line not in self.notes:
+            self.notes.append(line)
 
     def _require_open(self) -> None:
         if not self._is_open:
