@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Generator
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
@@ -15,6 +17,44 @@ from heatprop.types import ImageArray
 # How fast the machine is decides nothing: not an example that takes longer, nor making it.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+
+# What takes gigabytes, and is there for training, export and the torch backend alone.
+_HEAVY = {"torch", "torchvision", "timm", "nncf", "onnxscript", "onnx_ir", "tensorboard"}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Skip a file, by name, that imports what is heavy and not installed."""
+    report = yield
+    lacking = re.search(r"ModuleNotFoundError: No module named '(\w+)", str(report.longrepr or ""))
+    if report.outcome == "failed" and lacking and lacking[1] in _HEAVY:
+        report.outcome = "skipped"
+        report.longrepr = (str(collector.path), 0, f"Skipped: needs {lacking[1]}, which is not installed")
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Generator[None, None, None]:
+    """Skip a test, by name, whose fixtures import what is heavy and not installed."""
+    yield from _skipping_what_lacks()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, None, None]:
+    """Skip a test, by name, that imports what is heavy and not installed."""
+    yield from _skipping_what_lacks()
+
+
+def _skipping_what_lacks() -> Generator[None, None, None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        lacking = (error.name or "").partition(".")[0]
+        if lacking in _HEAVY:
+            pytest.skip(f"needs {lacking}, which is not installed")
+        raise
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 from av.stream import Disposition
@@ -18,6 +19,8 @@ TIMEOUT = 10.0
 _MOST_ERRORS_IN_A_ROW = 64
 _MOST_ASPECT = 16
 _SMALL_PICTURE = 1280 * 720
+# From release 19 on PyAV replaces what is no UTF-8 by itself.
+_REPLACE: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 _NOT_VIDEO = {"tty", "image2", "bin", "xbin", "adf", "idf"}
 
 
@@ -42,13 +45,13 @@ def open_container(
         raise SourceError(f"{name} is empty (0 bytes); copy or record it again")
     start = time.monotonic()
     try:
-        return av.open(
+        container = av.open(
             # Without the scheme libav takes a colon in a file's name for one.
             str(address) if is_remote else f"file:{address}",
             mode="r",
-            metadata_errors="replace",
             options={"rtsp_flags": "prefer_tcp"} if name.lower().startswith("rtsp") else {},
             timeout=timeout if is_remote else None,
+            **_REPLACE,
         )
     except (FileNotFoundError, av.HTTPNotFoundError):
         raise SourceNotFoundError(f"{name}: nothing found there; check the address") from None
@@ -60,6 +63,8 @@ def open_container(
         if is_late:
             error = TimeoutError()
         raise explain_failure(name, error, timeout if is_remote else None) from None
+    assert isinstance(container, av.container.InputContainer)
+    return container
 
 
 def explain_failure(name: str, error: Exception, timeout: float | None) -> SourceError:

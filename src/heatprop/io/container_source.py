@@ -80,7 +80,7 @@ class ContainerSource(OpenSource):
         is_playlist = container.format.name in _PLAYLISTS
         if self._is_remote:
             # A file has a size, even where nobody knows how long it lasts.
-            is_live = is_playlist or container.size <= 0
+            is_live = is_playlist or (container.size or 0) <= 0
             is_live &= not name.lower().startswith("http") or duration is None
         else:
             # A pipe gives each byte once, to whoever reads first.

@@ -6,6 +6,7 @@ import math
 import struct
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import cast
 
 import av
 import cv2
@@ -65,7 +66,7 @@ def orientation_of(picture: av.VideoFrame) -> Orientation:
     matrix = picture.side_data.get("DISPLAYMATRIX")
     if matrix is None:
         return UPRIGHT
-    data = bytes(matrix)
+    data = bytes(cast(memoryview, matrix))
     return follow_matrix(_MATRIX.unpack(data)) if len(data) == _MATRIX.size else UPRIGHT
 
 
