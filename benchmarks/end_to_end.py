@@ -22,7 +22,6 @@ import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict
 from importlib.metadata import files
 from itertools import islice
 from pathlib import Path
@@ -67,7 +66,7 @@ def to_json_lines(detector: VideoDetector, video: Path, folder: Path) -> tuple[i
     """Detect as `heatprop detect --json` does; return frames and frames a second."""
     started, count = perf_counter(), 0
     with open_video(video) as source:
-        header = ResultsHeader(detector.card.name, detector.card.classes, asdict(source.info), {})
+        header = ResultsHeader(detector.card.name, detector.card.classes, source.info.to_json(), {})
         with ResultsWriter(folder / "out.jsonl", header, overwrite=True) as results:
             for frame, detections in detector.stream(source):
                 results.write(frame.index, frame.time, detections)

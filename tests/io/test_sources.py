@@ -22,7 +22,6 @@ from heatprop.io import VideoSink, VideoSource, open_video
 from heatprop.io.camera import CameraSource
 from heatprop.io.container_source import ContainerSource
 from heatprop.io.images import natural_order
-from heatprop.io.timeline import Timeline
 from small_videos import build_video, number_of, paint, red_corner, turn_video
 
 COUNT = 12
@@ -539,18 +538,3 @@ def test_a_camera_that_is_not_there_is_an_error_of_one_line(capfd: pytest.Captur
         with pytest.raises(SourceError, match="camera"):
             open_video(name)
     assert capfd.readouterr().err == ""
-
-
-# Times
-
-
-def test_stamps_that_are_wrong_are_mended_at_the_nominal_rate() -> None:
-    timeline = Timeline(step=0.1, longest_gap=5.0)
-    stamps = [7.0, 7.1, None, 7.3, 7.3, 7.2, 7.6, 900.0, 900.1, 0.0, 0.2]
-    wanted = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.1]
-    assert [timeline.place(stamp) for stamp in stamps] == pytest.approx(wanted)
-
-
-def test_a_first_picture_without_stamp_is_at_0() -> None:
-    timeline = Timeline(step=0.5)
-    assert [timeline.place(stamp) for stamp in (None, 3.0, 3.25)] == [0.0, 0.5, 0.75]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
@@ -221,7 +221,7 @@ class DetectJob:
         }
         if detector.input_size is not None:
             settings["input_size"] = detector.input_size
-        return ResultsHeader(detector.card.name, detector.card.classes, asdict(video.info), settings)
+        return ResultsHeader(detector.card.name, detector.card.classes, video.info.to_json(), settings)
 
 
 def _stages(timings: StageTimings, outputs: DetectOutputs) -> dict[str, float]:

@@ -6,6 +6,7 @@ import os
 import time
 from collections import deque
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,7 @@ class PictureReader:
         self._packets = container.demux(self.stream)
         self._ready: deque[av.VideoFrame] = deque()
         self._at_end = False
+        self._failure: SourceError | None = None
 
     def read(self) -> av.VideoFrame | None:
         """Return the next whole picture, None at the end.
@@ -118,13 +120,28 @@ class PictureReader:
         """
         while True:
             while not self._ready and not self._at_end:
+                if self._failure is not None:
+                    raise self._failure
                 self._decode()
             if not self._ready:
                 return None
             picture = self._ready.popleft()
-            if not picture.is_corrupt and picture.width and picture.height:
+            if _is_whole(picture):
                 return picture
             self.skipped += 1
+
+    def stamps_ahead(self, count: int) -> list[float]:
+        """Return the time stamps in seconds of the next `count` whole pictures, without reading them.
+
+        Fewer come at the end, before what cannot be read, and of pictures without a stamp.
+        """
+        while not self._at_end and self._failure is None and sum(map(_is_whole, self._ready)) < count:
+            try:
+                self._decode()
+            except SourceError as error:
+                self._failure = error
+        stamps = map(self.stamp, filter(_is_whole, self._ready))
+        return [stamp for stamp in islice(stamps, count) if stamp is not None]
 
     def stamp(self, picture: av.VideoFrame) -> float | None:
         """Return the time stamp in seconds of a picture of this container, None when it has none."""
@@ -171,3 +188,7 @@ class PictureReader:
         self._ready.clear()
         self._packets = iter(())
         self.container.close()
+
+
+def _is_whole(picture: av.VideoFrame) -> bool:
+    return not picture.is_corrupt and picture.width > 0 and picture.height > 0

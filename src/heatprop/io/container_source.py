@@ -15,10 +15,11 @@ from heatprop.io.addresses import shown
 from heatprop.io.container import TIMEOUT, PictureReader, open_container
 from heatprop.io.pixels import RgbReader
 from heatprop.io.sources import OpenSource, SourceInfo
-from heatprop.io.timeline import Timeline
+from heatprop.io.timeline import LONGEST_PAUSE, LONGEST_SILENCE, LOOK_AHEAD, Timeline
 from heatprop.types import Frame
 
 DEFAULT_FRAME_RATE = Fraction(25)
+_LEAST_RATE, _MOST_RATE = Fraction(1, 3600), 1000
 _LONGEST_WAIT = 1.0
 # What is at the address of these only says where the video is.
 _IN_PIECES = {"hls", "dash"}
@@ -85,9 +86,7 @@ class ContainerSource(OpenSource):
         else:
             # A pipe gives each byte once, to whoever reads first.
             is_live = not Path(self._address).is_file()
-        rate = stream.average_rate or stream.guessed_rate or None
-        if rate is not None and not 0 < rate <= 1000:
-            rate = None
+        rate = _credible(stream.average_rate) or _credible(stream.guessed_rate)
         count = stream.frames or (round(duration * rate) if duration and rate else 0)
         height, width, _ = self._rgb.read(first).shape
         self.info = SourceInfo(
@@ -108,8 +107,12 @@ class ContainerSource(OpenSource):
 
     def _restart(self) -> None:
         info = self.info
-        gap = max(info.duration, 1.0) + 1.0 if info.duration else float("inf")
-        self._timeline = Timeline(float(1 / (info.frame_rate or DEFAULT_FRAME_RATE)), gap)
+        may_jump = info.is_live or self._reader.container.format.flags & av.format.Flags.ts_discont.value
+        self._timeline = Timeline(
+            float(1 / (info.frame_rate or DEFAULT_FRAME_RATE)),
+            LONGEST_SILENCE if may_jump else LONGEST_PAUSE,
+            info.clock,
+        )
         self._index = 0
 
     def _frames(self) -> Iterator[Frame]:
@@ -134,11 +137,18 @@ class ContainerSource(OpenSource):
                 self.skipped = reader.skipped
                 if picture is None:
                     return
-                seconds = self._timeline.place(reader.stamp(picture))
+                seconds = self._time_of(picture)
                 frame = Frame(self._rgb.read(picture), self._index, seconds)
                 self._note_shape()
                 self._index += 1
             yield frame
+
+    def _time_of(self, picture: av.VideoFrame) -> float:
+        stamp = self._reader.stamp(picture)
+        following: list[float] | None = None
+        if not self.info.is_live:
+            following = self._reader.stamps_ahead(LOOK_AHEAD) if self._timeline.doubts(stamp) else []
+        return self._timeline.place(stamp, following)
 
     def _note_shape(self) -> None:
         if not self._rgb.orientation.is_exact:
@@ -161,6 +171,10 @@ class ContainerSource(OpenSource):
             self._reader.close()
         finally:
             self._lock.release()
+
+
+def _credible(rate: Fraction | None) -> Fraction | None:
+    return rate if rate and _LEAST_RATE <= rate <= _MOST_RATE else None
 
 
 def _seconds(ticks: int | None, time_base: Fraction | None) -> float | None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from types import TracebackType
-from typing import Protocol, Self, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 from heatprop.errors import SourceError
+from heatprop.io.timeline import Clock
 from heatprop.types import Frame
 
 
@@ -34,6 +35,7 @@ class SourceInfo:
             them, have the pixels as they are stored; what is written from them keeps the ratio.
         colour: the colours from which frames were converted to BT.709, such as ``"BT.2020 PQ"``; None where
             they are as they were.
+        clock: how the source's own clock was followed so far; it grows while frames are read.
     """
 
     name: str
@@ -48,6 +50,11 @@ class SourceInfo:
     is_paced: bool = False
     sample_aspect_ratio: Fraction = Fraction(1)
     colour: str | None = None
+    clock: Clock = field(default_factory=Clock, compare=False, repr=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what can be said of the source before it is read, by name."""
+        return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "clock"}
 
 
 @runtime_checkable
