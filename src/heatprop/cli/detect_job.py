@@ -128,12 +128,12 @@ class DetectJob:
                 problems.append(problem)
             except BaseException:
                 # A fault in heatprop itself; it shows its traceback, but hours of finished work are not lost.
-                outputs.keep([], [])
+                outputs.keep([], [], complete=False)
                 raise
             if not outputs.frames and exit_code == 0 and not outputs.reader_gone:
                 raise SourceError(f"{self.name}: no picture in it can be read; is the file damaged?")
             written: list[Path] = []
-            outputs.keep(written, problems)
+            outputs.keep(written, problems, complete=exit_code == 0)
             if host.interrupts.pending is not None:
                 exit_code = host.interrupts.pending.exit_code
             seconds = perf_counter() - started

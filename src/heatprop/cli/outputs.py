@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
@@ -54,6 +55,7 @@ class DetectOutputs:
         self._mark_new = False
         self._captions = _CAPTIONS
         self._classes: Sequence[str] = ()
+        self._video_header: ResultsHeader | None = None
         self._sink: VideoSink | None = None
         self._video = video
         self._claimed: OutputFile | None = None
@@ -93,6 +95,7 @@ class DetectOutputs:
             OutputError: the header cannot be written.
         """
         self._classes = header.classes
+        self._video_header = replace(header, settings={**header.settings, "compare": self._compare})
         self._mark_new = mark_new
         self._captions = _RESCORED_CAPTIONS if rescored else _CAPTIONS
         if self._to_standard_output:
@@ -146,10 +149,15 @@ class DetectOutputs:
                 close_standard_output()
             raise
 
-    def keep(self, written: list[Path], problems: list[Exception]) -> None:
+    def keep(self, written: list[Path], problems: list[Exception], *, complete: bool) -> None:
         """Finish all outputs and name them; add the files to `written`, and what failed to `problems`.
 
         Where no frame was finished, nothing is left behind.
+
+        Args:
+            written: the files.
+            problems: what went wrong.
+            complete: whether the source was read to its end, or as far as was asked for; the files say so.
         """
         if not self.frames:
             self.discard()
@@ -160,11 +168,15 @@ class DetectOutputs:
             if output is None:
                 continue
             try:
-                output.close()
+                if isinstance(output, VideoSink):
+                    output.close(complete=complete, header=self._video_header)
+                else:
+                    output.close(complete=complete)
+            except BrokenPipeError:
+                close_standard_output()
             except HeatpropError as problem:
                 problems.append(problem)
             else:
-                # An output that failed on the way, on a full disk for instance, has left nothing.
                 written += [path] if path and path.exists() else []
         if sink is not None:
             self.sound_note, self.encoding_seconds = sink.audio_note, sink.encoding_seconds

@@ -3,61 +3,42 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+import os
 from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import av
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 
-from heatprop.errors import OutputError, SourceError
+from heatprop.errors import SourceError
+from heatprop.io.encoders import MOST_TICKS, MOST_TICKS_MPEG4, choose_encoder, choose_time_base
+from heatprop.io.end_mark import COMMENT
+from heatprop.io.growing_file import GrowingFile
 from heatprop.io.pixels import SINGLE_THREAD, guess_matrix
 from heatprop.io.sound import Sound
 from heatprop.types import ImageArray
 
-_ENCODERS = ("libx264", "libopenh264", "h264_videotoolbox", "h264_mf", "mpeg4")
-_WANTED_TICKS = 90_000
-_MOST_TICKS_MPEG4 = 65_535
+_FORMATS = MappingProxyType({".mp4": "mp4", ".m4v": "ipod", ".mov": "mov", ".mkv": "matroska"})
+# A fragment or cluster every half second, each written out at once: so much may be lost when a run is killed.
+_FRAGMENTS = MappingProxyType({"movflags": "hybrid_fragmented", "frag_duration": "500000"})
+_CLUSTERS = MappingProxyType({"cluster_time_limit": "500"})
+_WRITTEN_OUT = MappingProxyType({"flush_packets": "1", "max_interleave_delta": "500000"})
+# mp4 counts the ticks between two frames in 31 bits: at 90,000 a second 6.6 hours.
+_LONGEST_GAP = (1 << 31) - 1
+_TICK_OF_MKV = Fraction(1, 1000)
 _SMALL_PICTURE = 1280 * 720
 # Primaries and transfer that go with a matrix, by their numbers in H.264.
 _TAGS = MappingProxyType({Colorspace.ITU709: (1, 1), Colorspace.ITU601: (6, 6)})
-
-
-def choose_encoder(available: Collection[str]) -> str:
-    """Return the best H.264 encoder among the available, or MPEG-4 where there is none.
-
-    Raises:
-        OutputError: there is none at all.
-    """
-    for name in _ENCODERS:
-        if name in available:
-            return name
-    raise OutputError(f"PyAV here has none of the encoders {', '.join(_ENCODERS)}; install its binary wheel")
-
-
-def choose_time_base(frame_rate: Fraction, most_ticks: int = 1_000_000) -> Fraction:
-    """Return a clock tick in which frames of this rate fall on whole ticks, about 1/90000 s.
-
-    Args:
-        frame_rate: nominal frames a second.
-        most_ticks: most ticks a second that the encoder takes.
-
-    Example:
-        >>> choose_time_base(Fraction(24000, 1001))
-        Fraction(1, 96000)
-    """
-    ticks = frame_rate.numerator
-    times = min(math.ceil(_WANTED_TICKS / ticks), most_ticks // ticks)
-    return Fraction(1, ticks * times if times else min(_WANTED_TICKS, most_ticks))
 
 
 class VideoWriter:
     """A video file while it is written, in one thread.
 
     Args:
-        path: the file; its suffix says the container.
+        path: the file; its suffix says the container. It plays up to the last half second whenever writing ends.
         width: even width in pixels.
         height: even height in pixels.
         frame_rate: nominal frames a second, for the encoder and the length of the last frame.
@@ -92,13 +73,21 @@ class VideoWriter:
         self._sample_aspect_ratio = sample_aspect_ratio
         self._rate = frame_rate
         self._encoder = encoder or choose_encoder(av.codecs_available)
-        most_ticks = {"most_ticks": _MOST_TICKS_MPEG4} if self._encoder == "mpeg4" else {}
-        self._time_base = choose_time_base(frame_rate, **most_ticks)
+        self._time_base = choose_time_base(
+            frame_rate, MOST_TICKS_MPEG4 if self._encoder == "mpeg4" else MOST_TICKS
+        )
+        if path.suffix.lower() == ".mkv":  # it has no other, and two frames in one tick would be one
+            self._time_base = _TICK_OF_MKV
         self._step = max(1, round(1 / (frame_rate * self._time_base)))
-        self._options = {"crf": str(crf), "preset": preset} if self._encoder == "libx264" else {}
+        # Without B-frames a frame is in the file soon, and its time is the one it has: mp4 has no room for the
+        # offsets of frames that are hours apart.
+        x264 = {"crf": str(crf), "preset": preset, "bf": "0"}
+        self._options = x264 if self._encoder == "libx264" else {}
         self._matrix = guess_matrix(width, height)
         self._reformatter = VideoReformatter()
         self._last = -1
+        self._left_out = 0
+        self._file: GrowingFile | None = None
         self._sound: Sound | None = None
         self._container: av.container.OutputContainer | None = None
         self._begin(sound, sound_start)
@@ -123,17 +112,23 @@ class VideoWriter:
         self._open(copy=False)
 
     def _open(self, *, copy: bool) -> None:
-        options = {"movflags": "+faststart"} if self._path.suffix.lower() != ".mkv" else {}
-        container = av.open(str(self._path), "w", container_options=options)
+        suffix = self._path.suffix.lower()
+        options = {**_WRITTEN_OUT, **(_CLUSTERS if suffix == ".mkv" else _FRAGMENTS)}
+        file = GrowingFile(self._path)
+        container = av.open(file, "w", format=_FORMATS[suffix], container_options=options)
+        container.metadata["comment"] = COMMENT
         try:
             self._video = self._add_video(container)
             if self._sound is not None:
                 self._sound.attach(container, copy=copy)
             container.start_encoding()
+            file.mark_whole()
         except BaseException:
+            file.close()
             container.close()
             raise
-        self._container = container
+        self._container, self._file = container, file
+        self._head = file.whole
 
     def _add_video(self, container: av.container.OutputContainer) -> VideoStream:
         stream = container.add_stream(self._encoder, rate=self._rate, options=self._options)
@@ -157,7 +152,11 @@ class VideoWriter:
 
         Args:
             image: uint8 RGB ``(height, width, 3)``.
-            time: seconds; one that is not after the last becomes a tick after it.
+            time: seconds; one that is not after the last becomes a tick after it, and a gap that mp4 cannot hold
+                becomes the longest that it can.
+
+        Raises:
+            OSError: the disk refuses more.
         """
         rgb = av.VideoFrame.from_ndarray(image, format="rgb24")
         picture = self._reformatter.reformat(
@@ -167,40 +166,62 @@ class VideoWriter:
             dst_color_range=ColorRange.MPEG,
             **SINGLE_THREAD,
         )
-        self._last = max(round(time / self._time_base), self._last + 1)
+        ticks = round(time / self._time_base)
+        self._left_out = max(self._left_out, ticks - self._last - _LONGEST_GAP)
+        self._last = max(ticks - self._left_out, self._last + 1)
         picture.pts = self._last
         picture.time_base = self._time_base
         self._mux_video(picture)
         self._mux_sound(time)
 
-    def finish(self, *, whole: bool) -> None:
+    def finish(self, mark: bytes = b"", *, whole: bool) -> None:
         """Write what is still in the encoder, the rest of the sound, and the file's index.
 
         Args:
             whole: every picture of the source was written: then its sound goes to its end too, else it ends
                 with the last picture.
+            mark: what to append behind all that a player reads.
+
+        Raises:
+            OSError: the disk refuses more; the file plays without an index.
         """
         self._mux_video(None)
         self._mux_sound(math.inf if whole else float((self._last + self._step) * self._time_base))
         if self._sound is not None and self._sound.damaged:
             self.sound_note = f"{self._sound.damaged} damaged parts of the sound were left out"
         container, self._container = self._container, None
-        if container is not None:
+        if container is not None and self._file is not None:
             container.close()
+            self._file.seek(0, os.SEEK_END)
+            self._file.write(mark)
+            if self._file.error is None:
+                self._file.settle()
+            self._file.close()
+            self._raise_error()
 
     def _mux_video(self, picture: av.VideoFrame | None) -> None:
         assert self._container is not None
         for packet in self._video.encode(picture):
             packet.duration = packet.duration or self._step
-            self._container.mux(packet)
+            self._mux(packet)
+
+    def _mux(self, packet: av.Packet[Any]) -> None:
+        assert self._container is not None
+        assert self._file is not None
+        self._container.mux(packet)
+        self._file.mark_whole()
+        self._raise_error()
+
+    def _raise_error(self) -> None:
+        if self._file is not None and self._file.error is not None:
+            raise self._file.error
 
     def _mux_sound(self, until: float) -> None:
-        assert self._container is not None
         if self._sound is None:
             return
         try:
             for packet in self._sound.packets(until):
-                self._container.mux(packet)
+                self._mux(packet)
         except (av.FFmpegError, SourceError, ValueError) as error:
             # Any other OSError comes from the file that is written.
             if isinstance(error, OSError) and not isinstance(error, SourceError):
@@ -213,9 +234,16 @@ class VideoWriter:
             self._sound.close()
             self._sound = None
 
+    @property
+    def holds_pictures(self) -> bool:
+        """Whether what is on the disk plays, be it closed or not."""
+        return self._file is not None and self._file.whole > self._head
+
     def close(self) -> None:
-        """Release everything; a file that `finish` did not complete is not usable."""
+        """Release everything; a file that `finish` did not complete has no index, and plays."""
         self._drop_sound()
         container, self._container = self._container, None
+        if self._file is not None:
+            self._file.close()  # first: what the muxer writes when it is closed would spoil the file
         if container is not None:
             container.close()

@@ -1,11 +1,13 @@
-"""Detections as JSON Lines, a header and then one line a frame: written line by whole line, and read back.
+"""Detections as JSON Lines, a header, one line a frame, and an end: written line by whole line, and read back.
 
-    {"format": "heatprop-detections", "version": 1, "heatprop": "0.1.0", "source": {...}, "model": "mb3-coco",
+    {"format": "heatprop-detections", "version": 2, "heatprop": "0.1.0", "source": {...}, "model": "mb3-coco",
      "classes": ["person", ...], "settings": {...}, "versions": {"python": "3.11.9", ...}}
     {"frame": 0, "time": 0.0, "boxes": [[x1, y1, x2, y2], ...], "scores": [...], "labels": [...],
      "names": [...], "lengths": [...]}
+    {"end": {"frames": 1, "complete": true}}
 
-Boxes are in pixels of the frame. The text is strict JSON: infinity, which JSON lacks, is the string "inf".
+Without the last line the file was cut short; version 1 of the format did not have it. Boxes are in pixels of the
+frame. The text is strict JSON: infinity, which JSON lacks, is the string "inf".
 """
 
 from __future__ import annotations
@@ -14,79 +16,45 @@ import errno
 import json
 import math
 import os
-import platform
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, is_dataclass
-from fractions import Fraction
-from importlib import metadata
+from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 
 from heatprop.errors import HeatpropError, InvalidArrayError, OutputError
+from heatprop.io.completeness import Completeness, parse_end, state_of
 from heatprop.io.outputs import OutputFile
+from heatprop.io.results_header import ResultsError, ResultsHeader, installed_versions, parse_header, parse_line
 from heatprop.types import Detections
 
-FORMAT = "heatprop-detections"
-VERSION = 1
+__all__ = [
+    "STANDARD_OUTPUT",
+    "Completeness",
+    "ResultsError",
+    "ResultsFrames",
+    "ResultsHeader",
+    "ResultsWriter",
+    "installed_versions",
+    "read_results",
+]
+
 STANDARD_OUTPUT = "-"
-_PACKAGES = ("numpy", "opencv-python-headless", "av", "onnxruntime", "openvino", "torch")
-
-
-class ResultsError(HeatpropError, ValueError):
-    """A file of detections is missing, damaged, or of another format."""
-
-
-def installed_versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that shape the numbers, as far as installed."""
-    versions = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions
-
-
-@dataclass(frozen=True, slots=True)
-class ResultsHeader:
-    """What the first line says of all others: where the frames come from and what made the detections.
-
-    Attributes:
-        model: name of the model.
-        classes: a name for each class number.
-        source: facts of the video, such as name, width, height and frame rate.
-        settings: everything that shapes the detections; values as JSON knows them, or frozen dataclasses.
-        versions: of Python and the packages; those of this machine when left out.
-        heatprop: version of heatprop that wrote the file.
-    """
-
-    model: str
-    classes: Sequence[str]
-    source: Mapping[str, Any] = field(default_factory=dict)
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    versions: Mapping[str, str] = field(default_factory=installed_versions)
-    heatprop: str = field(default_factory=lambda: metadata.version("heatprop"))
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the header as the JSON object that stands in the file."""
-        fields = {name: getattr(self, name) for name in ("heatprop", "source", "model", "classes", "settings")}
-        strict = _strict({"format": FORMAT, "version": VERSION, **fields, "versions": self.versions})
-        return cast(dict[str, Any], strict)
 
 
 class ResultsWriter:
     """Writes detections as JSON Lines, a whole line or nothing, so that the file is valid at any moment.
 
     The file has its name after `close`; until then it grows beside it (see `OutputFile`). A context manager:
-    it closes, and so keeps what was written, also when an exception passes.
+    it closes, and so keeps what was written, also when an exception passes; the end line then says that the file
+    is not complete.
 
     Args:
-        target: a path, an output already claimed, or ``"-"`` for standard output.
+        target: a path, an output already claimed, or ``"-"`` for standard output. A device or pipe is written as
+            standard output is: at once, under its name.
         header: the first line.
         overwrite: whether an existing file may be replaced.
 
@@ -99,14 +67,17 @@ class ResultsWriter:
         >>> header = ResultsHeader("tiny", ["cat"])
         >>> with ResultsWriter("-", header) as writer:  # doctest: +ELLIPSIS
         ...     writer.write(0, 0.0, Detections([[1, 2, 3, 4]], [0.5], [0]))
-        {"format":"heatprop-detections","version":1,...}
+        {"format":"heatprop-detections","version":2,...}
         {"frame":0,"time":0.0,"boxes":[[1.0,2.0,3.0,4.0]],"scores":[0.5],"labels":[0],"names":["cat"],...}
+        {"end":{"frames":1,"complete":true}}
     """
 
     def __init__(self, target: str | Path | OutputFile, header: ResultsHeader, *, overwrite: bool = False) -> None:
         self._classes = tuple(header.classes)
         self._output: OutputFile | None = None
         self._file: FileIO | None = None
+        self._frames = 0
+        self._is_open, self._is_whole = True, True
         if target != STANDARD_OUTPUT:
             output = target if isinstance(target, OutputFile) else OutputFile(target, overwrite=overwrite)
             # Unbuffered: a line is in the file when `write` returns, even if the process is killed then.
@@ -123,6 +94,7 @@ class ResultsWriter:
             InvalidArrayError: a label has no name in the header, or a number is not finite.
             OutputError: the line cannot be written (a full disk); the lines before stay whole.
         """
+        self._is_whole, was_whole = False, self._is_whole
         labels = detections.labels.tolist()
         if labels and not 0 <= min(labels) <= max(labels) < len(self._classes):
             raise InvalidArrayError(
@@ -144,13 +116,32 @@ class ResultsWriter:
                 "lengths": detections.lengths.tolist(),
             }
         )
+        self._frames += 1
+        self._is_whole = was_whole
 
-    def close(self) -> None:
-        """Finish, and give the file its name; further calls do nothing.
+    def close(self, *, complete: bool = True) -> None:
+        """Write the end line, and give the file its name; further calls do nothing.
+
+        Args:
+            complete: whether these are all the frames that were to be written. A frame that failed makes it False.
 
         Raises:
-            OutputError: the file cannot be renamed.
+            OutputError: the file cannot be renamed, or standard output not written.
         """
+        if not self._is_open:
+            return
+        self._is_open = False
+        end = {"frames": self._frames, "complete": complete and self._is_whole}
+        try:
+            self._write_line({"end": end})
+        except OutputError:
+            # On a full disk: a file without an end is known as unfinished, too.
+            if self._output is None or end["complete"]:
+                raise
+        finally:
+            self._name()
+
+    def _name(self) -> None:
         if self._file is not None and self._output is not None:
             file, self._file = self._file, None
             file.close()
@@ -158,6 +149,7 @@ class ResultsWriter:
 
     def discard(self) -> None:
         """Finish, and leave no file behind; what went to standard output stays."""
+        self._is_open = False
         if self._file is not None and self._output is not None:
             file, self._file = self._file, None
             file.close()
@@ -169,7 +161,7 @@ class ResultsWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        self.close(complete=kind is None)
 
     def _write_line(self, value: dict[str, Any]) -> None:
         line = json.dumps(value, separators=(",", ":"), allow_nan=False) + "\n"
@@ -195,95 +187,89 @@ class ResultsWriter:
             ) from None
 
 
-def read_results(path: str | Path) -> tuple[ResultsHeader, Iterator[tuple[int, float, Detections]]]:
+class ResultsFrames(Iterator[tuple[int, float, Detections]]):
+    """The frames of a file of detections, read one by one: (frame number, seconds, `Detections`).
+
+    Attributes:
+        completeness: whether the file says that it holds all frames; known before the first is read. A file that
+            was cut short gives its whole lines.
+    """
+
+    def __init__(self, path: Path, header: ResultsHeader) -> None:
+        self.completeness = state_of(path).completeness
+        self._frames = _read_frames(path, header)
+
+    def __next__(self) -> tuple[int, float, Detections]:
+        return next(self._frames)
+
+
+def read_results(path: str | Path) -> tuple[ResultsHeader, ResultsFrames]:
     """Return the header of a file of detections, and an iterator of (frame number, seconds, `Detections`).
 
-    The header is read at once, a frame when it is asked for, so that memory does not grow with the file.
+    The header is read at once, a frame when it is asked for, so that memory does not grow with the file. The
+    iterator's `completeness` says whether the file holds all frames.
 
     Raises:
         ResultsError: the file is missing or of another format, or a line is damaged (from the iterator, too);
             the message names file and line.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with ResultsWriter(f"{folder}/a.jsonl", ResultsHeader("tiny", ["cat"])) as writer:
+        ...         writer.write(0, 0.0, Detections([[1, 2, 3, 4]], [0.5], [0]))
+        ...     header, frames = read_results(f"{folder}/a.jsonl")
+        ...     frames.completeness, [index for index, _, _ in frames]
+        (<Completeness.COMPLETE: 'complete'>, [0])
     """
     path = Path(path)
     try:
         with path.open("rb") as file:
             first = file.readline()
+        header = parse_header(first, path)
+        return header, ResultsFrames(path, header)
     except OSError as error:
         raise ResultsError(
             f"{path}: cannot read ({error.strerror}); give a file of `heatprop detect --json`"
         ) from None
-    header = _parse_header(first, path)
-    return header, _read_frames(path, len(header.classes))
 
 
-def _parse_header(line: bytes, path: Path) -> ResultsHeader:
-    value = _parse_line(line, path, 1)
-    if value.get("format") != FORMAT:
-        raise ResultsError(
-            f"{path}, line 1: no header of format {FORMAT}; give a file of `heatprop detect --json`"
-        )
-    if value.get("version") != VERSION:
-        raise ResultsError(
-            f"{path}, line 1: version {value.get('version')!r} of the format, this heatprop reads {VERSION}; "
-            "install the version of heatprop that wrote it"
-        )
-    kinds = {
-        "model": str,
-        "classes": list,
-        "source": dict,
-        "settings": dict,
-        "versions": dict,
-        "heatprop": str,
-    }
-    for name, kind in kinds.items():
-        if not isinstance(value.get(name), kind):
-            raise ResultsError(f"{path}, line 1: the header's {name!r} is missing or damaged; make the file again")
-    return ResultsHeader(**{name: value[name] for name in kinds})
-
-
-def _read_frames(path: Path, class_count: int) -> Iterator[tuple[int, float, Detections]]:
+def _read_frames(path: Path, header: ResultsHeader) -> Iterator[tuple[int, float, Detections]]:
+    count = 0
+    end: tuple[int, bool] | None = None
     with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if number == 1:
-                continue
-            value = _parse_line(line, path, number)
-            try:
-                index, time = value["frame"], value["time"]
-                found = Detections(value["boxes"], value["scores"], value["labels"], value["lengths"])
-                if not isinstance(index, int) or not isinstance(time, (int, float)):
-                    raise ResultsError("'frame' or 'time' is not a number")
-                if len(found) and not 0 <= found.labels.min() <= found.labels.max() < class_count:
-                    raise ResultsError(f"a label lies outside the header's {class_count} classes")
-            except KeyError as error:
-                raise ResultsError(f"{path}, line {number}: {error} is missing; make the file again") from None
-            except HeatpropError as error:
-                raise ResultsError(f"{path}, line {number}: {error}; make the file again") from None
-            yield index, float(time), found
+        file.readline()
+        for number, line in enumerate(file, start=2):
+            if header.version > 1:
+                if not line.endswith(b"\n"):
+                    return  # cut short in the middle of a line, as `completeness` says
+                if end is None and (end := parse_end(line)) is not None:
+                    if end[0] != count:
+                        raise ResultsError(
+                            f"{path}, line {number}: it says {end[0]} frames, and {count} are there; "
+                            "make the file again"
+                        )
+                    continue
+            if end is not None:
+                raise ResultsError(f"{path}, line {number}: there is more after the end; make the file again")
+            yield _parse_frame(line, path, number, len(header.classes))
+            count += 1
 
 
-def _parse_line(line: bytes, path: Path, number: int) -> dict[str, Any]:
+def _parse_frame(line: bytes, path: Path, number: int, class_count: int) -> tuple[int, float, Detections]:
+    value = parse_line(line, path, number)
     try:
-        value = json.loads(line)
-    except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict) or not line.endswith(b"\n"):
-        raise ResultsError(f"{path}, line {number}: damaged or cut short, no JSON object; make the file again")
-    return value
-
-
-def _strict(value: Any) -> Any:
-    """Return `value` as JSON holds it: dataclasses as objects, infinity as text."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return _strict(asdict(value))
-    if isinstance(value, Mapping):
-        return {str(key): _strict(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_strict(item) for item in value]
-    if isinstance(value, np.generic | Fraction):
-        return _strict(value.item() if isinstance(value, np.generic) else float(value))
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
+        index, time = value["frame"], value["time"]
+        found = Detections(value["boxes"], value["scores"], value["labels"], value["lengths"])
+        if not isinstance(index, int) or not isinstance(time, (int, float)):
+            raise ResultsError("'frame' or 'time' is not a number")
+        if len(found) and not 0 <= found.labels.min() <= found.labels.max() < class_count:
+            raise ResultsError(f"a label lies outside the header's {class_count} classes")
+    except KeyError as error:
+        raise ResultsError(f"{path}, line {number}: {error} is missing; make the file again") from None
+    except HeatpropError as error:
+        raise ResultsError(f"{path}, line {number}: {error}; make the file again") from None
+    return index, float(time), found
 
 
 def _write_all(file: FileIO, data: bytes) -> None:

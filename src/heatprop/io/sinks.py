@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import queue
 import threading
@@ -17,7 +18,9 @@ import numpy as np
 
 from heatprop.errors import InvalidArrayError, OutputError
 from heatprop.io.addresses import shown
+from heatprop.io.end_mark import end_mark
 from heatprop.io.outputs import OutputFile
+from heatprop.io.results_header import ResultsHeader
 from heatprop.io.sources import SourceInfo
 from heatprop.types import ImageArray, check_image
 
@@ -51,12 +54,23 @@ def fit_image(image: ImageArray, width: int, height: int) -> ImageArray:
     return image.copy()
 
 
+def _reason(error: Exception) -> str:
+    """Return what stopped the writing, and what helps where that is known."""
+    number = getattr(error, "errno", None)
+    reason = " ".join(str(getattr(error, "strerror", None) or error).split())
+    if number in (errno.ENOSPC, errno.EDQUOT):
+        return f"{reason}: make room on that disk"
+    return f"{reason}: files here may not grow so large, see ulimit -f" if number == errno.EFBIG else reason
+
+
 class VideoSink:
     """A video file to write frames to: H.264 with the times given, and the source's sound.
 
     Encoding runs in a thread of its own, a few frames behind. The file gets its name in `close`, which leaving
-    the context does even after an error or Ctrl-C: what was finished is kept and plays. Frames of another size
-    are scaled into the first size with black bars; odd sides are made even by repeating the edge.
+    the context does even after an error or Ctrl-C: what was finished is kept, plays, and says of itself that it
+    is unfinished (see `heatprop.io.completeness`). While it grows, and where the disk refuses more, it plays up to
+    the last half second. Frames of another size are scaled into the first size with black bars; odd sides are made
+    even by repeating the edge.
 
     Args:
         path: the file; ``.mp4``, ``.m4v``, ``.mov`` or ``.mkv`` (there, times are whole milliseconds).
@@ -76,7 +90,8 @@ class VideoSink:
 
     Raises:
         OutputExistsError: the file exists and `overwrite` is False.
-        OutputError: the suffix is unknown or the place cannot be written.
+        OutputError: the suffix is unknown, the picture is larger than the encoder takes, or the place cannot be
+            written.
     """
 
     def __init__(
@@ -94,6 +109,10 @@ class VideoSink:
         path = Path(path)
         if path.suffix.lower() not in SUFFIXES:
             raise OutputError(f"{path}: no video format has the suffix {path.suffix!r}; use {', '.join(SUFFIXES)}")
+        # PyAV takes 50 ms to import, which who only reads results need not wait for.
+        from heatprop.io.encoders import check_size  # noqa: PLC0415
+
+        check_size(path, width or info.width, height or info.height)
         self.audio_note: str | None = None
         self.encoding_seconds = 0.0
         self._info = info
@@ -111,7 +130,9 @@ class VideoSink:
         self._queue: queue.Queue[tuple[ImageArray, float] | None] = queue.Queue(_WAITING)
         self._thread: threading.Thread | None = None
         self._error: Exception | None = None
-        self._is_given_up = False
+        self._mark = b""
+        self._written = self._encoded = 0
+        self._is_given_up = self._holds_pictures = False
         self._is_open = True
 
     def write(self, image: ImageArray, time: float) -> None:
@@ -135,6 +156,7 @@ class VideoSink:
             self._thread = threading.Thread(target=self._encode, name="heatprop-encoder", daemon=True)
             self._thread.start()
         self._queue.put((fit_image(image, self._width, self._height), float(time)))
+        self._written += 1
 
     def _encode(self) -> None:
         """Work of the thread: take pictures until the None that `close` or `discard` sends, whatever happens."""
@@ -147,7 +169,6 @@ class VideoSink:
                 pass
 
     def _encode_all(self, items: Iterator[tuple[ImageArray, float] | None]) -> None:
-        # PyAV takes 50 ms to import, which who only reads results need not wait for.
         from heatprop.io.encoding import VideoWriter  # noqa: PLC0415
 
         writer = VideoWriter(
@@ -162,27 +183,34 @@ class VideoSink:
             sound_start=self._sound_start,
         )
         self.audio_note = writer.sound_note or self.audio_note
-        count = 0
         try:
             for item in items:
                 if item is not None and not self._is_given_up:
                     started = perf_counter()
                     writer.write(*item)
                     self.encoding_seconds += perf_counter() - started
-                    count += 1
+                    self._encoded += 1
             if not self._is_given_up:
-                writer.finish(whole=count >= (self._info.frame_count or math.inf))
+                writer.finish(self._mark, whole=self._encoded >= (self._info.frame_count or math.inf))
         finally:
             writer.close()
+            self._holds_pictures = writer.holds_pictures
             self.audio_note = writer.sound_note or self.audio_note
 
     def _raise_error(self) -> None:
-        if self._error is not None:
-            error, reason = self._error, getattr(self._error, "strerror", None) or str(self._error)
-            self.discard()
-            raise OutputError(
-                f"{self._output.path}: cannot write the video ({reason}); is there space left?"
-            ) from error
+        """Raise what the thread met, after what it wrote until then has its name."""
+        error, self._error = self._error, None
+        if error is None:
+            return
+        self._is_open = False
+        self._stop()
+        kept = "nothing is written"
+        if self._holds_pictures:
+            self._output.commit()
+            kept = "what was done until then is kept, unfinished"
+        else:
+            self._output.discard()
+        raise OutputError(f"{self._output.path}: cannot write the video ({_reason(error)}); {kept}") from error
 
     def _stop(self) -> None:
         if self._thread is not None:
@@ -190,8 +218,12 @@ class VideoSink:
             self._thread.join()
             self._thread = None
 
-    def close(self) -> None:
+    def close(self, *, complete: bool = True, header: ResultsHeader | None = None) -> None:
         """Finish the file and give it its name; with nothing written, leave nothing. Again: do nothing.
+
+        Args:
+            complete: whether this is all that was to be written; the file says so.
+            header: what made it, which the file says, too.
 
         Raises:
             OutputError: the file could not be written or named.
@@ -199,6 +231,8 @@ class VideoSink:
         if not self._is_open:
             return
         was_used = self._thread is not None
+        facts = {} if header is None else header.to_json()
+        self._mark = end_mark(self._output.path.suffix, facts, self._written, complete=complete)
         try:
             self._stop()
         except BaseException:
@@ -233,4 +267,4 @@ class VideoSink:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.close()
+        self.close(complete=kind is None)

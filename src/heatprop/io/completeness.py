@@ -1,0 +1,118 @@
+"""Whether an output holds all that was to be in it, by what stands in the file and by nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from heatprop.io.end_mark import is_left_open, read_end_mark
+from heatprop.io.results_header import FORMAT, ResultsError, ResultsHeader, header_of, parse_header
+
+_TAIL_BYTES = 4096
+_MOST_HEADER_BYTES = 1 << 24
+
+
+class Completeness(Enum):
+    """What is known of an output."""
+
+    COMPLETE = "complete"
+    """The source was written to its end, or as far as was asked for."""
+    UNFINISHED = "unfinished"
+    """Writing was stopped, or ended with an error or a kill."""
+    UNKNOWN = "unknown"
+    """The file does not say: it is of an earlier heatprop, or of another program."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputState:
+    """What a file says of itself.
+
+    Attributes:
+        completeness: whether it is whole.
+        frames: how many frames it says it holds; None where it does not say.
+        header: what made it; None where it does not say.
+    """
+
+    completeness: Completeness
+    frames: int | None = None
+    header: ResultsHeader | None = None
+
+
+_UNKNOWN = OutputState(Completeness.UNKNOWN)
+
+
+def state_of(path: str | Path) -> OutputState:
+    """Return what a file of detections or an annotated video says of itself; of any other file, that is unknown.
+
+    Only the head and the tail of the file are read.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    path = Path(path)
+    with path.open("rb") as file:
+        is_results = FORMAT.encode() in file.read(len(FORMAT) + 32)
+    return _results_state(path) if is_results else _video_state(path)
+
+
+def read_end(path: Path) -> tuple[int, bool] | None:
+    """Return the number of frames and whether they are all, as the last line of JSON Lines says; None without one.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - _TAIL_BYTES))
+        tail = file.read()
+    return parse_end(tail[tail.rfind(b"\n", 0, -1) + 1 :])
+
+
+def parse_end(line: bytes) -> tuple[int, bool] | None:
+    """Return the number of frames and whether they are all, if `line` is a whole end line.
+
+    >>> parse_end(b'{"end":{"frames":3,"complete":true}}\\n')
+    (3, True)
+    """
+    if not line.startswith(b'{"end"') or not line.endswith(b"\n"):
+        return None
+    try:
+        end = json.loads(line)["end"]
+        frames, complete = end["frames"], end["complete"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return (frames, complete) if isinstance(frames, int) and isinstance(complete, bool) else None
+
+
+def _results_state(path: Path) -> OutputState:
+    with path.open("rb") as file:
+        line = file.readline(_MOST_HEADER_BYTES)
+    try:
+        header = parse_header(line, path)
+    except ResultsError:
+        return _UNKNOWN
+    end = read_end(path)
+    if end is None:
+        return OutputState(Completeness.UNKNOWN if header.version == 1 else Completeness.UNFINISHED, None, header)
+    return OutputState(_COMPLETENESS[end[1]], end[0], header)
+
+
+def _video_state(path: Path) -> OutputState:
+    mark = read_end_mark(path)
+    if mark is None:
+        return OutputState(Completeness.UNFINISHED) if is_left_open(path) else _UNKNOWN
+    value, end = mark
+    try:
+        header = header_of(value, path)
+    except ResultsError:
+        header = None
+    frames, complete = end.get("frames"), end.get("complete")
+    if not isinstance(frames, int) or not isinstance(complete, bool):
+        return _UNKNOWN
+    return OutputState(_COMPLETENESS[complete], frames, header)
+
+
+_COMPLETENESS = {True: Completeness.COMPLETE, False: Completeness.UNFINISHED}

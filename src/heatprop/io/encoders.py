@@ -1,0 +1,75 @@
+"""Which encoder makes the video, and what it takes: its largest picture, its finest clock."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from fractions import Fraction
+from pathlib import Path
+from types import MappingProxyType
+
+import av
+
+from heatprop.errors import OutputError
+
+MOST_TICKS = 1_000_000
+MOST_TICKS_MPEG4 = 65_535
+_ENCODERS = ("libx264", "libopenh264", "h264_videotoolbox", "h264_mf", "mpeg4")
+# Longest side in pixels: x264 refuses more, OpenH264 too, and MPEG-4 has 13 bits for it.
+_LONGEST_SIDES = MappingProxyType({"libx264": 16384, "libopenh264": 3840, "mpeg4": 8191})
+_LONGEST_SIDE = 16384
+_WANTED_TICKS = 90_000
+
+
+def choose_encoder(available: Collection[str]) -> str:
+    """Return the best H.264 encoder among the available, or MPEG-4 where there is none.
+
+    Raises:
+        OutputError: there is none at all.
+    """
+    for name in _ENCODERS:
+        if name in available:
+            return name
+    raise OutputError(f"PyAV here has none of the encoders {', '.join(_ENCODERS)}; install its binary wheel")
+
+
+def choose_time_base(frame_rate: Fraction, most_ticks: int = MOST_TICKS) -> Fraction:
+    """Return a clock tick in which frames of this rate fall on whole ticks, about 1/90000 s.
+
+    Args:
+        frame_rate: nominal frames a second.
+        most_ticks: most ticks a second that the encoder takes.
+
+    Less than a frame a second needs no fine ticks, and mp4 has no room for many between two frames: there it is
+    about a millisecond.
+
+    Example:
+        >>> choose_time_base(Fraction(24000, 1001))
+        Fraction(1, 96000)
+        >>> choose_time_base(Fraction(1, 512))
+        Fraction(1, 1000)
+    """
+    wanted = _WANTED_TICKS if frame_rate >= 1 else 1000
+    ticks = frame_rate.numerator
+    times = min(math.ceil(wanted / ticks), most_ticks // ticks)
+    return Fraction(1, ticks * times if times else min(wanted, most_ticks))
+
+
+def check_size(path: Path, width: int, height: int) -> None:
+    """Check that the encoder takes pictures of this size.
+
+    Args:
+        path: the file that is to be written, for the message.
+        width: in pixels.
+        height: in pixels.
+
+    Raises:
+        OutputError: it does not, or there is no encoder.
+    """
+    encoder = choose_encoder(av.codecs_available)
+    longest = _LONGEST_SIDES.get(encoder, _LONGEST_SIDE)
+    if max(width, height) > longest:
+        raise OutputError(
+            f"{path}: pictures are {width} x {height} pixels, and a video of {encoder} can be at most {longest} "
+            "wide and high; scale them down, or write detections alone (--json)"
+        )

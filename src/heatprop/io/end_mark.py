@@ -1,0 +1,102 @@
+"""The end mark of an annotated video: what a whole file says of itself, where players do not look.
+
+The last bytes of the file are a box (mp4, mov) or an element (Matroska) that every reader skips. It holds the two
+lines that JSON Lines begin and end with. A copy that was cut, or that another program made, no longer has them:
+
+    {"format": "heatprop-video", "version": 1, "model": ..., "settings": ..., "source": ..., ...}
+    {"end": {"frames": 120, "complete": true}}
+
+A file that heatprop is still writing, or was killed while it wrote, has a comment in its head and no index.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+COMMENT = "made by heatprop"
+FORMAT = "heatprop-video"
+VERSION = 1
+_BOX_ID = b"heatprop end box"
+_TAIL = struct.Struct(">I8s")
+_MAGIC = b"heatprop"
+_MOST_BYTES = 1 << 24
+_HEAD_BYTES = 1 << 16
+_SEGMENT_OF_UNKNOWN_SIZE = bytes.fromhex("1853806701ffffffffffffff")
+
+
+def end_mark(suffix: str, header: Mapping[str, Any], frames: int, *, complete: bool) -> bytes:
+    """Return the bytes to append to a closed video.
+
+    Args:
+        suffix: of the file, which says its container.
+        header: what made it, as JSON holds it.
+        frames: pictures in it.
+        complete: whether the source was written to its end.
+
+    Example:
+        >>> end_mark(".mp4", {"model": "tiny"}, 3, complete=True)[4:8]
+        b'uuid'
+    """
+    lines = [{**header, "format": FORMAT, "version": VERSION}, {"end": {"frames": frames, "complete": complete}}]
+    text = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines).encode()
+    payload = text + _TAIL.pack(len(text), _MAGIC)
+    if suffix.lower() == ".mkv":  # a Void element with a size of 8 bytes
+        return b"\xec" + struct.pack(">Q", 1 << 56 | len(payload)) + payload
+    return struct.pack(">I4s", 8 + len(_BOX_ID) + len(payload), b"uuid") + _BOX_ID + payload
+
+
+def read_end_mark(path: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Return the header and what ``"end"`` says of the mark at the end of a file; None where there is none.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        if size < _TAIL.size:
+            return None
+        file.seek(size - _TAIL.size)
+        length, magic = _TAIL.unpack(file.read(_TAIL.size))
+        if magic != _MAGIC or not 0 < length <= min(size - _TAIL.size, _MOST_BYTES):
+            return None
+        file.seek(size - _TAIL.size - length)
+        lines = file.read(length).splitlines()
+    try:
+        header, last = (json.loads(line) for line in lines)
+        end = last["end"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return (header, end) if isinstance(header, dict) and isinstance(end, dict) else None
+
+
+def is_left_open(path: Path) -> bool:
+    """Return whether heatprop began this video and did not close it.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+        if COMMENT.encode() not in head:
+            return False
+        if path.suffix.lower() == ".mkv":
+            return _SEGMENT_OF_UNKNOWN_SIZE in head
+        # Until it is closed, the index of the first second stands in the head as a box of its own.
+        position = 0
+        while position < len(head):
+            file.seek(position)
+            start = file.read(16)
+            if len(start) < 8:
+                return False
+            size, kind = struct.unpack(">I4s", start[:8])
+            if kind == b"moov":
+                return True
+            if kind == b"mdat" or size < 8:
+                return False
+            position += size
+    return False
