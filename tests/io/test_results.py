@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from heatprop.errors import InvalidArrayError, OutputError, OutputExistsError
 from heatprop.io.outputs import OutputFile
-from heatprop.io.results import ResultsError, ResultsHeader, ResultsWriter, read_results
+from heatprop.io.results import Completeness, ResultsError, ResultsHeader, ResultsWriter, read_results
 from heatprop.types import Detections
 
 CLASSES = ["person", "bicycle", "Straßenbahn"]
@@ -74,12 +74,12 @@ def test_what_is_written_comes_back(
 def test_the_lines_hold_what_the_format_says(tmp_path: Path) -> None:
     with ResultsWriter(tmp_path / "found.jsonl", HEADER) as writer:
         writer.write(7, 0.28, TWO)
-    header, frame = strict_lines(tmp_path / "found.jsonl")
+    header, frame, end = strict_lines(tmp_path / "found.jsonl")
     assert list(header) == [
         "format", "version", "heatprop", "source", "model", "classes", "settings", "versions"
     ]  # fmt: skip
     assert header["format"] == "heatprop-detections"
-    assert header["version"] == 1
+    assert header["version"] == 2
     assert {"python", "numpy", "av"} <= set(header["versions"])
     assert frame == {
         "frame": 7,
@@ -90,6 +90,7 @@ def test_the_lines_hold_what_the_format_says(tmp_path: Path) -> None:
         "names": ["person", "Straßenbahn"],
         "lengths": [4, 1],
     }
+    assert end == {"end": {"frames": 1, "complete": True}}
 
 
 def test_infinity_and_dataclasses_in_the_settings_are_strict_json(tmp_path: Path) -> None:
@@ -100,7 +101,7 @@ def test_infinity_and_dataclasses_in_the_settings_are_strict_json(tmp_path: Path
 
     header = ResultsHeader("tiny", CLASSES, settings={"propagation": Settings(), "off": None, "n": np.int64(3)})
     ResultsWriter(tmp_path / "found.jsonl", header).close()
-    (line,) = strict_lines(tmp_path / "found.jsonl")
+    line, _ = strict_lines(tmp_path / "found.jsonl")
     assert line["settings"] == {"propagation": {"beta": "inf", "radius": 2}, "off": None, "n": 3}
     assert float(line["settings"]["propagation"]["beta"]) == math.inf
 
@@ -132,14 +133,17 @@ def test_an_interrupt_keeps_what_was_written(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
-    assert len(strict_lines(tmp_path / "found.jsonl")) == 2
+    assert strict_lines(tmp_path / "found.jsonl")[2:] == [{"end": {"frames": 1, "complete": False}}]
+    _, frames = read_results(tmp_path / "found.jsonl")
+    assert frames.completeness is Completeness.UNFINISHED
+    assert len(list(frames)) == 1
 
 
 def test_a_claimed_output_is_used(tmp_path: Path) -> None:
     claimed = OutputFile(tmp_path / "found.jsonl")
     with ResultsWriter(claimed, HEADER) as writer:
         writer.write(0, 0.0, TWO)
-    assert len(strict_lines(tmp_path / "found.jsonl")) == 2
+    assert len(strict_lines(tmp_path / "found.jsonl")) == 3
 
 
 def test_an_existing_file_is_kept_unless_overwritten(tmp_path: Path) -> None:
@@ -149,7 +153,7 @@ def test_an_existing_file_is_kept_unless_overwritten(tmp_path: Path) -> None:
         ResultsWriter(path, HEADER)
     assert path.read_text() == "mine"
     ResultsWriter(path, HEADER, overwrite=True).close()
-    assert len(strict_lines(path)) == 1
+    assert len(strict_lines(path)) == 2
 
 
 def test_standard_output_gets_each_line_at_once(capsys: pytest.CaptureFixture[str]) -> None:
@@ -158,6 +162,8 @@ def test_standard_output_gets_each_line_at_once(capsys: pytest.CaptureFixture[st
     writer.write(0, 0.0, TWO)
     assert json.loads(capsys.readouterr().out)["frame"] == 0
     writer.close()
+    writer.close()
+    assert json.loads(capsys.readouterr().out) == {"end": {"frames": 1, "complete": True}}
 
 
 def test_a_killed_writer_leaves_whole_lines_beside_the_name(tmp_path: Path) -> None:
@@ -196,7 +202,9 @@ def test_a_full_disk_keeps_the_lines_before(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)
     writer.close()
-    assert [line.get("frame") for line in strict_lines(tmp_path / "found.jsonl")] == [None, 0]
+    _, frame, end = strict_lines(tmp_path / "found.jsonl")
+    assert frame["frame"] == 0
+    assert end == {"end": {"frames": 1, "complete": False}}
 
 
 @pytest.mark.parametrize(
@@ -211,7 +219,7 @@ def test_detections_that_do_not_fit_are_refused(tmp_path: Path, found: Detection
     with pytest.raises(InvalidArrayError, match=message):
         writer.write(0, 0.0, found)
     writer.close()
-    assert len(strict_lines(tmp_path / "found.jsonl")) == 1
+    assert strict_lines(tmp_path / "found.jsonl")[1:] == [{"end": {"frames": 0, "complete": False}}]
 
 
 GOOD = '{"frame":0,"time":0.0,"boxes":[[1,2,3,4]],"scores":[0.5],"labels":[0],"names":["person"],"lengths":[1]}'
@@ -235,10 +243,9 @@ GOOD = '{"frame":0,"time":0.0,"boxes":[[1,2,3,4]],"scores":[0.5],"labels":[0],"n
 )
 def test_a_damaged_line_is_named(tmp_path: Path, line: str, message: str) -> None:
     path = tmp_path / "found.jsonl"
-    with ResultsWriter(path, HEADER) as writer:
-        writer.write(0, 0.0, TWO)
-    with path.open("ab") as file:
-        file.write(line.encode("latin-1"))
+    # Of version 1, which has no end that could say that a file is cut short.
+    header = json.dumps({**HEADER.to_json(), "version": 1}) + "\n"
+    path.write_bytes(header.encode() + GOOD.encode() + b"\n" + line.encode("latin-1"))
     _, frames = read_results(path)
     assert next(frames)[0] == 0
     with pytest.raises(ResultsError, match=rf"found\.jsonl, line 3: .*{message}") as caught:
@@ -252,8 +259,8 @@ def test_a_damaged_line_is_named(tmp_path: Path, line: str, message: str) -> Non
         ("", "line 1"),
         ("text\n", "line 1"),
         ("{}\n", "line 1: no header"),
-        ('{"format":"heatprop-detections","version":2}\n', "version 2 .* reads 1"),
-        ('{"format":"heatprop-detections","version":1,"model":"m"}\n', "'classes' is missing"),
+        ('{"format":"heatprop-detections","version":3}\n', "version 3 .* reads 1 and 2"),
+        ('{"format":"heatprop-detections","version":1,"model":"m"}\n', "'heatprop' is missing"),
     ],
 )
 def test_a_damaged_header_is_named(tmp_path: Path, first: str, message: str) -> None:
@@ -266,3 +273,51 @@ def test_a_damaged_header_is_named(tmp_path: Path, first: str, message: str) -> 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ResultsError, match=r"gone\.jsonl: cannot read"):
         read_results(tmp_path / "gone.jsonl")
+
+
+# Whether all is there
+
+
+@given(frames=st.lists(detections(), max_size=3), cut=st.integers(0, 400), complete=st.booleans())
+def test_a_file_that_was_cut_anywhere_gives_its_whole_lines_and_is_unfinished(
+    tmp_path_factory: pytest.TempPathFactory, frames: list[Detections], cut: int, complete: bool
+) -> None:
+    path = tmp_path_factory.mktemp("results") / "found.jsonl"
+    writer = ResultsWriter(path, HEADER)
+    for index, found in enumerate(frames):
+        writer.write(index, index / 25, found)
+    writer.close(complete=complete)
+    whole = path.read_bytes()
+    first = whole.index(b"\n") + 1
+    path.write_bytes(whole[: max(first, len(whole) - cut)])
+    is_whole = cut == 0 or len(whole) == first
+    header, back = read_results(path)
+    assert header == HEADER
+    assert back.completeness is (Completeness.COMPLETE if is_whole and complete else Completeness.UNFINISHED)
+    lines = path.read_bytes().split(b"\n")[1:-1]
+    assert [index for index, _, _ in back] == list(range(sum(b'"frame"' in line for line in lines)))
+
+
+def test_the_first_version_is_read_and_does_not_say_whether_it_is_complete(tmp_path: Path) -> None:
+    header = {**HEADER.to_json(), "version": 1}
+    (tmp_path / "old.jsonl").write_text(f"{json.dumps(header)}\n{GOOD}\n")
+    header, frames = read_results(tmp_path / "old.jsonl")
+    assert (header.model, header.version) == ("tiny", 1)
+    assert frames.completeness is Completeness.UNKNOWN
+    assert [index for index, _, _ in frames] == [0]
+
+
+@pytest.mark.parametrize(
+    ("rest", "message"),
+    [
+        ('{"end":{"frames":2,"complete":true}}\n', "line 3: it says 2 frames, and 1 are there"),
+        ('{"end":{"frames":1,"complete":true}}\n' + GOOD + "\n", "line 4: there is more after the end"),
+        ('{"end":{"frames":"x"}}\n', "line 3: 'frame' is missing"),
+    ],
+)
+def test_an_end_that_does_not_fit_is_named(tmp_path: Path, rest: str, message: str) -> None:
+    path = tmp_path / "found.jsonl"
+    path.write_text(f"{json.dumps(HEADER.to_json())}\n{GOOD}\n{rest}")
+    _, frames = read_results(path)
+    with pytest.raises(ResultsError, match=message):
+        list(frames)

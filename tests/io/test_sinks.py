@@ -1,6 +1,7 @@
 """What is written can be read back: count, times, size, colours and sound; and nothing half-done is left."""
 
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -16,7 +17,10 @@ import pytest
 
 from heatprop.errors import InvalidArrayError, OutputError, OutputExistsError
 from heatprop.io import SourceInfo, VideoSink, open_video
-from heatprop.io.encoding import VideoWriter, choose_encoder, choose_time_base
+from heatprop.io.completeness import Completeness, OutputState, state_of
+from heatprop.io.encoders import choose_encoder, choose_time_base
+from heatprop.io.encoding import VideoWriter
+from heatprop.io.results import ResultsHeader
 from heatprop.io.sinks import fit_image
 from small_videos import build_video, number_of, paint, red_corner, turn_video
 
@@ -308,6 +312,8 @@ def test_an_interruption_keeps_what_was_finished(tmp_path: Path, error: type[Bas
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "out.mp4"]
     with open_video(tmp_path / "out.mp4") as video:
         assert [frame.index for frame in video] == list(range(30))
+    state = state_of(tmp_path / "out.mp4")
+    assert (state.completeness, state.frames) == (Completeness.UNFINISHED, 30)
     assert sound_packets(tmp_path / "out.mp4")[-1][0] <= 30 / 25
 
 
@@ -403,34 +409,152 @@ def test_what_is_no_picture_or_no_time_is_refused(tmp_path: Path) -> None:
                 sink.write(paint(0), time)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
-def test_a_full_disk_is_an_error_of_one_line_and_leaves_nothing(tmp_path: Path) -> None:
-    code = """
-        import resource, sys
+def encode_noise(target: Path, *, then: str = "") -> subprocess.CompletedProcess[str]:
+    """Write 100 pictures of noise, of about 30 kB each, in a process of its own that does `then` at the 60th."""
+    code = f"""
+        import os, resource, signal, sys, time
         from fractions import Fraction
         import numpy as np
         from heatprop.errors import OutputError
         from heatprop.io import SourceInfo, VideoSink
-        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
         info = SourceInfo("made", 320, 240, Fraction(25), None, None, is_live=False, has_audio=False)
         noise = np.random.default_rng(0)
         try:
             with VideoSink(sys.argv[1], info) as sink:
-                for number in range(200):
+                for number in range(100):
                     sink.write(noise.integers(0, 255, (240, 320, 3), np.uint8), number / 25)
+                    if number == 60:
+                        {then or "pass"}
         except OutputError as error:
             print(error)
     """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code), tmp_path / "out.mp4"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [sys.executable, "-c", textwrap.dedent(code), target]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def decoded_times(path: Path) -> list[float]:
+    """Return the times of the pictures in a video that was perhaps never closed, each once and rising."""
+    with av.open(str(path)) as container:
+        times = [float(picture.time or 0) for picture in container.decode(video=0)]
+    assert times == sorted(set(times))
+    return times
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
+@pytest.mark.parametrize("suffix", [".mp4", ".m4v", ".mov", ".mkv"])
+def test_a_full_disk_is_an_error_of_one_line_and_keeps_what_was_done(tmp_path: Path, suffix: str) -> None:
+    target = tmp_path / f"out{suffix}"
+    limit = "resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))"
+    done = encode_noise(target, then=limit)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "cannot write the video (File too large)" in done.stdout
+    assert f"out{suffix}: cannot write the video (File too large" in done.stdout
+    assert "ulimit -f); what was done until then is kept, unfinished" in done.stdout
     assert done.stdout.count("\n") == 1
+    assert list(tmp_path.iterdir()) == [target]
+    assert state_of(target).completeness is Completeness.UNFINISHED
+    times = decoded_times(target)
+    assert times == pytest.approx([number / 25 for number in range(len(times))], abs=1e-3)
+    assert len(times) >= 25
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_disk_too_full_for_a_picture_leaves_nothing(tmp_path: Path, suffix: str) -> None:
+    target = tmp_path / f"out{suffix}"
+    code = "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000)); "
+    code += "from heatprop.io import SourceInfo, VideoSink; import numpy as np; from fractions import Fraction\n"
+    code += "noise = np.random.default_rng(0)\n"
+    code += "info = SourceInfo('made', 320, 240, Fraction(25), None, None, is_live=False, has_audio=False)\n"
+    code += "with VideoSink(sys.argv[1], info) as sink:\n"
+    code += "    for number in range(30): sink.write(noise.integers(0, 255, (240, 320, 3), np.uint8), number / 25)"
+    done = subprocess.run([sys.executable, "-c", code, target], capture_output=True, text=True, check=False)
+    assert "nothing is written" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+@pytest.mark.parametrize("suffix", [".mp4", ".m4v", ".mov", ".mkv"])
+def test_a_killed_run_leaves_a_video_that_plays_up_to_the_last_second(tmp_path: Path, suffix: str) -> None:
+    # It is killed a moment after the 60th picture, when the encoder has had the time to take it.
+    done = encode_noise(tmp_path / f"out{suffix}", then="time.sleep(0.5); os.kill(os.getpid(), signal.SIGKILL)")
+    assert done.returncode == -signal.SIGKILL
+    left = tmp_path / f"out.part{suffix}"
+    assert list(tmp_path.iterdir()) == [left]
+    assert state_of(left).completeness is Completeness.UNFINISHED
+    times = decoded_times(left)
+    assert times == pytest.approx([number / 25 for number in range(len(times))], abs=1e-3)
+    assert len(times) >= 60 - 25
+
+
+def test_pictures_and_sound_of_a_killed_run_fit(tmp_path: Path) -> None:
+    source = build_video(tmp_path / "clip.mkv", 100, audio="aac")
+    code = """
+        import os, signal, sys, time
+        from heatprop.io import VideoSink, open_video
+        with open_video(sys.argv[1]) as video, VideoSink(sys.argv[2], video.info) as sink:
+            for frame in video:
+                sink.write(frame.image, frame.time)
+                if frame.index == 60:
+                    time.sleep(0.5)
+                    os.kill(os.getpid(), signal.SIGKILL)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code), source, tmp_path / "out.mp4"]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    before = {data: time for time, data in sound_packets(source)}
+    after = sound_packets(tmp_path / "out.part.mp4")
+    assert len(after) > 60
+    assert [time for time, _ in after] == pytest.approx([before[data] for _, data in after], abs=2e-3)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".m4v", ".mov", ".mkv"])
+def test_a_whole_video_says_so_with_what_made_it(tmp_path: Path, suffix: str) -> None:
+    target = tmp_path / f"out{suffix}"
+    header = ResultsHeader("tiny", ["cat"], settings={"alpha": 0.5})
+    sink = VideoSink(target, INFO)
+    for number in range(COUNT):
+        sink.write(paint(number), number / 25)
+    sink.close(header=header)
+    assert state_of(target) == OutputState(Completeness.COMPLETE, COUNT, header)
+    with av.open(str(target)) as container:  # and it can be sought in
+        container.seek(int(0.3 * av.time_base))
+        assert next(container.decode(video=0)).time is not None
+        assert container.duration == pytest.approx(COUNT / 25 * av.time_base, rel=0.02)
+    copy = tmp_path / f"copy{suffix}"
+    copy.write_bytes(target.read_bytes()[:-30])
+    assert state_of(copy).completeness is Completeness.UNKNOWN
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize(
+    "times",
+    [
+        [512.0 * n for n in range(20)] + [24_000.0 + 512 * n for n in range(20)],
+        [0.0, 0.0, 1e-5, 2e-5, 0.5, 0.4, 90_000.0, 90_000.04, 400_000.0],
+    ],
+)
+def test_each_picture_written_is_one_whatever_its_time(tmp_path: Path, suffix: str, times: list[float]) -> None:
+    for rate in (Fraction(25), Fraction(1, 512)):
+        with VideoSink(tmp_path / f"out{suffix}", replace(INFO, frame_rate=rate), overwrite=True) as sink:
+            for number, time in enumerate(times):
+                sink.write(paint(number), time)
+        assert len(decoded_times(tmp_path / f"out{suffix}")) == len(times)
+        with open_video(tmp_path / f"out{suffix}") as video:
+            assert len(list(video)) == len(times)
+
+
+@pytest.mark.parametrize(("width", "height"), [(16_386, 16), (16, 20_000)])
+def test_pictures_larger_than_a_video_can_be_are_refused_before_any_work(
+    tmp_path: Path, width: int, height: int
+) -> None:
+    with pytest.raises(OutputError, match=f"{width} x {height} pixels, .* at most 16384 wide and high"):
+        VideoSink(tmp_path / "out.mp4", replace(INFO, width=width, height=height))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_largest_picture_is_written(tmp_path: Path) -> None:
+    with VideoSink(tmp_path / "out.mp4", replace(INFO, width=16_384, height=16)) as sink:
+        sink.write(np.zeros((16, 16_384, 3), np.uint8), 0.0)
+    assert len(decoded_times(tmp_path / "out.mp4")) == 1
 
 
 # Choices
@@ -457,7 +581,7 @@ def test_an_encoder_is_found_where_x264_is_missing(tmp_path: Path) -> None:
 )
 def test_the_clock_is_fine_and_frames_fall_on_it(rate: Fraction) -> None:
     tick = choose_time_base(rate)
-    assert tick <= Fraction(1, 90_000)
+    assert tick <= (Fraction(1, 90_000) if rate >= 1 else Fraction(1, 1000))
     assert tick.denominator < 2**31
     if rate.numerator < 1_000_000:
         assert (1 / (rate * tick)).denominator == 1

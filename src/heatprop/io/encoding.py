@@ -23,7 +23,8 @@ from heatprop.types import ImageArray
 
 _FORMATS = MappingProxyType({".mp4": "mp4", ".m4v": "ipod", ".mov": "mov", ".mkv": "matroska"})
 # A fragment or cluster every half second, each written out at once: so much may be lost when a run is killed.
-_FRAGMENTS = MappingProxyType({"movflags": "hybrid_fragmented", "frag_duration": "500000"})
+# The index in the head waits for the first fragment: it needs to know whether sound begins before the pictures.
+_FRAGMENTS = MappingProxyType({"movflags": "hybrid_fragmented+delay_moov", "frag_duration": "500000"})
 _CLUSTERS = MappingProxyType({"cluster_time_limit": "500"})
 _WRITTEN_OUT = MappingProxyType({"flush_packets": "1", "max_interleave_delta": "500000"})
 # mp4 counts the ticks between two frames in 31 bits: at 90,000 a second 6.6 hours.

@@ -3,7 +3,7 @@
 The last bytes of the file are a box (mp4, mov) or an element (Matroska) that every reader skips. It holds the two
 lines that JSON Lines begin and end with. A copy that was cut, or that another program made, no longer has them:
 
-    {"format": "heatprop-video", "version": 1, "model": ..., "settings": ..., "source": ..., ...}
+    {"format": "heatprop-video", "version": 2, "model": ..., "settings": ..., "source": ..., ...}
     {"end": {"frames": 120, "complete": true}}
 
 A file that heatprop is still writing, or was killed while it wrote, has a comment in its head and no index.
@@ -20,7 +20,6 @@ from typing import Any
 
 COMMENT = "made by heatprop"
 FORMAT = "heatprop-video"
-VERSION = 1
 _BOX_ID = b"heatprop end box"
 _TAIL = struct.Struct(">I8s")
 _MAGIC = b"heatprop"
@@ -42,7 +41,7 @@ def end_mark(suffix: str, header: Mapping[str, Any], frames: int, *, complete: b
         >>> end_mark(".mp4", {"model": "tiny"}, 3, complete=True)[4:8]
         b'uuid'
     """
-    lines = [{**header, "format": FORMAT, "version": VERSION}, {"end": {"frames": frames, "complete": complete}}]
+    lines = [{**header, "format": FORMAT}, {"end": {"frames": frames, "complete": complete}}]
     text = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines).encode()
     payload = text + _TAIL.pack(len(text), _MAGIC)
     if suffix.lower() == ".mkv":  # a Void element with a size of 8 bytes

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import av
 from av.audio.stream import AudioStream
+from av.bitstream import BitStreamFilterContext
 
 from heatprop.errors import SourceError
 from heatprop.io.addresses import is_address, shown
@@ -120,9 +121,13 @@ class Sound:
         target = self._target
         assert target is not None
         if self._is_copied:
+            # AAC of a transport stream has its description in each packet; the others have it in their head.
+            is_adts = self._stream.codec_context.name == "aac" and not self._stream.codec_context.extradata
+            unpacked = BitStreamFilterContext("aac_adtstoasc", in_stream=self._stream) if is_adts else None
             for packet in self._source_packets:
-                packet.stream = target
-                yield packet
+                for copied in [packet] if unpacked is None else unpacked.filter(packet):
+                    copied.stream = target
+                    yield copied
             return
         for packet in self._source_packets:
             try:
