@@ -68,7 +68,8 @@ def test_quiet_says_nothing(run: Run, short_clip: Path) -> None:
 
 def test_json_on_standard_output_is_json_lines_and_no_file(run: Run, short_clip: Path) -> None:
     done = run("detect", short_clip, *ONNX, "--json", "-")
-    header, *frames = [json.loads(line) for line in done.out.splitlines()]
+    header, *frames, end = [json.loads(line) for line in done.out.splitlines()]
+    assert end == {"end": {"frames": FRAMES, "complete": True}}
     assert header["source"]["frame_rate"] == 25
     assert header["settings"]["propagation"]["alpha"] == PropagationConfig.alpha
     assert "ONNX" in header["settings"]["backend"]
@@ -139,14 +140,14 @@ def test_max_frames_stops_early(run: Run, short_clip: Path) -> None:
     done = run("detect", short_clip, *ONNX, "--max-frames", "5", "-o", "out.mp4", "--json", "found.jsonl")
     assert done.code == 0
     assert video_shape(Path("out.mp4"))[0] == 5
-    assert len(Path("found.jsonl").read_text().splitlines()) == 6
+    assert len(Path("found.jsonl").read_text().splitlines()) == 7
 
 
 def test_overwrite_replaces(run: Run, short_clip: Path) -> None:
     Path("found.jsonl").write_text("old")
     done = run("detect", short_clip, *ONNX, "--json", "found.jsonl", "--overwrite")
     assert done.code == 0
-    assert len(Path("found.jsonl").read_text().splitlines()) == FRAMES + 1
+    assert len(Path("found.jsonl").read_text().splitlines()) == FRAMES + 2
 
 
 def test_a_folder_of_images_is_a_source(run: Run, short_clip: Path, tmp_path: Path) -> None:

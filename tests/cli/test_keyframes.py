@@ -122,5 +122,5 @@ def test_settings_that_make_no_sense_are_refused_before_anything_is_written(
 def test_seq_nms_works_on_what_lies_between(run: Run, short_clip: Path) -> None:
     done = run("detect", short_clip, *ONNX, "--keyframe-interval", "4", "--seq-nms", "--json", "out.jsonl")
     assert done.code == 0
-    assert len(Path("out.jsonl").read_text().splitlines()) == FRAMES + 1
+    assert len(Path("out.jsonl").read_text().splitlines()) == FRAMES + 2
     assert all(json.loads(line) for line in Path("out.jsonl").read_text().splitlines())

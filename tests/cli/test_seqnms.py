@@ -108,7 +108,7 @@ def test_max_frames_ends_both_passes(run: Run, short_clip: Path) -> None:
     )
     assert done.code == 0, done.err
     assert video_shape(Path("out.mp4"))[0] == 5
-    assert len(Path("found.jsonl").read_text().splitlines()) == 6
+    assert len(Path("found.jsonl").read_text().splitlines()) == 7
 
 
 def test_compare_shows_the_network_alone_beside_it(run: Run, short_clip: Path) -> None:
@@ -228,7 +228,7 @@ sys.exit(main(["detect", sys.argv[1], "--backend", "onnx", "--seq-nms", "-o", "o
     assert done.returncode == 130, done.stderr
     assert "what was finished is kept" in done.stderr
     assert video_shape(tmp_path / "out.mp4")[0] == 4
-    assert len((tmp_path / "found.jsonl").read_text().splitlines()) == 5
+    assert len((tmp_path / "found.jsonl").read_text().splitlines()) == 6
 
 
 def test_an_interrupt_while_rescoring_loses_nothing(short_clip: Path, tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ sys.exit(main(["detect", sys.argv[1], "--backend", "onnx", "--seq-nms", "-o", "o
     done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 130, done.stderr
     assert video_shape(tmp_path / "out.mp4")[0] == FRAMES
-    assert len((tmp_path / "found.jsonl").read_text().splitlines()) == FRAMES + 1
+    assert len((tmp_path / "found.jsonl").read_text().splitlines()) == FRAMES + 2
 
 
 @pytest.mark.parametrize("damaged", [["4.png", "5.png"], ["4.png"]])
@@ -280,7 +280,7 @@ sys.exit(main(["detect", sys.argv[1], "--backend", "onnx", "--seq-nms", "-o", "o
     assert "shots: not the same as the first time from frame 4 on" in done.stderr
     assert "Traceback" not in done.stderr
     assert video_shape(work / "out.mp4")[0] == 4
-    assert json.loads((work / "found.jsonl").read_text().splitlines()[-1])["frame"] == 3
+    assert json.loads((work / "found.jsonl").read_text().splitlines()[-2])["frame"] == 3
 
 
 def test_a_source_that_breaks_in_the_first_pass_is_told_and_the_frames_before_are_kept(
@@ -314,7 +314,7 @@ sys.exit(main(["detect", sys.argv[1], "--backend", "onnx", "--seq-nms", "-o", "o
     assert "heatprop: error: shots: cannot be read on; is the disk well?\n" in done.stderr
     assert "Traceback" not in done.stderr
     assert video_shape(work / "out.mp4")[0] == 4
-    assert len((work / "found.jsonl").read_text().splitlines()) == 5
+    assert len((work / "found.jsonl").read_text().splitlines()) == 6
 
 
 def test_a_reader_that_leaves_ends_it_quietly(short_clip: Path, tmp_path: Path) -> None:

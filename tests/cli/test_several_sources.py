@@ -91,7 +91,7 @@ def test_one_whose_output_exists_ends_no_other_unless_it_may_be_replaced(run: Ru
     assert "1 failed" in done.err
     assert Path("found/clip0.jsonl").read_text() == "precious"
     assert run("detect", *clips[:2], *ONNX, "--json", "found", "--max-frames", "2", "--overwrite").code == 0
-    assert len(Path("found/clip0.jsonl").read_text().splitlines()) == 3
+    assert len(Path("found/clip0.jsonl").read_text().splitlines()) == 4
 
 
 def test_one_that_fails_on_the_way_keeps_what_it_has_and_ends_no_other(clips: list[Path], tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ sys.exit(main(["detect", *sys.argv[1:], "--backend", "onnx", "--json", "found"])
     assert done.returncode == 1, done.stderr
     assert done.stderr.count("heatprop: error: clip1.mp4: the cable\n") == 1
     assert "Traceback" not in done.stderr
-    counts = [len((work / "found" / f"{clip.stem}.jsonl").read_text().splitlines()) - 1 for clip in clips[:3]]
+    counts = [len((work / "found" / f"{clip.stem}.jsonl").read_text().splitlines()) - 2 for clip in clips[:3]]
     assert counts == [FRAMES, 4, FRAMES]
 
 
@@ -145,7 +145,7 @@ sys.exit(main(["detect", *sys.argv[1:], "--backend", "onnx", "--json", "found"])
     done = subprocess.run(arguments, cwd=work, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 1
     assert done.stderr.rstrip().endswith("RuntimeError: a fault")
-    counts = [len((work / "found" / f"{clip.stem}.jsonl").read_text().splitlines()) - 1 for clip in clips[:2]]
+    counts = [len((work / "found" / f"{clip.stem}.jsonl").read_text().splitlines()) - 2 for clip in clips[:2]]
     assert counts == [FRAMES, 4]
 
 
@@ -317,7 +317,7 @@ from heatprop.cli.outputs import DetectOutputs
 
 keep = DetectOutputs.keep
 
-def keeping(self, *arguments):
+def keeping(self, *arguments, **options):
     print("keeping", flush=True)
     time.sleep(600)
 

@@ -28,10 +28,18 @@ import numpy as np
 from heatprop.errors import HeatpropError, InvalidArrayError, OutputError
 from heatprop.io.completeness import Completeness, parse_end, state_of
 from heatprop.io.outputs import OutputFile
-from heatprop.io.results_header import ResultsError, ResultsHeader, installed_versions, parse_header, parse_line
+from heatprop.io.results_header import (
+    FORMAT,
+    ResultsError,
+    ResultsHeader,
+    installed_versions,
+    parse_header,
+    parse_line,
+)
 from heatprop.types import Detections
 
 __all__ = [
+    "FORMAT",
     "STANDARD_OUTPUT",
     "Completeness",
     "ResultsError",
