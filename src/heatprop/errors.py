@@ -39,6 +39,10 @@ class OutputExistsError(OutputError, FileExistsError):
     """An output exists already and was not to be overwritten."""
 
 
+class BusyError(OutputError):
+    """Another run is at work on an output or in its folder."""
+
+
 def shortened(text: str, most: int = 60) -> str:
     """Return a text for a message, with dots in place of what goes beyond `most` characters.
 
