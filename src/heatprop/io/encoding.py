@@ -19,6 +19,7 @@ from heatprop.io.end_mark import COMMENT
 from heatprop.io.growing_file import GrowingFile
 from heatprop.io.pixels import SINGLE_THREAD, guess_matrix
 from heatprop.io.sound import Sound
+from heatprop.io.timeline import Clock
 from heatprop.types import ImageArray
 
 _FORMATS = MappingProxyType({".mp4": "mp4", ".m4v": "ipod", ".mov": "mov", ".mkv": "matroska"})
@@ -47,7 +48,7 @@ class VideoWriter:
         preset: effort of x264.
         sample_aspect_ratio: width of a pixel over its height, which players follow.
         sound: file or address whose sound goes into the file, None for none.
-        sound_start: time in seconds on the sound's clock that is 0 in the video; None for its start.
+        clock: how the sound's own clock runs in the video; None for its start at 0.
         encoder: name of libav's encoder; the best there is when None.
 
     Raises:
@@ -65,7 +66,7 @@ class VideoWriter:
         preset: str,
         sample_aspect_ratio: Fraction = Fraction(1),
         sound: str | Path | None = None,
-        sound_start: float | None = None,
+        clock: Clock | None = None,
         encoder: str | None = None,
     ) -> None:
         self.sound_note: str | None = None
@@ -91,12 +92,12 @@ class VideoWriter:
         self._file: GrowingFile | None = None
         self._sound: Sound | None = None
         self._container: av.container.OutputContainer | None = None
-        self._begin(sound, sound_start)
+        self._begin(sound, clock)
 
-    def _begin(self, sound: str | Path | None, start: float | None) -> None:
+    def _begin(self, sound: str | Path | None, clock: Clock | None) -> None:
         if sound is not None:
             try:
-                self._sound = Sound(sound, start)
+                self._sound = Sound(sound, clock)
             except SourceError as error:
                 self.sound_note = f"written without sound: {error}"
         if self._sound is not None:
@@ -121,7 +122,7 @@ class VideoWriter:
         try:
             self._video = self._add_video(container)
             if self._sound is not None:
-                self._sound.attach(container, copy=copy)
+                self._sound.attach(container, self._path.suffix.lower(), copy=copy)
             container.start_encoding()
             file.mark_whole()
         except BaseException:
@@ -188,8 +189,8 @@ class VideoWriter:
         """
         self._mux_video(None)
         self._mux_sound(math.inf if whole else float((self._last + self._step) * self._time_base))
-        if self._sound is not None and self._sound.damaged:
-            self.sound_note = f"{self._sound.damaged} damaged parts of the sound were left out"
+        if self._sound is not None and self._sound.note is not None:
+            self.sound_note = self._sound.note
         container, self._container = self._container, None
         if container is not None and self._file is not None:
             container.close()

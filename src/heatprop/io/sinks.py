@@ -22,6 +22,7 @@ from heatprop.io.end_mark import end_mark
 from heatprop.io.outputs import OutputFile
 from heatprop.io.results_header import ResultsHeader
 from heatprop.io.sources import SourceInfo
+from heatprop.io.timeline import Clock, Stretch
 from heatprop.types import ImageArray, check_image
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
@@ -119,11 +120,11 @@ class VideoSink:
         self._width = width or info.width
         self._height = height or info.height
         self._crf, self._preset = crf, preset
-        self._sound, self._sound_start = audio_from, None
+        self._sound, self._is_own_sound = audio_from, False
         if info.has_audio and not info.is_live and audio_from is None and "://***@" in info.name:
             self.audio_note = "written without sound: its address holds a password; give it as audio_from"
         elif info.has_audio and not info.is_live and shown(audio_from or info.name) == info.name:
-            self._sound, self._sound_start = audio_from or info.name, info.start_time
+            self._sound, self._is_own_sound = audio_from or info.name, True
         elif info.has_audio and audio_from is None:
             self.audio_note = "written without sound: a live source or a pipe cannot be read twice"
         self._output = OutputFile(path, overwrite=overwrite)
@@ -180,7 +181,7 @@ class VideoSink:
             preset=self._preset,
             sample_aspect_ratio=self._info.sample_aspect_ratio,
             sound=self._sound,
-            sound_start=self._sound_start,
+            clock=self._clock() if self._is_own_sound else None,
         )
         self.audio_note = writer.sound_note or self.audio_note
         try:
@@ -196,6 +197,11 @@ class VideoSink:
             writer.close()
             self._holds_pictures = writer.holds_pictures
             self.audio_note = writer.sound_note or self.audio_note
+
+    def _clock(self) -> Clock:
+        """Return the clock of the source, which by now has begun if the source is one of ours."""
+        start = self._info.start_time
+        return self._info.clock if self._info.clock.stretches else Clock([Stretch(0.0, start)], start)
 
     def _raise_error(self) -> None:
         """Raise what the thread met, after what it wrote until then has its name."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import av
 from av.audio.stream import AudioStream
@@ -12,6 +13,8 @@ from av.bitstream import BitStreamFilterContext
 from heatprop.errors import SourceError
 from heatprop.io.addresses import is_address, shown
 from heatprop.io.container import TIMEOUT, explain_failure, open_container
+from heatprop.io.sound_clock import SoundClock
+from heatprop.io.timeline import Clock, Stretch
 
 _MP4_CODECS = frozenset({"aac", "ac3", "alac", "eac3", "mp3", "opus"})
 _COPIED = {
@@ -26,53 +29,145 @@ _LEAD_IN = 0.05
 _MOST_ERRORS_IN_A_ROW = 64
 
 
-class Sound:
-    """The first or best sound stream of a source, read on demand with its times moved to the new video's clock.
+class Track:
+    """One sound stream on its way into a new video.
 
     Args:
-        source: file or address with the sound.
-        start: time in seconds on the source's clock that is 0 in the new video; None for the source's start.
-
-    Raises:
-        SourceError: it cannot be opened or has no sound that can be decoded.
+        stream: of the source.
+        clock: how the source's own clock was followed for the pictures.
     """
 
-    def __init__(self, source: str | Path, start: float | None) -> None:
+    def __init__(self, stream: AudioStream, clock: Clock) -> None:
+        assert stream.time_base is not None
         self.damaged = 0
-        self._name = shown(source)
-        self._timeout = TIMEOUT if is_address(source) else None
-        self._container = open_container(source, is_remote=is_address(source))
-        stream = self._container.streams.best("audio")
-        if not isinstance(stream, AudioStream) or stream.codec_context is None or not stream.time_base:
-            self._container.close()
-            raise SourceError(f"{self._name}: no sound that can be decoded")
         self._stream = stream
         self._tick = stream.time_base
-        self._start = (self._container.start_time or 0) / av.time_base if start is None else start
+        self._clock = SoundClock(clock)
+        self._last: int | None = None
         self._target: AudioStream | None = None
         self._is_copied = False
-        self._next: av.Packet[AudioStream] | None = None
-        self._source_packets = self._read()
-        self._packets = self._encode()
+        self._unpacked: BitStreamFilterContext | None = None
 
     def can_copy(self, suffix: str) -> bool:
         """Return whether a file with this suffix takes the sound as it is."""
         return self._stream.codec_context.codec.canonical_name in _COPIED.get(suffix, frozenset())
 
     def attach(self, target: av.container.OutputContainer, *, copy: bool) -> None:
-        """Add a stream for the sound to a new file, before its header is written."""
+        """Add a stream for the track to a new file, before its header is written."""
         self._is_copied = copy
+        source = self._stream.codec_context
         if copy:
             self._target = target.add_stream_from_template(self._stream)
+            # AAC of a transport stream has its description in each packet; the others have it in their head.
+            is_adts = source.name == "aac" and not source.extradata
+            self._unpacked = BitStreamFilterContext("aac_adtstoasc", in_stream=self._stream) if is_adts else None
+        else:
+            rate = source.sample_rate if source.sample_rate in _AAC_RATES else 48000
+            self._target = target.add_stream("aac", rate=rate)
+            self._target.codec_context.layout = "mono" if source.layout.nb_channels == 1 else "stereo"
+            self._target.codec_context.bit_rate = 128_000
+        for name in ("language", "title"):
+            if name in self._stream.metadata:
+                self._target.metadata[name] = self._stream.metadata[name]
+
+    def take(self, packet: av.Packet[AudioStream], until: float) -> list[av.Packet[AudioStream]] | None:
+        """Return what a packet of the source becomes, ready to be written; None while its time is not known."""
+        if packet.is_corrupt:
+            self.damaged += 1
+            return []
+        stamp = None if packet.pts is None else float(packet.pts * self._tick)
+        time = self._clock.place(stamp, float((packet.duration or 0) * self._tick), until)
+        if time is None:
+            return None
+        moved = round(time / self._tick)
+        # What lies before the first picture is not heard; where parts overlap, the earlier is.
+        if time < -_LEAD_IN or (self._last is not None and moved <= self._last):
+            return []
+        packet.pts = packet.dts = self._last = moved
+        return list(self._encode(packet))
+
+    def _encode(self, packet: av.Packet[AudioStream] | None) -> Iterator[av.Packet[AudioStream]]:
+        target = self._target
+        assert target is not None
+        if self._is_copied:
+            packets = (
+                [] if packet is None else [packet] if self._unpacked is None else self._unpacked.filter(packet)
+            )
+            for copied in packets:
+                copied.stream = target
+                yield copied
             return
-        source = self._stream.codec_context
-        rate = source.sample_rate if source.sample_rate in _AAC_RATES else 48000
-        self._target = target.add_stream("aac", rate=rate)
-        self._target.codec_context.layout = "mono" if source.layout.nb_channels == 1 else "stereo"
-        self._target.codec_context.bit_rate = 128_000
+        try:
+            frames = self._stream.decode(packet)
+        except EOFError:
+            frames = []
+        except (av.FFmpegError, ValueError):
+            self.damaged += 1
+            return
+        for frame in frames:
+            yield from target.encode(frame)
+
+    def finish(self) -> Iterator[av.Packet[AudioStream]]:
+        """Yield what the encoder still holds."""
+        if not self._is_copied and self._target is not None:
+            yield from self._target.encode(None)
+
+
+class Sound:
+    """All sound tracks of a source, read on demand with their times moved to the new video's.
+
+    Args:
+        source: file or address with the sound.
+        clock: how the source's own clock was followed for the pictures; None for one that shows the sound's
+            start at 0.
+
+    Raises:
+        SourceError: it cannot be opened or has no sound that can be decoded.
+    """
+
+    def __init__(self, source: str | Path, clock: Clock | None) -> None:
+        self._damaged = 0
+        self._name = shown(source)
+        self._timeout = TIMEOUT if is_address(source) else None
+        self._container = open_container(source, is_remote=is_address(source))
+        if clock is None:
+            start = (self._container.start_time or 0) / av.time_base
+            clock = Clock([Stretch(0.0, start)], start)
+        streams = [each for each in self._container.streams.audio if each.codec_context and each.time_base]
+        if not streams:
+            self._container.close()
+            raise SourceError(f"{self._name}: no sound that can be decoded")
+        best = self._container.streams.best("audio")
+        streams.sort(key=lambda stream: stream is not best)
+        self._tracks = {stream.index: Track(stream, clock) for stream in streams}
+        self._streams = streams
+        self._left_out = len(self._container.streams.audio) - len(streams)
+        self._until = 0.0
+        self._next: av.Packet[AudioStream] | None = None
+        self._packets = self._placed()
+
+    @property
+    def note(self) -> str | None:
+        """What was lost so far; None when nothing was."""
+        damaged = self._damaged + sum(track.damaged for track in self._tracks.values())
+        notes = [f"{damaged} damaged parts of the sound were left out"] if damaged else []
+        if self._left_out:
+            all_tracks = self._left_out + len(self._tracks)
+            notes.append(f"{self._left_out} of {all_tracks} tracks left out, their codec is unknown")
+        return "; ".join(notes) or None
+
+    def can_copy(self, suffix: str) -> bool:
+        """Return whether a file with this suffix takes some of the tracks as they are."""
+        return any(track.can_copy(suffix) for track in self._tracks.values())
+
+    def attach(self, target: av.container.OutputContainer, suffix: str, *, copy: bool) -> None:
+        """Add a stream for each track to a new file, before its header is written; as AAC what is not copied."""
+        for track in self._tracks.values():
+            track.attach(target, copy=copy and track.can_copy(suffix))
 
     def packets(self, until: float) -> Iterator[av.Packet[AudioStream]]:
         """Yield what is due before `until` seconds of the new video, ready to be written."""
+        self._until = until
         while True:
             if self._next is None:
                 self._next = next(self._packets, None)
@@ -82,64 +177,36 @@ class Sound:
             self._next = None
             yield packet
 
-    def _read(self) -> Iterator[av.Packet[AudioStream]]:
-        """Yield the source's packets from 0 of the new video on, on its clock and strictly forward."""
-        shift = round(self._start / self._tick)
-        first = round(-_LEAD_IN / self._tick)
-        last: int | None = None
+    def _placed(self) -> Iterator[av.Packet[AudioStream] | None]:
+        """Yield packets ready to be written, None where the pictures must go on first."""
+        for packet in self._read():
+            track = self._tracks[packet.stream.index]
+            while (ready := track.take(packet, self._until)) is None:
+                yield None
+            yield from ready
+        for track in self._tracks.values():
+            yield from track.finish()
+
+    def _read(self) -> Iterator[av.Packet[Any]]:
         errors = 0
-        packets = self._container.demux(self._stream)
+        packets = self._container.demux(*self._streams)
         while errors < _MOST_ERRORS_IN_A_ROW:
             try:
                 packet = next(packets, None)
             except (av.FFmpegError, ValueError) as error:
                 if isinstance(error, av.error.ExitError | OSError):
                     raise explain_failure(self._name, error, self._timeout) from None
-                self.damaged += 1
+                self._damaged += 1
                 errors += 1
-                packets = self._container.demux(self._stream)
+                packets = self._container.demux(*self._streams)
                 continue
             errors = 0
             if packet is None:
                 return
-            if packet.size == 0:
-                continue
-            if packet.pts is None or packet.dts is None or packet.is_corrupt:
-                self.damaged += 1
-                continue
-            packet.pts -= shift
-            packet.dts -= shift
-            if packet.pts < first:
-                continue
-            if last is not None and packet.dts <= last:
-                self.damaged += 1
-                continue
-            last = packet.dts
-            yield packet
-
-    def _encode(self) -> Iterator[av.Packet[AudioStream]]:
-        target = self._target
-        assert target is not None
-        if self._is_copied:
-            # AAC of a transport stream has its description in each packet; the others have it in their head.
-            is_adts = self._stream.codec_context.name == "aac" and not self._stream.codec_context.extradata
-            unpacked = BitStreamFilterContext("aac_adtstoasc", in_stream=self._stream) if is_adts else None
-            for packet in self._source_packets:
-                for copied in [packet] if unpacked is None else unpacked.filter(packet):
-                    copied.stream = target
-                    yield copied
-            return
-        for packet in self._source_packets:
-            try:
-                frames = self._stream.decode(packet)
-            except (av.FFmpegError, ValueError):
-                self.damaged += 1
-                continue
-            for frame in frames:
-                yield from target.encode(frame)
-        yield from target.encode(None)
+            if packet.size:
+                yield packet
 
     def close(self) -> None:
         """Release the source."""
-        self._packets = self._source_packets = iter(())
+        self._packets = iter(())
         self._container.close()
