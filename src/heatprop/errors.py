@@ -1,6 +1,7 @@
 """Exceptions of heatprop: each message is one line that names the thing, its value and the remedy."""
 
 from numbers import Integral, Real
+from typing import Self
 
 
 class HeatpropError(Exception):
@@ -41,6 +42,18 @@ class OutputExistsError(OutputError, FileExistsError):
 
 class BusyError(OutputError):
     """Another run is at work on an output or in its folder."""
+
+
+class UnfitFileError(HeatpropError, OSError):
+    """What shall be read is no regular file, or far too large; `strerror` says which, without the name."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path, self.strerror = path, reason
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, str]]:
+        """Say how it is made again in another process."""
+        return type(self), (self.path, str(self.strerror))
 
 
 def shortened(text: str, most: int = 60) -> str:
