@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +14,8 @@ from heatprop.datasets import DatasetError, load_imagenet_vid
 from heatprop.datasets.checking import check_dataset
 from heatprop.datasets.imagenet_det import load_imagenet_det
 from heatprop.datasets.training_sample import sample_training_frames
-from heatprop.errors import InvalidConfigError, OutputError
+from heatprop.errors import BusyError, InvalidConfigError, OutputError
+from heatprop.io.claims import FOLDER_LOCK, claim_folder
 from heatprop.synthesis.causes import ALL_CAUSES, read_causes
 from heatprop.synthesis.dataset import SPLITS, SynthesisSettings, synthesize
 from heatprop.synthesis.report import describe
@@ -96,6 +99,48 @@ def test_what_was_lost_is_made_again_to_the_same_bytes(tmp_path: Path) -> None:
     synthesize(root, SMALL, workers=2)
 
     assert {key: value for key, value in hashes(root).items() if ".part" not in key} == whole
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:-9]), lambda path: path.write_bytes(b"")],
+)
+@pytest.mark.parametrize("kind", ["Data/VID/*/*/*.JPEG", "Annotations/DET/*/*/*.xml", "checksums/VID/*/*"])
+def test_a_file_that_is_gone_or_changed_is_made_again(
+    made: Path, tmp_path: Path, kind: str, damage: Callable[[Path], object]
+) -> None:
+    root = Path(shutil.copytree(made, tmp_path / "damaged"))
+    damage(sorted(root.glob(kind))[3 if "DET" in kind else -1])
+
+    synthesize(root, SMALL, workers=2)
+
+    assert hashes(root) == hashes(made)
+
+
+def test_what_is_whole_is_not_made_again(made: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(made, tmp_path / "copy"))
+    times = {path: path.stat().st_mtime_ns for path in root.rglob("*.JPEG")}
+
+    synthesize(root, SMALL, workers=2)
+
+    assert {path: path.stat().st_mtime_ns for path in root.rglob("*.JPEG")} == times
+
+
+def test_checksums_are_those_of_all_pictures_and_annotations(made: Path) -> None:
+    lines = [line for path in made.glob("checksums/**/*.sha256") for line in path.read_text().splitlines()]
+    digests = hashes(made)
+
+    said = {name: digest for digest, name in (line.split("  ") for line in lines)}
+    assert said == {name: digest for name, digest in digests.items() if name.startswith(("Data", "Annotations"))}
+
+
+def test_a_folder_in_which_another_run_works_is_left_alone(made: Path) -> None:
+    before = hashes(made)
+
+    with claim_folder(made):
+        with pytest.raises(BusyError, match="is in use by another run"):
+            synthesize(made, SMALL, workers=1)
+        assert {name: digest for name, digest in hashes(made).items() if name != FOLDER_LOCK} == before
 
 
 def test_a_dataset_can_be_extended_by_splits_and_videos(made: Path, tmp_path: Path) -> None:

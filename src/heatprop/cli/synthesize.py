@@ -16,7 +16,7 @@ from heatprop.cli.messages import error, say
 from heatprop.cli.progress import FrameProgress
 from heatprop.errors import OutputError
 from heatprop.pipeline import usable_processors
-from heatprop.synthesis.dataset import SPLITS, SynthesisSettings, claim, synthesize
+from heatprop.synthesis.dataset import SPLITS, SynthesisSettings, claim, fill
 from heatprop.synthesis.report import describe, report_tables
 from heatprop.synthesis.settings import SceneSettings, parse_dials
 
@@ -30,7 +30,7 @@ class Synthesize:
 
     The same settings and seed give the same annotations everywhere, and the same pictures where the libraries
     are the same. Splits: train, val and test have drawings of the same two artists, test_unseen those of a third.
-    A stopped run goes on where it was.
+    A stopped run goes on where it was, and what is missing or damaged in the folder is made again.
     """
 
     output: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="OUT")]
@@ -76,11 +76,14 @@ class Synthesize:
             splits=self.split,
             scene=scene,
         )
-        claim(self.output, settings)
         cv2.setNumThreads(1)  # each picture is drawn in a thread of its own
+        with claim(self.output, settings):
+            return self._fill(settings)
+
+    def _fill(self, settings: SynthesisSettings) -> int:
         try:
             with Interrupts(), FrameProgress(self.output.name, settings.pictures, quiet=self.quiet) as progress:
-                synthesize(self.output, settings, workers=usable_processors(), advance=progress.advance)
+                fill(self.output, settings, workers=usable_processors(), advance=progress.advance)
         except Interrupted as interrupted:
             if not self.quiet:
                 say("heatprop: interrupted; what is finished is kept, run again to go on")

@@ -12,6 +12,7 @@ import logging
 import os
 import stat
 import threading
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -35,13 +36,14 @@ class Claim:
         place: what is claimed, for messages.
         make_folder: whether the lock's folder is made if need be; it goes with the claim if nothing
             was written there.
+        sign: whether the number of this process is written into the lock, for the messages of others.
 
     Raises:
         BusyError: somebody else has it: another process, or another claim of this one.
         OutputError: nothing can be written there.
     """
 
-    def __init__(self, lock: Path | None, place: Path, *, make_folder: bool = False) -> None:
+    def __init__(self, lock: Path | None, place: Path, *, make_folder: bool = False, sign: bool = True) -> None:
         self.place = place
         self._lock = lock
         self._made: list[Path] = []
@@ -50,7 +52,7 @@ class Claim:
             return
         try:
             with _changing:
-                self._descriptor = self._take(lock, make_folder)
+                self._descriptor = self._take(lock, make_folder, sign)
                 _held.add(self)
         except OutputError:
             raise
@@ -59,7 +61,7 @@ class Claim:
                 f"{place}: cannot write there ({error.strerror or error}); see to its rights, or choose another"
             ) from None
 
-    def _take(self, lock: Path, make_folder: bool) -> int | None:
+    def _take(self, lock: Path, make_folder: bool, sign: bool) -> int | None:
         """Return a descriptor of the lock file, locked; None where the file system has no locks."""
         for number in range(_TRIES):
             try:
@@ -75,7 +77,8 @@ class Claim:
                     os.close(descriptor)
                     return None
                 if _is_named(descriptor, lock):
-                    _sign(descriptor)
+                    if sign:
+                        _sign(descriptor)
                     return descriptor
             except BaseException:
                 os.close(descriptor)
@@ -84,6 +87,11 @@ class Claim:
         raise BusyError(
             f"{self.place} is claimed and released all the time; stop the other runs, or choose another place"
         )
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether a lock stands behind it; where the file system has none, another run may be at work."""
+        return self._descriptor is not None
 
     def _make(self, folder: Path) -> None:
         missing = [each for each in (folder, *folder.parents) if not each.exists()]
@@ -185,6 +193,11 @@ def _lock(descriptor: int, place: Path) -> bool:
             f"{place} is in use by another run{_process(descriptor)}; wait for its end, or choose another place"
         )
     return True
+
+
+@cache
+def _warn_once(folder: Path, reason: str) -> None:
+    _log.warning("%s: its file system has no locks (%s): a second run there would not be noticed", folder, reason)
 
 
 def _is_named(descriptor: int, lock: Path) -> bool:

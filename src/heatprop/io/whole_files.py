@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
+import glob
+import itertools
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from heatprop.errors import OutputError
+from heatprop.errors import BusyError, OutputError
+from heatprop.io.claims import Claim
+from heatprop.io.regular_files import LARGEST_SETTINGS, read_regular
+
+_numbers = itertools.count(1)
 
 
 def write_whole(path: Path, write: Callable[[Path], None]) -> None:
     """Let `write` fill a file under another name, then give it its own, replacing what has it.
 
-    Two processes that write the same file at once do not disturb each other. Folders are made.
+    Two processes that write the same file at once do not disturb each other: what is half written is claimed, and
+    only what nobody claims is removed. Folders are made.
 
     Raises:
         OutputError: it cannot be written; nothing is left behind.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            write(partial)
-            with partial.open("rb") as file:
-                os.fsync(file.fileno())
-            os.replace(partial, path)
-        except FileNotFoundError:
-            if not path.exists():  # another process was faster, and has tidied up
+        partial, claim = _claim_partial(path)
+        with claim:
+            try:
+                write(partial)
+                with partial.open("rb") as file:
+                    os.fsync(file.fileno())
+                os.replace(partial, path)
+            except BaseException:
+                partial.unlink(missing_ok=True)
                 raise
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
-        for leftover in path.parent.glob(f".{path.name}.*.part"):  # of runs that were killed
-            leftover.unlink(missing_ok=True)
+        for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+            _remove_unclaimed(leftover)
     except OutputError:
         raise
     except OSError as error:
@@ -42,6 +48,23 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
             f"{path}: cannot write it ({error.strerror or error}); see to room and rights, and run again: "
             "what is finished is kept"
         ) from None
+
+
+def _claim_partial(path: Path) -> tuple[Path, Claim]:
+    while True:
+        partial = path.with_name(f".{path.name}.{os.getpid()}-{next(_numbers)}.part")
+        try:
+            # Windows does not rename files that are open.
+            return partial, Claim(None if os.name == "nt" else partial, path, sign=False)
+        except BusyError:  # somebody looks whether it is left of a killed run, before it is locked
+            continue
+
+
+def _remove_unclaimed(leftover: Path) -> None:
+    """Remove the half-written file of a run that was killed; leave that of one that lives."""
+    with suppress(OSError), Claim(leftover, leftover, sign=False) as claim:
+        if claim.is_certain:
+            leftover.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -66,14 +89,14 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
-    """Read a JSON file.
+def read_json(path: Path, largest: int = LARGEST_SETTINGS) -> Any:
+    """Read a JSON file of at most `largest` bytes.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: it cannot be read, or is no regular file of that size.
         ValueError: it is not JSON.
     """
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(read_regular(path, largest))
     except RecursionError:
         raise ValueError("nested too deep") from None

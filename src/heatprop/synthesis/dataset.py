@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from heatprop.errors import InvalidConfigError, OutputError, check_count
+from heatprop.io.claims import FOLDER_LOCK, Claim, claim_folder
+from heatprop.io.regular_files import LARGEST_SETTINGS, read_regular
 from heatprop.io.whole_files import write_text
 from heatprop.pipeline import map_ahead
 from heatprop.synthesis.causes import CAUSES_FILE, Runs, runs_of_causes
-from heatprop.synthesis.layout import Place, still_name, write_stills, write_video
+from heatprop.synthesis.layout import Place, remove_leftovers, still_name, write_stills, write_video
 from heatprop.synthesis.scenes import make_video
 from heatprop.synthesis.settings import SceneSettings
 from heatprop.synthesis.sprites import load_sprites
@@ -73,6 +75,8 @@ def synthesize(
 ) -> None:
     """Write a dataset, or more videos, stills or splits of one; what is finished already is kept.
 
+    What is there is judged by its checksums: files that are missing or changed are made again.
+
     Args:
         root: folder for it; made if it is not there.
         settings: what it is made of.
@@ -80,10 +84,23 @@ def synthesize(
         advance: called with how many more pictures are there.
 
     Raises:
+        BusyError: another run works in the folder.
         OutputError: the folder holds something else, or cannot be written; what is finished is kept.
     """
+    with claim(root, settings):
+        fill(root, settings, workers=workers, advance=advance)
+
+
+def fill(
+    root: Path, settings: SynthesisSettings, *, workers: int, advance: Callable[[int], None] = lambda _: None
+) -> None:
+    """Write what is missing in a folder that was claimed; the arguments are those of `synthesize`.
+
+    Raises:
+        OutputError: it cannot be written; what is finished is kept.
+    """
     try:
-        claim(root, settings)
+        remove_leftovers(root)
         with closing(map_ahead(_tasks(root, settings), lambda task: task(), workers)) as done:
             for _, pictures, _ in done:
                 advance(pictures)
@@ -112,35 +129,30 @@ def video_seed(settings: SynthesisSettings, split: str, number: int) -> tuple[in
     return (settings.seed, list(SPLITS).index(split), number)
 
 
-def claim(root: Path, settings: SynthesisSettings) -> None:
-    """Check that a folder is new or holds a dataset that this one belongs to, and say so in its manifest.
+def claim(root: Path, settings: SynthesisSettings) -> Claim:
+    """Claim a folder that is new or holds a dataset that this one belongs to, and say so in its manifest.
 
     Raises:
+        BusyError: another run works in it.
         OutputError: it holds something else, or cannot be written.
-        OSError: it cannot be made.
     """
+    claimed = claim_folder(root)
+    try:
+        _begin(root, settings)
+    except BaseException:
+        claimed.release()
+        raise
+    return claimed
+
+
+def _begin(root: Path, settings: SynthesisSettings) -> None:
     path = root / MANIFEST
     if path.exists():
-        try:
-            found = json.loads(path.read_bytes())
-            before: dict[str, Any] = found["splits"]
-            frames = {split: int(before[split]["frames"]) for split in settings.splits if split in before}
-            common = {name: found[name] for name in _common(settings)}
-        except (ValueError, KeyError, TypeError):
-            raise OutputError(f"{path}: is damaged; give another folder, or remove this one") from None
-        differing = {name: (common[name], wanted) for name, wanted in _common(settings).items()}
-        differing |= {f"frames of {split}": (number, settings.frames) for split, number in frames.items()}
-        for name, (there, wanted) in differing.items():
-            if there != wanted:
-                raise OutputError(
-                    f"{root} holds a dataset of other settings ({name}: {there!r:.80}, not {wanted!r:.80}); "
-                    "give another folder"
-                )
-    elif root.exists() and (not root.is_dir() or any(root.iterdir())):
+        before = _splits_there(path, settings)
+    elif any(not (each.name == FOLDER_LOCK or each.name.endswith(".part")) for each in root.iterdir()):
         raise OutputError(f"{root} is not empty, and no synthetic dataset; give another folder")
     else:
         before = {}
-    root.mkdir(parents=True, exist_ok=True)
     splits = before | {
         split: {"drawings": list(SPLITS[split]), "videos": settings.videos, "frames": settings.frames}
         for split in settings.splits
@@ -148,6 +160,32 @@ def claim(root: Path, settings: SynthesisSettings) -> None:
     if "train" in settings.splits:
         splits["train"]["stills"] = settings.stills
     write_text(path, json.dumps(_common(settings) | {"splits": splits}, indent=1) + "\n")
+
+
+def _splits_there(path: Path, settings: SynthesisSettings) -> dict[str, Any]:
+    """Return what a manifest says about the splits.
+
+    Raises:
+        OutputError: it is damaged, or of a dataset that these settings do not belong to.
+    """
+    try:
+        found = json.loads(read_regular(path, LARGEST_SETTINGS))
+        before: dict[str, Any] = found["splits"]
+        frames = {split: int(before[split]["frames"]) for split in settings.splits if split in before}
+        common = {name: found[name] for name in _common(settings)}
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be read ({error.strerror}); see to its rights") from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise OutputError(f"{path}: is damaged; give another folder, or remove this one") from None
+    differing = {name: (common[name], wanted) for name, wanted in _common(settings).items()}
+    differing |= {f"frames of {split}": (number, settings.frames) for split, number in frames.items()}
+    for name, (there, wanted) in differing.items():
+        if there != wanted:
+            raise OutputError(
+                f"{path.parent} holds a dataset of other settings ({name}: {there!r:.80}, not {wanted!r:.80}); "
+                "give another folder"
+            )
+    return before
 
 
 def _common(settings: SynthesisSettings) -> dict[str, Any]:
@@ -205,7 +243,12 @@ def _write_lists(root: Path, settings: SynthesisSettings) -> None:
 
 def _write_causes(root: Path, settings: SynthesisSettings) -> None:
     path = root / CAUSES_FILE
-    causes: dict[str, dict[str, Runs]] = json.loads(path.read_bytes()) if path.exists() else {}
+    causes: dict[str, dict[str, Runs]] = {}
+    if path.exists():
+        try:
+            causes = dict(json.loads(path.read_bytes()))
+        except (ValueError, TypeError, RecursionError):
+            raise OutputError(f"{path}: is damaged; remove it, and run again for each split") from None
     for split in settings.splits:
         causes[split] = {
             video_name(split, number): _causes_of_video(settings, split, number)

@@ -1,7 +1,13 @@
-"""Scenes -> files in the layout of ImageNet VID and DET; a video's folders appear only when they are whole."""
+"""Scenes -> files in the layout of ImageNet VID and DET; a video counts as there when every byte of it is.
+
+Data/VID/val/NAME/000000.JPEG ...        its pictures
+Annotations/VID/val/NAME/000000.xml ...  its annotations
+checksums/VID/val/NAME.sha256            SHA-256 of all these, written last, for `sha256sum --check` too
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -9,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from heatprop.datasets.imagenet_classes import VID_WNIDS
+from heatprop.io.whole_files import write_text
 from heatprop.synthesis.rendering import ShotRenderer, encode
 from heatprop.synthesis.scenes import Shot, make_video
 from heatprop.synthesis.settings import SceneSettings
@@ -39,14 +46,19 @@ class Place:
 
     @property
     def annotations(self) -> Path:
-        """Folder of the annotations; it is made last, so that it stands for the whole."""
+        """Folder of the annotations."""
         return self.root / "Annotations" / self.branch / self.name
+
+    @property
+    def checksums(self) -> Path:
+        """File of the checksums of all pictures and annotations."""
+        return self.root / "checksums" / self.branch / f"{self.name}.sha256"
 
 
 def write_video(
     place: Place, seed: Sequence[int], frames: int, sprites: Sequence[Sprite], settings: SceneSettings
 ) -> None:
-    """Write the frames and annotations of a video, unless they are there.
+    """Write the frames and annotations of a video, unless all are there as they were written.
 
     Args:
         place: where to.
@@ -58,17 +70,17 @@ def write_video(
     Raises:
         OSError: it cannot be written.
     """
-    if place.annotations.is_dir():
+    names = [f"{frame:06d}" for frame in range(frames)]
+    if _is_whole(place, names):
         return
     shots = make_video(seed, frames, sprites, settings)
     new_images, new_annotations = _emptied(place.images), _emptied(place.annotations)
     pictures = (renderer.render(number) for renderer, number in _renderers(shots, sprites, settings))
-    for frame, (objects, picture) in enumerate(zip(annotate(shots, settings), pictures, strict=True)):
-        (new_images / f"{frame:06d}.JPEG").write_bytes(encode(*picture))
-        text = annotation_xml(place.name, f"{frame:06d}", settings, objects)
-        (new_annotations / f"{frame:06d}.xml").write_text(text, encoding="utf-8")
-    _rename(new_images, place.images)
-    _rename(new_annotations, place.annotations)
+    for name, objects, picture in zip(names, annotate(shots, settings), pictures, strict=True):
+        (new_images / f"{name}.JPEG").write_bytes(encode(*picture))
+        text = annotation_xml(place.name, name, settings, objects)
+        (new_annotations / f"{name}.xml").write_text(text, encoding="utf-8")
+    _finish(place, names, new_images, new_annotations)
 
 
 def write_stills(
@@ -78,17 +90,16 @@ def write_stills(
 
     Arguments and errors as in `write_video`; each of `seeds` gives a picture.
     """
-    if place.annotations.is_dir():
+    names = [still_name(place.name, number) for number in range(len(seeds))]
+    if _is_whole(place, names):
         return
     new_images, new_annotations = _emptied(place.images), _emptied(place.annotations)
-    for number, seed in enumerate(seeds):
+    for picture, seed in zip(names, seeds, strict=True):
         shots = make_video(seed, 1, sprites, settings)
-        picture = still_name(place.name, number)
         (new_images / f"{picture}.JPEG").write_bytes(encode(*ShotRenderer(shots[0], settings, sprites).render(0)))
         text = annotation_xml(place.name, picture, settings, annotate(shots, settings)[0], is_video=False)
         (new_annotations / f"{picture}.xml").write_text(text, encoding="utf-8")
-    _rename(new_images, place.images)
-    _rename(new_annotations, place.annotations)
+    _finish(place, names, new_images, new_annotations)
 
 
 def _renderers(
@@ -136,6 +147,13 @@ def annotation_xml(
     return "\n".join([*lines, "</annotation>", ""])
 
 
+def remove_leftovers(root: Path) -> None:
+    """Remove what killed runs left half written; nobody else may be at work in the folder."""
+    for branch in ("Data", "Annotations"):
+        for partial in root.glob(f"{branch}/*/*/.*.part"):
+            shutil.rmtree(partial, ignore_errors=True)
+
+
 def _emptied(folder: Path) -> Path:
     """Return an empty folder beside the given one, for what is being written."""
     partial = folder.with_name(f".{folder.name}.part")
@@ -144,7 +162,40 @@ def _emptied(folder: Path) -> Path:
     return partial
 
 
+def _is_whole(place: Place, names: Sequence[str]) -> bool:
+    """Say whether a video has all pictures and annotations of these names, byte by byte as they were written."""
+    try:
+        return place.checksums.read_text(encoding="utf-8") == _checksums(
+            place, names, place.images, place.annotations
+        )
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _finish(place: Place, names: Sequence[str], new_images: Path, new_annotations: Path) -> None:
+    """Give folders that are whole their names, and say so."""
+    checksums = _checksums(place, names, new_images, new_annotations)
+    place.checksums.unlink(missing_ok=True)
+    _rename(new_images, place.images)
+    _rename(new_annotations, place.annotations)
+    write_text(place.checksums, checksums)
+
+
+def _checksums(place: Place, names: Sequence[str], images: Path, annotations: Path) -> str:
+    """Return the checksums of a video, by the final names of files that are still in `images` and `annotations`.
+
+    Raises:
+        OSError: a file is missing or cannot be read.
+    """
+    lines = []
+    for folder, final, suffix in ((images, place.images, "JPEG"), (annotations, place.annotations, "xml")):
+        for name in names:
+            digest = hashlib.sha256((folder / f"{name}.{suffix}").read_bytes()).hexdigest()
+            lines.append(f"{digest}  {final.relative_to(place.root).as_posix()}/{name}.{suffix}\n")
+    return "".join(lines)
+
+
 def _rename(partial: Path, folder: Path) -> None:
-    if folder.is_dir():  # of a run that was killed between the two
+    if folder.is_dir():  # of a run that was killed between the two, or damaged
         shutil.rmtree(folder)
     os.replace(partial, folder)
