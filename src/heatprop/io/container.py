@@ -15,6 +15,7 @@ from av.stream import Disposition
 
 from heatprop.errors import SourceError, SourceNotFoundError
 from heatprop.io.addresses import shown
+from heatprop.io.colour import UNSAID, ColourSpace
 
 TIMEOUT = 10.0
 _MOST_ERRORS_IN_A_ROW = 64
@@ -107,6 +108,7 @@ class PictureReader:
         self.stream.thread_type = "AUTO" if large else "NONE"
         self.stream.codec_context.thread_count = min(4, os.cpu_count() or 1) if large else 1
         self._coded_aspect = self.stream.codec_context.sample_aspect_ratio
+        self._told_colours = _colours_of(self.stream.codec_context)
         self._packets = container.demux(self.stream)
         self._ready: deque[av.VideoFrame] = deque()
         self._at_end = False
@@ -158,6 +160,15 @@ class PictureReader:
         ratio = self.stream.sample_aspect_ratio if coded == self._coded_aspect else coded
         return ratio if ratio and 1 / _MOST_ASPECT <= ratio <= _MOST_ASPECT else Fraction(1)
 
+    @property
+    def colours(self) -> ColourSpace:
+        """What is said of the colours, as of now: by the pictures, else by the container."""
+        said = _colours_of(self.stream.codec_context)
+        return ColourSpace(
+            self._told_colours.transfer if said.transfer == UNSAID.transfer else said.transfer,
+            self._told_colours.primaries if said.primaries == UNSAID.primaries else said.primaries,
+        )
+
     def _decode(self) -> None:
         packet = self._next_packet()
         if packet is None:
@@ -188,6 +199,10 @@ class PictureReader:
         self._ready.clear()
         self._packets = iter(())
         self.container.close()
+
+
+def _colours_of(context: av.VideoCodecContext) -> ColourSpace:
+    return ColourSpace(int(context.color_trc), int(context.color_primaries))
 
 
 def _is_whole(picture: av.VideoFrame) -> bool:

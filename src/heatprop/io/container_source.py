@@ -88,7 +88,8 @@ class ContainerSource(OpenSource):
             is_live = not Path(self._address).is_file()
         rate = _credible(stream.average_rate) or _credible(stream.guessed_rate)
         count = stream.frames or (round(duration * rate) if duration and rate else 0)
-        height, width, _ = self._rgb.read(first).shape
+        colours = self._reader.colours
+        height, width, _ = self._rgb.read(first, colours).shape
         self.info = SourceInfo(
             name=name,
             width=width,
@@ -100,6 +101,7 @@ class ContainerSource(OpenSource):
             has_audio=bool(container.streams.audio),
             start_time=self._reader.stamp(first) or 0.0,
             is_paced=self._is_remote and is_live,
+            colour=colours.name,
             sample_aspect_ratio=self._rgb.orientation.shape_of_pixels(self._reader.sample_aspect_ratio),
         )
         self.comes_in_pieces = is_live and container.format.name in _IN_PIECES
@@ -138,7 +140,10 @@ class ContainerSource(OpenSource):
                 if picture is None:
                     return
                 seconds = self._time_of(picture)
-                frame = Frame(self._rgb.read(picture), self._index, seconds)
+                colours = reader.colours
+                frame = Frame(self._rgb.read(picture, colours), self._index, seconds)
+                if colours.name is not None:
+                    self.note(f"its colours are {colours.name}; converted to BT.709")
                 self._note_shape()
                 self._index += 1
             yield frame

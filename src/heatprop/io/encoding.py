@@ -47,6 +47,7 @@ class VideoWriter:
         crf: quality of x264, lower is better.
         preset: effort of x264.
         sample_aspect_ratio: width of a pixel over its height, which players follow.
+        is_bt709: whether the pictures are known to be in BT.709; if not, they are what players assume.
         sound: file or address whose sound goes into the file, None for none.
         clock: how the sound's own clock runs in the video; None for its start at 0.
         encoder: name of libav's encoder; the best there is when None.
@@ -65,6 +66,7 @@ class VideoWriter:
         crf: int,
         preset: str,
         sample_aspect_ratio: Fraction = Fraction(1),
+        is_bt709: bool = False,
         sound: str | Path | None = None,
         clock: Clock | None = None,
         encoder: str | None = None,
@@ -85,7 +87,7 @@ class VideoWriter:
         # offsets of frames that are hours apart.
         x264 = {"crf": str(crf), "preset": preset, "bf": "0"}
         self._options = x264 if self._encoder == "libx264" else {}
-        self._matrix = guess_matrix(width, height)
+        self._matrix = Colorspace.ITU709 if is_bt709 else guess_matrix(width, height)
         self._reformatter = VideoReformatter()
         self._last = -1
         self._left_out = 0

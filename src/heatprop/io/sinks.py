@@ -180,6 +180,7 @@ class VideoSink:
             crf=self._crf,
             preset=self._preset,
             sample_aspect_ratio=self._info.sample_aspect_ratio,
+            is_bt709=self._info.colour is not None,
             sound=self._sound,
             clock=self._clock() if self._is_own_sound else None,
         )
