@@ -121,7 +121,7 @@ def test_a_folder_of_images_is_rescored_too(run: Run, short_clip: Path, tmp_path
     shots = numbered_images(short_clip, tmp_path, 4)
     done = run("detect", shots, *ONNX, "--seq-nms", "-o", "out.mp4", "--json", "-")
     assert done.code == 0, done.err
-    assert len(done.out.splitlines()) == 5
+    assert len(done.out.splitlines()) == 6
     assert video_shape(Path("out.mp4"))[0] == 4
 
 
