@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
@@ -28,6 +29,7 @@ from heatprop.propagation import PropagationConfig
 Form: TypeAlias = Literal["adaptive", "paper"]
 
 _FORMS = {"adaptive": PropagationConfig.adaptive, "paper": PropagationConfig.paper}
+_NAMES_OF_STANDARD_OUTPUT = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 _DETECTOR = {name: option.default for name, option in inspect.signature(VideoDetector).parameters.items()}
 
 
@@ -61,6 +63,8 @@ class Detect:
     """In the video, show the network alone (left) beside propagation (right)."""
     overwrite: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
     """Replace outputs that exist."""
+    resume: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
+    """Skip outputs that exist and are complete; do those that are missing or unfinished, from the start."""
     max_frames: Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")] = None
     """Stop after N frames, of each source."""
     quiet: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
@@ -113,7 +117,8 @@ class Detect:
         self._check()
         # Frames are scaled side by side; threads within one would only take turns with those of the network.
         cv2.setNumThreads(1)
-        names = name_outputs(self.sources, self.output, self.json)
+        results = STANDARD_OUTPUT if self.json in _NAMES_OF_STANDARD_OUTPUT else self.json
+        names = name_outputs(self.sources, self.output, results)
         jobs = [self._job(source, name) for source, name in zip(self.sources, names, strict=True)]
         try:
             with Interrupts() as interrupts:
@@ -133,6 +138,10 @@ class Detect:
             raise UsageError("missing from heatprop detect: SOURCE; see heatprop detect --help")
         if self.max_frames is not None:
             check_count("--max-frames", self.max_frames, 1)
+        if self.resume and self.overwrite:
+            raise InvalidConfigError(
+                "--resume keeps what is complete and --overwrite replaces it; drop one of them"
+            )
         if self.compare and self.json is not None and self.output is None:
             raise InvalidConfigError("--compare shows two pictures side by side; add -o OUT.mp4 for the video")
         if self.propagation != "adaptive" and self.no_propagation:
@@ -154,6 +163,8 @@ class Detect:
             outputs.results,
             compare=self.compare,
             overwrite=self.overwrite,
+            resume=self.resume,
+            model=self.model,
             max_frames=self.max_frames,
             seq_nms=self.seq_nms,
             score_threshold=self.score_threshold,
@@ -181,13 +192,13 @@ class Detect:
         )
 
     def _run_one(self, job: DetectJob, interrupts: Interrupts) -> int:
-        quiet = self.quiet or (self.json == STANDARD_OUTPUT and sys.stdout.isatty())
+        quiet = self.quiet or (job.results == STANDARD_OUTPUT and sys.stdout.isatty())
         notify = (lambda _: None) if self.quiet else say
 
         def progress(name: str, total: int | None) -> FrameProgress:
             return FrameProgress(name, total, quiet=quiet)
 
-        outcome = job.run(Host(self._detector, interrupts, progress, notify))
+        outcome = job.run(Host(cache(self._detector), interrupts, progress, notify))
         if outcome.summary is not None and not self.quiet:
             for line in outcome.summary.lines():
                 say(line)

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
 
+from heatprop.cli.detect_header import header_of_video, make_header
 from heatprop.cli.interrupts import Interrupted, Interrupts
 from heatprop.cli.outputs import DetectOutputs
 from heatprop.cli.progress import FrameProgress, SourceProgress
+from heatprop.cli.resuming import claimed, name_leftovers, refuse_existing, take_over_leftovers, unfinished_of
 from heatprop.cli.summary import Summary
 from heatprop.cli.two_passes import FrameStream, TwoPasses
 from heatprop.detector import StageTimings, VideoDetector
 from heatprop.errors import HeatpropError, InvalidConfigError, SourceError
 from heatprop.io import SourceInfo, VideoSource, open_video
 from heatprop.io.addresses import shown
-from heatprop.io.results import ResultsHeader
+from heatprop.io.results import ResultsHeader, is_stream
 from heatprop.keyframes import MOST_INTERVAL
-from heatprop.seqnms import SeqNmsConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,8 @@ class DetectJob:
         results: path of the JSON Lines, or ``"-"`` for standard output; None for none.
         compare: whether the video shows the network alone beside propagation.
         overwrite: whether existing files may be replaced.
+        resume: whether complete files are to be skipped and unfinished ones done again.
+        model: what the user gave; for the header.
         max_frames: at most so many frames; None for all.
         seq_nms: whether to find in all frames first, and rescore them.
         score_threshold: what is shown; with `seq_nms` the detector must return weaker boxes, too.
@@ -80,6 +83,8 @@ class DetectJob:
     results: str | None
     compare: bool
     overwrite: bool
+    resume: bool
+    model: str
     max_frames: int | None
     seq_nms: bool
     score_threshold: float
@@ -102,11 +107,59 @@ class DetectJob:
                     f"--seq-nms needs the whole video, and {self.name} is live; save it to a file first"
                 )
             host.opened(video.info)
-            return self._detect(video, host)
+            with claimed(self.source, self._files):
+                return self._fill(video, host)
 
-    def _detect(self, video: VideoSource, host: Host) -> Outcome:
+    @property
+    def _writes_at_once(self) -> bool:
+        """Whether results go where nothing is kept and asked about: standard output, a device, a pipe."""
+        return self.results is not None and is_stream(self.results)
+
+    @property
+    def _files(self) -> list[Path]:
+        results = None if self.results is None or self._writes_at_once else Path(self.results)
+        return [path for path in (self.video, results) if path is not None]
+
+    def _fill(self, video: VideoSource, host: Host) -> Outcome:
+        """Settle what is with outputs that exist, and then do the work that remains."""
+        if not self.resume:
+            if not self.overwrite:
+                refuse_existing(self._files)
+            name_leftovers(self._files, self.source, host.notify)
+            return self._detect(video, host, {})
+        take_over_leftovers(self._files, self.source, host.notify)
+        header = self._header(video, host.detector())
+        headers = {self.video: header_of_video(header, compare=self.compare)}
+        wanted = {path: headers.get(path, header) for path in self._files}
+        remaining = unfinished_of(wanted, is_live=video.info.is_live, notify=host.notify)
+        if not remaining and not self._writes_at_once:
+            return Outcome(0, 0)
+        results = self.results
+        if results is not None and not self._writes_at_once and Path(results) not in remaining:
+            results = None
+        video_path = self.video if self.video in remaining else None
+        job = replace(self, video=video_path, results=results, overwrite=True)
+        return job._detect(video, host, remaining)
+
+    def _header(self, video: VideoSource, detector: VideoDetector) -> ResultsHeader:
+        return make_header(
+            self.source,
+            video.info,
+            self.model,
+            detector,
+            score_threshold=self.score_threshold,
+            seq_nms=self.seq_nms,
+            max_frames=self.max_frames,
+        )
+
+    def _detect(self, video: VideoSource, host: Host, frames_before: Mapping[Path, int]) -> Outcome:
         with DetectOutputs(
-            video.info, self.video, self.results, compare=self.compare, overwrite=self.overwrite
+            video.info,
+            self.video,
+            self.results,
+            compare=self.compare,
+            overwrite=self.overwrite,
+            frames_before=frames_before,
         ) as outputs:
             detector = host.detector()
             timings = StageTimings()
@@ -134,6 +187,10 @@ class DetectJob:
                 raise SourceError(f"{self.name}: no picture in it can be read; is the file damaged?")
             written: list[Path] = []
             outputs.keep(written, problems, complete=exit_code == 0)
+            for path in outputs.not_replaced:
+                host.notify(
+                    f"heatprop: {path} keeps the {frames_before[path]:,} frames it had; this run had fewer"
+                )
             if host.interrupts.pending is not None:
                 exit_code = host.interrupts.pending.exit_code
             seconds = perf_counter() - started
@@ -209,19 +266,6 @@ class DetectJob:
                     f"heatprop: {self.name}: {detector.keyframes.target_fps:g} frames a second cannot be held, "
                     f"even with a look at every {MOST_INTERVAL}th; some {timings.held_fps:.0f} are"
                 )
-
-    def _header(self, video: VideoSource, detector: VideoDetector) -> ResultsHeader:
-        settings = {
-            "propagation": detector.propagation,
-            "seq_nms": SeqNmsConfig() if self.seq_nms else None,
-            "score_threshold": self.score_threshold,
-            "forget_at_cuts": detector.forget_at_cuts,
-            "keyframes": None if detector.keyframes.looks_everywhere else detector.keyframes,
-            "backend": detector.backend.description,
-        }
-        if detector.input_size is not None:
-            settings["input_size"] = detector.input_size
-        return ResultsHeader(detector.card.name, detector.card.classes, video.info.to_json(), settings)
 
 
 def _stages(timings: StageTimings, outputs: DetectOutputs) -> dict[str, float]:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 
+from heatprop.cli.detect_header import header_of_video
 from heatprop.cli.messages import close_standard_output
 from heatprop.drawing import draw, side_by_side
 from heatprop.errors import HeatpropError, OutputError
 from heatprop.io import SourceInfo, VideoSink
-from heatprop.io.outputs import OutputFile, is_same_file
-from heatprop.io.results import STANDARD_OUTPUT, ResultsHeader, ResultsWriter
+from heatprop.io.outputs import OutputFile
+from heatprop.io.results import STANDARD_OUTPUT, ResultsHeader, ResultsWriter, is_stream
 from heatprop.types import Detections, ImageArray
 
 _CAPTIONS = ("network alone", "with heatmap propagation")
@@ -31,8 +31,11 @@ class DetectOutputs:
         results: path of the JSON Lines, or ``"-"`` for standard output; None for none.
         compare: whether the video shows two pictures side by side.
         overwrite: whether existing files may be replaced.
+        frames_before: frames in unfinished files that are done again; what ends unfinished with fewer frames does
+            not replace them.
 
     Attributes:
+        not_replaced: files that keep what they had, since this run ended earlier.
         frames: how many frames were written.
         objects: how many detections, in all of them.
         drawing_seconds: spent on drawing.
@@ -41,12 +44,21 @@ class DetectOutputs:
         reader_gone: whether the reader of standard output has left, and nobody else wants the frames.
 
     Raises:
-        OutputError: an output exists, is the source itself, or cannot be written; none is left behind.
+        OutputError: an output exists or cannot be written; none is left behind.
     """
 
     def __init__(
-        self, info: SourceInfo, video: Path | None, results: str | None, *, compare: bool, overwrite: bool
+        self,
+        info: SourceInfo,
+        video: Path | None,
+        results: str | None,
+        *,
+        compare: bool,
+        overwrite: bool,
+        frames_before: Mapping[Path, int] = MappingProxyType({}),
     ) -> None:
+        self.not_replaced: list[Path] = []
+        self._frames_before = frames_before
         self.frames = self.objects = 0
         self.drawing_seconds = self.encoding_seconds = 0.0
         self.sound_note: str | None = None
@@ -59,12 +71,10 @@ class DetectOutputs:
         self._sink: VideoSink | None = None
         self._video = video
         self._claimed: OutputFile | None = None
-        self._to_standard_output = results == STANDARD_OUTPUT
         self._writer: ResultsWriter | None = None
-        results_path = None if results is None or self._to_standard_output else Path(results)
-        _refuse_clashes(info.name, [path for path in (video, results_path) if path is not None])
-        if results_path is not None:
-            self._claimed = OutputFile(results_path, overwrite=overwrite)
+        self._stream = results if results is not None and is_stream(results) else None
+        if results is not None and self._stream is None:
+            self._claimed = OutputFile(results, overwrite=overwrite)
         try:
             if video is not None:
                 self._sink = VideoSink(
@@ -72,6 +82,7 @@ class DetectOutputs:
                     info,
                     overwrite=overwrite,
                     width=info.width * 2 if compare else None,
+                    least_frames=frames_before.get(video, 0),
                 )
         except BaseException:
             self.discard()
@@ -95,12 +106,12 @@ class DetectOutputs:
             OutputError: the header cannot be written.
         """
         self._classes = header.classes
-        self._video_header = replace(header, settings={**header.settings, "compare": self._compare})
+        self._video_header = header_of_video(header, compare=self._compare)
         self._mark_new = mark_new
         self._captions = _RESCORED_CAPTIONS if rescored else _CAPTIONS
-        if self._to_standard_output:
+        if self._stream is not None:
             with self._reader_may_leave():
-                self._writer = ResultsWriter(STANDARD_OUTPUT, header)
+                self._writer = ResultsWriter(self._stream, header)
         elif self._claimed is not None:
             self._writer = ResultsWriter(self._claimed, header)
 
@@ -139,13 +150,14 @@ class DetectOutputs:
         try:
             yield
         except BrokenPipeError:
-            close_standard_output()
+            if self._stream == STANDARD_OUTPUT:
+                close_standard_output()
             self._writer = None
             if self._sink is None:
                 self.reader_gone = True
                 raise
         except OutputError:
-            if self._to_standard_output:
+            if self._stream == STANDARD_OUTPUT:
                 close_standard_output()
             raise
 
@@ -168,12 +180,17 @@ class DetectOutputs:
             if output is None:
                 continue
             try:
+                if not complete and path is not None and self.frames < self._frames_before.get(path, 0):
+                    output.discard()
+                    self.not_replaced.append(path)
+                    continue
                 if isinstance(output, VideoSink):
                     output.close(complete=complete, header=self._video_header)
                 else:
                     output.close(complete=complete)
             except BrokenPipeError:
-                close_standard_output()
+                if self._stream == STANDARD_OUTPUT:
+                    close_standard_output()
             except HeatpropError as problem:
                 problems.append(problem)
             else:
@@ -195,11 +212,3 @@ class DetectOutputs:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.discard()
-
-
-def _refuse_clashes(source: str, paths: Sequence[Path]) -> None:
-    for path in paths:
-        if is_same_file(path, source):
-            raise OutputError(f"{path} is the source itself; choose another name for the output")
-    if len(paths) == 2 and paths[0].absolute() == paths[1].absolute():
-        raise OutputError(f"{paths[0]} is asked for twice, by -o and --json; choose two names")

@@ -4,14 +4,40 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 from pathlib import Path
 
 from heatprop.errors import OutputError, OutputExistsError
+from heatprop.io.completeness import is_begun
 
 
 def is_same_file(path: str | Path, other: str | Path) -> bool:
     """Return whether both names are there and are those of one file."""
     return os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other)
+
+
+def find_leftovers(path: str | Path, source: str = "") -> list[Path]:
+    """Return the files that runs which were killed left beside an output.
+
+    Call it while the output is claimed: then no living process writes one of them.
+
+    Args:
+        path: the output.
+        source: what is read; it is never among them, whatever its name.
+    """
+    path = Path(path)
+    real = Path(os.path.realpath(path))
+    form = re.compile(rf"{re.escape(real.stem)}\.part(-\d+)?{re.escape(path.suffix)}")
+    folder = path.parent if path.parent.resolve() == real.parent else real.parent
+    try:
+        near = [each for each in folder.iterdir() if form.fullmatch(each.name)]
+        return [
+            each
+            for each in sorted(near)
+            if each.is_file() and not each.is_symlink() and not is_same_file(each, source) and is_begun(each)
+        ]
+    except OSError:
+        return []
 
 
 class OutputFile:
@@ -32,6 +58,8 @@ class OutputFile:
 
     def __init__(self, path: str | Path, *, overwrite: bool = False) -> None:
         self.path = Path(path)
+        # A link stays: it is what it leads to that is written.
+        self._real = Path(os.path.realpath(path))
         self._overwrite = overwrite
         try:
             self._refuse_existing()
@@ -59,7 +87,7 @@ class OutputFile:
         """Create the partial file under a name that nothing has: not an input, nor the work of another run."""
         for number in itertools.count(1):
             part = "part" if number == 1 else f"part-{number}"
-            partial = self.path.with_name(f"{self.path.stem}.{part}{self.path.suffix}")
+            partial = self._real.with_name(f"{self._real.stem}.{part}{self.path.suffix}")
             try:
                 partial.open("xb").close()
             except FileExistsError:
@@ -76,7 +104,7 @@ class OutputFile:
         """
         try:
             self._refuse_existing()
-            os.replace(self.partial, self.path)
+            os.replace(self.partial, self._real)
         except OutputError as error:
             raise type(error)(f"{error} (this run's work is in {self.partial})") from None
         except OSError as error:

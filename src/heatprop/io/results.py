@@ -16,6 +16,7 @@ import errno
 import json
 import math
 import os
+import stat
 import sys
 from collections.abc import Iterator
 from io import FileIO
@@ -47,10 +48,20 @@ __all__ = [
     "ResultsHeader",
     "ResultsWriter",
     "installed_versions",
+    "is_stream",
     "read_results",
 ]
 
 STANDARD_OUTPUT = "-"
+
+
+def is_stream(target: str | Path) -> bool:
+    """Return whether results for `target` go out at once: to standard output, a device, or a pipe."""
+    try:
+        kind = os.stat(target).st_mode
+    except (OSError, ValueError):
+        return target == STANDARD_OUTPUT
+    return target == STANDARD_OUTPUT or stat.S_ISCHR(kind) or stat.S_ISFIFO(kind)
 
 
 class ResultsWriter:
@@ -86,7 +97,11 @@ class ResultsWriter:
         self._file: FileIO | None = None
         self._frames = 0
         self._is_open, self._is_whole = True, True
-        if target != STANDARD_OUTPUT:
+        self._is_stream = not isinstance(target, OutputFile) and is_stream(target)
+        self._name_of_stream = "standard output" if target == STANDARD_OUTPUT else str(target)
+        if self._is_stream and target != STANDARD_OUTPUT:
+            self._file = _open_stream(str(target))
+        elif not self._is_stream:
             output = target if isinstance(target, OutputFile) else OutputFile(target, overwrite=overwrite)
             # Unbuffered: a line is in the file when `write` returns, even if the process is killed then.
             self._file = output.partial.open("wb", buffering=0)
@@ -150,18 +165,20 @@ class ResultsWriter:
             self._name()
 
     def _name(self) -> None:
-        if self._file is not None and self._output is not None:
+        if self._file is not None:
             file, self._file = self._file, None
             file.close()
-            self._output.commit()
+            if self._output is not None:
+                self._output.commit()
 
     def discard(self) -> None:
         """Finish, and leave no file behind; what went to standard output stays."""
         self._is_open = False
-        if self._file is not None and self._output is not None:
+        if self._file is not None:
             file, self._file = self._file, None
             file.close()
-            self._output.discard()
+            if self._output is not None:
+                self._output.discard()
 
     def __enter__(self) -> Self:
         return self
@@ -173,15 +190,19 @@ class ResultsWriter:
 
     def _write_line(self, value: dict[str, Any]) -> None:
         line = json.dumps(value, separators=(",", ":"), allow_nan=False) + "\n"
-        if self._output is None:
+        if self._is_stream:
             try:
-                sys.stdout.write(line)
-                sys.stdout.flush()
+                if self._file is None:
+                    sys.stdout.write(line)
+                    sys.stdout.flush()
+                else:
+                    _write_all(self._file, line.encode())
             except BrokenPipeError:
                 raise
             except OSError as error:
-                raise OutputError(f"standard output: cannot write ({error.strerror})") from None
+                raise OutputError(f"{self._name_of_stream}: cannot write ({error.strerror})") from None
             return
+        assert self._output is not None
         if self._file is None:
             raise OutputError(f"{self._output.path} is closed; open a new ResultsWriter")
         start = self._file.tell()
@@ -278,6 +299,19 @@ def _parse_frame(line: bytes, path: Path, number: int, class_count: int) -> tupl
     except HeatpropError as error:
         raise ResultsError(f"{path}, line {number}: {error}; make the file again") from None
     return index, float(time), found
+
+
+def _open_stream(path: str) -> FileIO:
+    try:
+        # A pipe without a reader would be waited for, deaf to Ctrl-C.
+        descriptor = os.open(path, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0))
+    except OSError as error:
+        reason = (
+            "no program reads from this pipe; start it first" if error.errno == errno.ENXIO else error.strerror
+        )
+        raise OutputError(f"{path}: cannot write there ({reason})") from None
+    os.set_blocking(descriptor, True)
+    return FileIO(descriptor, "wb")
 
 
 def _write_all(file: FileIO, data: bytes) -> None:

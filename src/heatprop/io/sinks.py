@@ -84,6 +84,8 @@ class VideoSink:
             ``dataclasses.replace(info, has_audio=False)``.
         crf: quality of x264, 0 (lossless) to 51; lower is better and larger.
         preset: effort of x264, by its names.
+        least_frames: a video that ends unfinished, with fewer frames, is not kept, and does not replace a longer
+            one.
 
     Attributes:
         audio_note: what was lost of the sound and why, once known; None when nothing was.
@@ -106,6 +108,7 @@ class VideoSink:
         audio_from: str | Path | None = None,
         crf: int = 23,
         preset: str = "superfast",
+        least_frames: int = 0,
     ) -> None:
         path = Path(path)
         if path.suffix.lower() not in SUFFIXES:
@@ -132,6 +135,7 @@ class VideoSink:
         self._thread: threading.Thread | None = None
         self._error: Exception | None = None
         self._mark = b""
+        self._least_frames = least_frames
         self._written = self._encoded = 0
         self._is_given_up = self._holds_pictures = False
         self._is_open = True
@@ -212,7 +216,7 @@ class VideoSink:
         self._is_open = False
         self._stop()
         kept = "nothing is written"
-        if self._holds_pictures:
+        if self._holds_pictures and self._encoded >= self._least_frames:
             self._output.commit()
             kept = "what was done until then is kept, unfinished"
         else:
@@ -238,6 +242,9 @@ class VideoSink:
         if not self._is_open:
             return
         was_used = self._thread is not None
+        if not complete and self._written < self._least_frames:
+            self.discard()
+            return
         facts = {} if header is None else header.to_json()
         self._mark = end_mark(self._output.path.suffix, facts, self._written, complete=complete)
         try:

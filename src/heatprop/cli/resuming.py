@@ -1,0 +1,164 @@
+"""What `heatprop detect` does about outputs that are there already: refuse, replace, skip, or do again.
+
+What a file holds is told by the file (see `heatprop.io.completeness`), never by its name alone. All this happens
+while the names are claimed, so that what a run left beside them belongs to no living process.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from heatprop.cli.detect_header import first_difference
+from heatprop.errors import OutputError, OutputExistsError
+from heatprop.io.claims import claim_file
+from heatprop.io.completeness import Completeness, OutputState, count_frames, state_of
+from heatprop.io.outputs import find_leftovers, is_same_file
+from heatprop.io.results import ResultsHeader
+
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """An output that is there before a run begins.
+
+    Attributes:
+        path: its name.
+        state: what it says of itself.
+        frames: how many it holds, as far as it is heatprop's.
+    """
+
+    path: Path
+    state: OutputState
+    frames: int
+
+    def __str__(self) -> str:
+        said = {
+            Completeness.COMPLETE: " and is complete",
+            Completeness.UNFINISHED: f" and is unfinished ({self.frames:,} frames)",
+            Completeness.UNKNOWN: "",
+        }
+        return f"{self.path} exists already{said[self.state.completeness]}"
+
+
+@contextmanager
+def claimed(source: str, paths: Sequence[Path]) -> Iterator[None]:
+    """Hold the names of a run's files, so that another run with one of them is told at once.
+
+    Raises:
+        BusyError: another run writes one of them.
+        OutputError: one is the source, or both are one file.
+    """
+    for path in paths:
+        if is_same_file(path, source):
+            raise OutputError(f"{path} is the source itself; choose another name for the output")
+    if len({os.path.realpath(path) for path in paths}) < len(paths):
+        raise OutputError(f"{paths[0]} is asked for twice, by -o and --json; choose two names")
+    with ExitStack() as claims:
+        for path in paths:
+            if path.parent.is_dir():  # else it is refused where it is made
+                claims.enter_context(claim_file(path))
+        yield
+
+
+def look_at(path: Path) -> Existing | None:
+    """Return what has an output's name; None if nothing has, or nothing that can be a file of results."""
+    if not path.is_file():
+        return None
+    try:
+        state = state_of(path)
+        unfinished = state.completeness is Completeness.UNFINISHED
+        frames = count_frames(path) if unfinished and state.frames is None else state.frames or 0
+    except OSError:
+        state, frames = OutputState(Completeness.UNKNOWN), 0
+    return Existing(path, state, frames)
+
+
+def refuse_existing(paths: Sequence[Path]) -> None:
+    """Raise where outputs exist that may not be replaced; say which of them are unfinished and what to do.
+
+    Raises:
+        OutputExistsError: some exist.
+    """
+    existing = [found for path in paths if (found := look_at(path)) is not None]
+    if not existing:
+        return
+    names = "another name" if len(existing) == 1 else "other names"
+    remedy = f"choose {names} or add --overwrite"
+    if any(found.state.completeness is Completeness.UNFINISHED for found in existing):
+        remedy = f"add --resume to do what is unfinished again, add --overwrite to replace all, or choose {names}"
+    raise OutputExistsError(f"{'; '.join(map(str, existing))}; {remedy}")
+
+
+def name_leftovers(paths: Sequence[Path], source: str, notify: Callable[[str], None]) -> None:
+    """Tell of the files that killed runs left beside the outputs."""
+    for path in paths:
+        for leftover in find_leftovers(path, source):
+            frames = count_frames(leftover)
+            notify(
+                f"heatprop: {leftover} ({frames:,} frames) is left of a run that was killed; "
+                "--resume takes it over or removes it"
+            )
+
+
+def take_over_leftovers(paths: Sequence[Path], source: str, notify: Callable[[str], None]) -> None:
+    """Give the longest file of a killed run the output's name, if nothing better has it, and remove the rest."""
+    for path in paths:
+        for leftover in find_leftovers(path, source):
+            frames, before = count_frames(leftover), look_at(path)
+            is_free = before is None and not os.path.lexists(path)
+            is_unfinished = before is not None and before.state.completeness is Completeness.UNFINISHED
+            if frames and (is_free or (is_unfinished and before is not None and before.frames < frames)):
+                os.replace(leftover, os.path.realpath(path))
+                notify(f"heatprop: {leftover}, left of a run that was killed, is now {path} ({frames:,} frames)")
+            else:
+                leftover.unlink(missing_ok=True)
+                notify(f"heatprop: {leftover}, left of a run that was killed, is removed ({frames:,} frames)")
+
+
+def unfinished_of(
+    wanted: Mapping[Path, ResultsHeader], *, is_live: bool, notify: Callable[[str], None]
+) -> dict[Path, int]:
+    """Return the outputs that `--resume` has to do, with the number of frames that each has now.
+
+    Args:
+        wanted: each file with what this run would write into it as its header.
+        is_live: whether the source cannot be read again.
+        notify: is told of what is skipped.
+
+    Raises:
+        OutputExistsError: one is of other settings or another source, does not say whether it is complete, or is
+            an unfinished recording of a live source, which cannot be made again.
+    """
+    remaining = {}
+    for path, header in wanted.items():
+        found = look_at(path)
+        if found is None:
+            remaining[path] = 0
+            continue
+        match found.state.completeness:
+            case Completeness.UNKNOWN:
+                raise OutputExistsError(
+                    f"{path} does not say whether it is complete, being of an earlier version or another program; "
+                    "choose another name or add --overwrite without --resume"
+                )
+            case Completeness.UNFINISHED if is_live:
+                raise OutputExistsError(
+                    f"{path} is unfinished ({found.frames:,} frames), and what a live source showed does not come "
+                    "again; choose another name, or --overwrite without --resume"
+                )
+            case Completeness.UNFINISHED:
+                remaining[path] = found.frames
+                notify(f"heatprop: {path} is unfinished ({found.frames:,} frames): done again from the start")
+            case Completeness.COMPLETE:
+                before = found.state.header
+                other = "no header" if before is None else first_difference(before, header)
+                if other is not None:
+                    raise OutputExistsError(
+                        f"{path} is complete, but made otherwise ({other}); choose another name, "
+                        "or --overwrite without --resume"
+                    )
+                notify(f"heatprop: {path} is complete ({found.frames:,} frames): skipped")
+    return remaining
