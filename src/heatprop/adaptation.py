@@ -130,7 +130,7 @@ def search_radii(surprises: FloatArray, least: int, most: int) -> IntArray:
     >>> search_radii(np.array([0.0, 0.4, 0.5, 1.0, 7.0], np.float32), least=1, most=2).tolist()
     [1, 1, 2, 2, 2]
     """
-    radii: IntArray = np.floor(least + surprises + np.float32(0.5)).astype(np.int64)
+    radii: IntArray = np.floor(least + surprises.astype(np.float64) + 0.5).astype(np.int64)
     return np.minimum(radii, most)
 
 
@@ -167,7 +167,7 @@ def place_objects(
     shape, heatmap = output.heatmap.shape, output.heatmap.reshape(-1)
     labels, rows, columns = expected_places(followed, shape)
     radii = search_radii(followed.surprises, adaptation.least_radius, radius)
-    dy, dx = _nearest_first(min(int(radii.max(initial=0)), max(shape[1:]) - 1))
+    dy, dx = _nearest_first(min(int(radii.max(initial=0)), _farthest(rows, columns, shape)))
     y, x = rows[:, None] + dy, columns[:, None] + dx
     open_to = (y >= 0) & (y < shape[1]) & (x >= 0) & (x < shape[2])
     open_to &= np.maximum(np.abs(dy), np.abs(dx)) <= radii[:, None]
@@ -205,8 +205,8 @@ def leaves(
 ) -> NDArray[np.bool_]:
     """Say which objects are on their way out of the picture: they reach its border, and move on at `speed`."""
     _, rows, columns = expected_places(followed, shape)
-    x1, y1, x2, y2 = boxes_at(rows, columns, followed.sizes, None).T
-    vx, vy = followed.velocities.T
+    x1, y1, x2, y2 = boxes_at(rows, columns, followed.sizes, None).T.astype(np.float64)
+    vx, vy = followed.velocities.T.astype(np.float64)
     left, top, right, bottom = picture  # in columns and rows, of which the last are right - 1 and bottom - 1
     sideways = ((x1 < left) & (vx < -speed)) | ((x2 > right - 1) & (vx > speed))
     upright = ((y1 < top) & (vy < -speed)) | ((y2 > bottom - 1) & (vy > speed))
@@ -340,8 +340,9 @@ def follow(
         score_threshold: of less the network knows no place: the object goes on as it went.
     """
     count = len(found.cells)
-    velocities = np.zeros((count, 2), np.float32)
-    surprises = np.full(count, surprise_of_unknown(adaptation.least_radius, radius), np.float32)
+    # In float64, and rounded once: an object is found where exact arithmetic finds it, also at ties.
+    velocities = np.zeros((count, 2))
+    surprises = np.full(count, surprise_of_unknown(adaptation.least_radius, radius))
     largest = network.astype(np.float32)
     old = np.flatnonzero(sources >= 0)
     came = sources[old]
@@ -349,16 +350,17 @@ def follow(
     _, last_rows, last_columns = unravel(before.cells[came], shape)
     _, expected_rows, expected_columns = expected_places(before, shape)
     seen = network[old] >= np.float32(score_threshold)
-    steps = np.stack([columns - last_columns, rows - last_rows], axis=1).astype(np.float32)
-    past = before.velocities[came]
-    velocities[old] = np.where(seen[:, None], past + np.float32(adaptation.velocity) * (steps - past), past)
+    steps = np.stack([columns - last_columns, rows - last_rows], axis=1)
+    past = before.velocities[came].astype(np.float64)
+    velocities[old] = np.where(seen[:, None], past + adaptation.velocity * (steps - past), past)
     off = np.maximum(np.abs(rows - expected_rows[came]), np.abs(columns - expected_columns[came]))
-    last = before.surprises[came]
-    surprises[old] = np.where(seen, last + np.float32(0.5) * (off.astype(np.float32) - last), last)
-    lately = before.largest[came]
-    lately += np.float32(adaptation.largest_fade) * (found.scores[old] - lately)
-    largest[old] = np.maximum(largest[old], lately)
-    return Followed(found.cells, found.scores, found.sizes, found.lengths, velocities, surprises, largest)
+    last = before.surprises[came].astype(np.float64)
+    surprises[old] = np.where(seen, last + 0.5 * (off - last), last)
+    lately = before.largest[came].astype(np.float64)
+    lately += adaptation.largest_fade * (found.scores[old] - lately)
+    largest[old] = np.maximum(largest[old], lately.astype(np.float32))
+    motion = (velocities.astype(np.float32), surprises.astype(np.float32), largest)
+    return Followed(found.cells, found.scores, found.sizes, found.lengths, *motion)
 
 
 def _a_cell_for_each(worth: _DoubleArray, cells: IntArray) -> tuple[IntArray, IntArray]:
@@ -385,6 +387,16 @@ def _a_cell_for_each(worth: _DoubleArray, cells: IntArray) -> tuple[IntArray, In
                 best[row], has[row] = step, True
                 break
     return rows[has], best[has]
+
+
+def _farthest(rows: IntArray, columns: IntArray, shape: tuple[int, int, int]) -> int:
+    """Return how far, in rows or columns, a cell of the map can be from the expected places, some of them outside.
+
+    >>> _farthest(np.array([1]), np.array([-2]), (1, 2, 3))
+    4
+    """
+    sides = [(places, length - 1 - places) for places, length in ((rows, shape[1]), (columns, shape[2]))]
+    return max(int(side.max(initial=0)) for pair in sides for side in pair)
 
 
 @cache
