@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from heatprop.errors import SourceError, SourceNotFoundError
+from heatprop.io.animations import several_in
 from heatprop.io.silence import opencv_silence
 from heatprop.io.sources import OpenSource, SourceInfo
 from heatprop.types import Frame, ImageArray
@@ -133,6 +134,7 @@ class ImageSource(OpenSource):
     def _frames(self) -> Iterator[Frame]:
         self.skipped = 0
         self._iteration += 1
+        self.notes.clear()
         iteration, index, origin = self._iteration, 0, 0
         for position, path in enumerate(self._paths):
             self._require_open()
@@ -144,6 +146,11 @@ class ImageSource(OpenSource):
                 continue
             if index == 0:
                 origin = position
+            if several_in(path) is not None:
+                whole = (
+                    "it holds several pictures" if len(self._paths) == 1 else "images here hold several pictures"
+                )
+                self.note(f"{whole}; only the first of them is read")
             yield Frame(image, index, float((position - origin) / IMAGE_RATE))
             index += 1
 

@@ -40,6 +40,7 @@ def open_video(source: str | Path | int) -> VideoSource:
         from heatprop.io.camera import CameraSource  # noqa: PLC0415
 
         return NewestFrames(CameraSource(camera))
+    from heatprop.io.animations import AnimationSource, Several, several_in  # noqa: PLC0415
     from heatprop.io.images import IMAGE_SUFFIXES, ImageSource, is_pattern  # noqa: PLC0415
 
     remote = is_address(name)
@@ -49,7 +50,10 @@ def open_video(source: str | Path | int) -> VideoSource:
         is_missing = not remote and not is_images and not path.exists()
     except OSError as error:
         raise SourceError(f"{name}: cannot look there ({error.strerror}); check the path") from None
-    if is_images:
+    several = None if remote or not path.is_file() else several_in(path)
+    if several in (Several.ANIMATED_WEBP, Several.TIFF_PAGES):
+        return AnimationSource(path, several)
+    if is_images and several not in (Several.ANIMATED_PNG, Several.ANIMATED_GIF):
         return ImageSource(path)
     if is_missing:
         remedy = f"for a camera write camera:{name}" if name.isdecimal() else "check the path"

@@ -1,0 +1,163 @@
+"""A picture file that holds several is told by its contents; all its pictures are read, or it is said."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from heatprop.errors import SourceError
+from heatprop.io import open_video
+from heatprop.io.animations import AnimationSource, Several, several_in
+from small_videos import number_of, paint, red_corner
+
+COUNT = 12
+HAS_WEBP = hasattr(cv2, "imreadanimation")
+
+
+def write_animation(path: Path, codec: str, kind: str, pixel_format: str, stamps: list[int]) -> Path:
+    """Write pictures at `stamps` in hundredths of a second."""
+    with av.open(str(path), "w", format=kind) as container:
+        stream = container.add_stream(codec, rate=Fraction(100))
+        stream.width, stream.height, stream.pix_fmt = 64, 48, pixel_format
+        stream.codec_context.time_base = Fraction(1, 100)
+        for number, stamp in enumerate(stamps):
+            picture = av.VideoFrame.from_ndarray(paint(number)).reformat(format=pixel_format)
+            picture.pts, picture.time_base = stamp, Fraction(1, 100)
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    return path
+
+
+def write_png(path: Path, stamps: list[int]) -> Path:
+    return write_animation(path, "apng", "apng", "rgb24", stamps)
+
+
+def write_webp(path: Path, stamps: list[int]) -> Path:
+    return write_animation(path, "libwebp_anim", "webp", "bgra", stamps)
+
+
+def write_gif(path: Path, stamps: list[int]) -> Path:
+    return write_animation(path, "gif", "gif", "rgb8", stamps)
+
+
+def write_tiff(path: Path) -> Path:
+    pages = [np.ascontiguousarray(paint(number)[..., ::-1]) for number in range(COUNT)]
+    target = path.with_name("pages.tiff")
+    assert cv2.imwritemulti(str(target), pages)
+    return target.rename(path)
+
+
+def write_still(path: Path, kind: str) -> Path:
+    done, data = cv2.imencode(kind, np.ascontiguousarray(paint(0)[..., ::-1]))
+    assert done
+    path.write_bytes(data.tobytes())
+    return path
+
+
+def write_stereo(path: Path) -> Path:
+    """Write two JPEGs behind each other, with an index of both in the first."""
+    done, data = cv2.imencode(".jpg", np.ascontiguousarray(paint(0)[..., ::-1]))
+    assert done
+    jpeg = data.tobytes()
+    index = b"MPF\0MM\0*\0\0\0\x08\0\x01\xb0\x01\0\x04\0\0\0\x01\0\0\0\x02\0\0\0\0"
+    path.write_bytes(jpeg[:2] + b"\xff\xe2" + (len(index) + 2).to_bytes(2, "big") + index + jpeg[2:] + jpeg)
+    return path
+
+
+STAMPS = [0, 4, 8, 12, 16, 20, 40, 44, 48, 52, 56, 60]
+
+
+@pytest.mark.parametrize(
+    ("write", "suffixes"),
+    [
+        (write_png, [".png", ".apng", ".webp", ".jpg"]),
+        (write_webp, [".webp", ".png", ".gif"]),
+        (write_gif, [".gif", ".png"]),
+    ],
+)
+def test_an_animation_is_read_whole_with_its_times_whatever_its_name(
+    write: Callable[[Path, list[int]], Path], suffixes: list[str], tmp_path: Path
+) -> None:
+    for suffix in suffixes:
+        path = write(tmp_path / f"clip{suffix}", STAMPS)
+        if write is write_webp and not HAS_WEBP:
+            with pytest.raises(SourceError, match=r"OpenCV reads from 4\.11"):
+                open_video(path)
+            continue
+        with open_video(path) as video:
+            frames = list(video)
+            assert [number_of(frame.image) for frame in frames] == list(range(COUNT))
+            assert [frame.time for frame in frames] == pytest.approx([stamp / 100 for stamp in STAMPS], abs=0.002)
+            assert {red_corner(frame.image) for frame in frames} == {"top left"}
+            assert [frame.time for frame in video] == [frame.time for frame in frames]
+            assert (video.skipped, video.notes) == (0, [])
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".png"])
+def test_the_pages_of_a_tiff_are_frames(suffix: str, tmp_path: Path) -> None:
+    with open_video(write_tiff(tmp_path / f"scan{suffix}")) as video:
+        frames = list(video)
+        assert [number_of(frame.image) for frame in frames] == list(range(COUNT))
+        assert [frame.time for frame in frames] == pytest.approx([number / 25 for number in range(COUNT)])
+        assert (video.info.frame_count, video.info.frame_rate) == (COUNT, 25)
+
+
+def test_long_animations_are_read_in_pieces(tmp_path: Path) -> None:
+    pages = [np.full((8, 8, 3), number, np.uint8) for number in range(70)]
+    assert cv2.imwritemulti(str(tmp_path / "long.tif"), pages)
+    with open_video(tmp_path / "long.tif") as video:
+        assert [int(frame.image[0, 0, 0]) for frame in video] == list(range(70))
+
+
+@pytest.mark.parametrize("kind", [".png", ".jpg", ".webp", ".tif", ".bmp"])
+def test_a_still_picture_holds_one(kind: str, tmp_path: Path) -> None:
+    path = write_still(tmp_path / f"still{kind}", kind)
+    assert several_in(path) is None
+    with open_video(path) as video:
+        assert len(list(video)) == 1
+        assert video.notes == []
+
+
+def test_of_a_stereo_photograph_the_first_is_read_and_it_is_said(tmp_path: Path) -> None:
+    path = write_stereo(tmp_path / "stereo.jpg")
+    assert several_in(path) is Several.JPEG_AND_OTHERS
+    with open_video(path) as video:
+        assert len(list(video)) == 1
+        assert video.notes == ["it holds several pictures; only the first of them is read"]
+
+
+def test_in_a_folder_the_first_picture_of_each_file_is_read_and_it_is_said(tmp_path: Path) -> None:
+    write_still(tmp_path / "a.png", ".png")
+    write_png(tmp_path / "b.png", STAMPS)
+    write_tiff(tmp_path / "c.tif")
+    with open_video(tmp_path) as video:
+        for _ in range(2):
+            assert [number_of(frame.image) for frame in video] == [0, 0, 0]
+            assert video.notes == ["images here hold several pictures; only the first of them is read"]
+
+
+@pytest.mark.parametrize("length", [0, 3, 12, 20, 33, 50])
+def test_what_is_cut_off_is_no_animation(length: int, tmp_path: Path) -> None:
+    for write in (write_png, write_webp, write_gif):
+        path = write(tmp_path / "clip.bin", STAMPS)
+        path.write_bytes(path.read_bytes()[:length])
+        several_in(path)
+    path = write_stereo(tmp_path / "stereo.bin")
+    path.write_bytes(path.read_bytes()[:length])
+    assert several_in(path) in (None, Several.JPEG_AND_OTHERS)
+
+
+def test_a_damaged_animation_is_an_error_of_one_line(tmp_path: Path) -> None:
+    path = write_webp(tmp_path / "clip.webp", STAMPS)
+    path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(SourceError) as caught:
+        open_video(path)
+    assert "\n" not in str(caught.value)
+    path = write_tiff(tmp_path / "scan.tif")
+    path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(SourceError):
+        AnimationSource(path, Several.TIFF_PAGES)
