@@ -234,25 +234,6 @@ def test_what_on_error_raises_ends_all():
     assert threads_of_ours() == []
 
 
-def test_it_ends_when_it_is_over_even_while_all_are_silent():
-    release = threading.Event()
-
-    def silent():
-        yield 0
-        release.wait(60)
-
-    seen = []
-
-    def is_over():
-        if seen:
-            release.set()  # or the thread would be waited for
-        return bool(seen)
-
-    for _, item in merge([silent()], 1, refuse, is_over=is_over):
-        seen.append(item)
-    assert seen == [0]
-
-
 # threads that are shared
 
 

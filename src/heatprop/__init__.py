@@ -1,18 +1,25 @@
 """Steady object detection in video: CenterNet with online heatmap propagation.
 
-The names here are the public interface. Importing them loads NumPy and OpenCV and nothing heavier: runtimes
-for networks and for video are loaded when a model or a video is opened.
+The names here are the public interface. Each is loaded when it is first asked for, so that importing the package
+takes no time; what they need is NumPy and OpenCV, and runtimes for networks and video only when a model or a video
+is opened.
 """
 
-from heatprop.decoding import decode
-from heatprop.detector import VideoDetector
-from heatprop.errors import HeatpropError
-from heatprop.io import open_video
-from heatprop.keyframes import KeyframeConfig
-from heatprop.multi_stream import MultiStreamDetector
-from heatprop.propagation import HeatmapPropagator, PropagationConfig
-from heatprop.seqnms import SeqNmsConfig, seq_nms
-from heatprop.types import Detections, Frame, HeadOutput
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from heatprop.decoding import decode
+    from heatprop.detector import VideoDetector
+    from heatprop.errors import HeatpropError
+    from heatprop.io import open_video
+    from heatprop.keyframes import KeyframeConfig
+    from heatprop.multi_stream import MultiStreamDetector
+    from heatprop.propagation import HeatmapPropagator, PropagationConfig
+    from heatprop.seqnms import SeqNmsConfig, seq_nms
+    from heatprop.types import Detections, Frame, HeadOutput
 
 __all__ = [
     "Detections",
@@ -31,3 +38,31 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+
+_ROOMS = {
+    "Detections": "types",
+    "Frame": "types",
+    "HeadOutput": "types",
+    "HeatmapPropagator": "propagation",
+    "HeatpropError": "errors",
+    "KeyframeConfig": "keyframes",
+    "MultiStreamDetector": "multi_stream",
+    "PropagationConfig": "propagation",
+    "SeqNmsConfig": "seqnms",
+    "VideoDetector": "detector",
+    "decode": "decoding",
+    "open_video": "io",
+    "seq_nms": "seqnms",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOMS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

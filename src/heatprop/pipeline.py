@@ -14,11 +14,12 @@ from queue import Empty, SimpleQueue
 from time import monotonic, perf_counter
 from typing import Generic, TypeVar
 
+from heatprop.interrupts import take
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _SECONDS_TO_STOP = 5.0
-_SECONDS_BETWEEN_LOOKS = 0.2
 
 
 class Workers:
@@ -76,6 +77,7 @@ def map_ahead(
 
     Raises:
         Exception: what `items` or `function` raised, after everything before it was yielded.
+        Interrupted: it was requested while waiting; see `heatprop.interrupts`.
 
     Example:
         >>> [(item, result) for item, result, _ in map_ahead([3, 1, 2], str, workers=2)]
@@ -121,7 +123,7 @@ def _map_ahead(
     reader = threading.Thread(target=read, name="heatprop-read", daemon=True)
     reader.start()
     try:
-        while (entry := handed.get()) is not None:
+        while (entry := take(handed)) is not None:
             if isinstance(entry, BaseException):
                 raise entry
             item, future, seconds = entry
@@ -156,8 +158,6 @@ def merge(
     iterables: Iterable[Iterable[Item]],
     at_once: int,
     on_error: Callable[[int, Exception], None],
-    *,
-    is_over: Callable[[], bool] | None = None,
 ) -> Generator[tuple[int, Item], None, None]:
     """Yield the items of several iterables as they come, `at_once` iterables at a time, each in its own thread.
 
@@ -170,11 +170,12 @@ def merge(
         at_once: how many are gone through at a time; at least 1.
         on_error: called in the consumer's thread with the number of an iterable that failed and its error, after
             the items before it were yielded; the others go on. What it raises ends them.
-        is_over: looked at in the consumer's thread before each item, and now and then while waiting for one; once
-            true, the merging ends as if the consumer had left.
 
     Yields:
         The number of the iterable, from 0, and its next item.
+
+    Raises:
+        Interrupted: it was requested while waiting; see `heatprop.interrupts`.
 
     Example:
         >>> def fail(number, error):
@@ -211,12 +212,7 @@ def merge(
             thread.start()
         running = len(threads)
         while running:
-            try:
-                if is_over is not None and is_over():
-                    return
-                entry = handed.get(timeout=None if is_over is None else _SECONDS_BETWEEN_LOOKS)
-            except Empty:
-                continue
+            entry = take(handed)
             if entry is None:
                 running -= 1
             elif isinstance(entry, _Handed):

@@ -14,6 +14,7 @@ import tyro
 from heatprop.cli.messages import close_standard_output, error, say
 from heatprop.cli.usage import UsageError, check_command, parse_quietly
 from heatprop.errors import HeatpropError
+from heatprop.interrupts import Interrupted, check, handled
 
 _COMMANDS = (
     "compare", "dataset", "detect", "evaluate", "export", "models", "reproduce", "score", "sweep", "synthesize",
@@ -52,17 +53,24 @@ def main(argv: list[str] | None = None) -> int:
     if arguments[:1] == ["--version"]:
         sys.stdout.write(f"heatprop {metadata.version('heatprop')}\n")
         return 0
+    with handled():
+        return _run(arguments)
+
+
+def _run(arguments: list[str]) -> int:
     try:
         check_command(arguments, _COMMANDS)
-        return _command(arguments).run()
+        command = _command(arguments)
+        check()
+        return command.run()
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0
     except BrokenPipeError:
         close_standard_output()
         return 0
-    except KeyboardInterrupt:  # before a command was ready for it: nothing is begun
+    except Interrupted as interrupted:  # before a command was ready for it: nothing is begun
         say("heatprop: interrupted; nothing is written")
-        return 130
+        return interrupted.exit_code
     except (HeatpropError, MemoryError, OSError) as problem:
         return _fail(problem)
 

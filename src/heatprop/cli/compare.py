@@ -12,7 +12,6 @@ from typing import Annotated, Any
 import tyro
 from rich.console import Console, Group
 
-from heatprop.cli.interrupts import Interrupted, Interrupts
 from heatprop.cli.messages import say
 from heatprop.cli.progress import FrameProgress
 from heatprop.datasets import Layout, load_dataset
@@ -29,6 +28,7 @@ from heatprop.evaluation.runs.comparison import (
 )
 from heatprop.evaluation.runs.temporal import temporal_methods
 from heatprop.evaluation.tables import decimals, new_table, titled
+from heatprop.interrupts import Interrupted
 from heatprop.pipeline import usable_processors
 
 _SHARES = ("AP50", "AP75", "mAP", "found")
@@ -95,10 +95,7 @@ class Compare:
         methods = temporal_methods()
         total = dataset.frame_count * len(methods)
         try:
-            with (
-                Interrupts() as interrupts,
-                FrameProgress(f"{len(methods)} methods", total, quiet=self.quiet) as progress,
-            ):
+            with FrameProgress(f"{len(methods)} methods", total, quiet=self.quiet) as progress:
                 rows = list(
                     compare(
                         dataset,
@@ -107,7 +104,6 @@ class Compare:
                         settings,
                         jobs=jobs,
                         advance=progress.advance,
-                        held=interrupts.held,
                     )
                 )
         except Interrupted as interrupted:

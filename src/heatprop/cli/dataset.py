@@ -12,11 +12,11 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from heatprop.cli.interrupts import Interrupted, Interrupts
 from heatprop.cli.messages import error
 from heatprop.cli.progress import FrameProgress
 from heatprop.datasets.checking import CheckedLayout, Pictures, check_dataset
 from heatprop.datasets.report import DatasetReport
+from heatprop.interrupts import Interrupted, check
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +55,10 @@ class Dataset:
         """
         pictures: Pictures = "not checked" if self.no_images else "quick" if self.quick else "decoded"
         try:
-            with Interrupts() as interrupts, _Stages(quiet=self.quiet) as stages:
-                interrupts.hold()  # and look at it between frames, so that no file is left open
+            with _Stages(quiet=self.quiet) as stages:
 
                 def show(stage: str, done: int, total: int) -> None:
-                    if interrupts.pending is not None:
-                        raise interrupts.pending
+                    check()
                     stages.show(stage, done, total)
 
                 report = check_dataset(self.root, self.layout, self.split, pictures=pictures, progress=show)

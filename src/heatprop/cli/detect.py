@@ -15,13 +15,13 @@ import tyro
 from heatprop.backends import BackendName, Device, Precision
 from heatprop.cli.detect_job import DetectJob, Host
 from heatprop.cli.detect_several import run_jobs
-from heatprop.cli.interrupts import Interrupted, Interrupts
 from heatprop.cli.messages import error, say
 from heatprop.cli.output_names import OutputNames, folders_made, name_outputs
 from heatprop.cli.progress import FrameProgress
 from heatprop.cli.usage import UsageError
 from heatprop.detector import VideoDetector
 from heatprop.errors import InvalidConfigError, check_count, check_range
+from heatprop.interrupts import Interrupted
 from heatprop.io.results import STANDARD_OUTPUT
 from heatprop.keyframes import Fill, KeyframeConfig
 from heatprop.propagation import PropagationConfig
@@ -121,12 +121,11 @@ class Detect:
         names = name_outputs(self.sources, self.output, results)
         jobs = [self._job(source, name) for source, name in zip(self.sources, names, strict=True)]
         try:
-            with Interrupts() as interrupts:
-                if len(jobs) == 1:
-                    return self._run_one(jobs[0], interrupts)
-                detector = self._detector()
-                with folders_made(names):
-                    return run_jobs(jobs, detector, interrupts, quiet=self.quiet)
+            if len(jobs) == 1:
+                return self._run_one(jobs[0])
+            detector = self._detector()
+            with folders_made(names):
+                return run_jobs(jobs, detector, quiet=self.quiet)
         except Interrupted as interrupted:
             if not self.quiet:
                 say("heatprop: interrupted; nothing is written")
@@ -191,14 +190,14 @@ class Detect:
             input_size=self.input_size,
         )
 
-    def _run_one(self, job: DetectJob, interrupts: Interrupts) -> int:
+    def _run_one(self, job: DetectJob) -> int:
         quiet = self.quiet or (job.results == STANDARD_OUTPUT and sys.stdout.isatty())
         notify = (lambda _: None) if self.quiet else say
 
         def progress(name: str, total: int | None) -> FrameProgress:
             return FrameProgress(name, total, quiet=quiet)
 
-        outcome = job.run(Host(cache(self._detector), interrupts, progress, notify))
+        outcome = job.run(Host(cache(self._detector), progress, notify))
         if outcome.summary is not None and not self.quiet:
             for line in outcome.summary.lines():
                 say(line)

@@ -11,7 +11,6 @@ from pathlib import Path
 from time import perf_counter
 
 from heatprop.cli.detect_header import header_of_video, make_header
-from heatprop.cli.interrupts import Interrupted, Interrupts
 from heatprop.cli.outputs import DetectOutputs
 from heatprop.cli.progress import FrameProgress, SourceProgress
 from heatprop.cli.resuming import claimed, name_leftovers, refuse_existing, take_over_leftovers, unfinished_of
@@ -19,6 +18,7 @@ from heatprop.cli.summary import Summary
 from heatprop.cli.two_passes import FrameStream, TwoPasses
 from heatprop.detector import StageTimings, VideoDetector
 from heatprop.errors import HeatpropError, InvalidConfigError, SourceError
+from heatprop.interrupts import Interrupted, check, pending, shielded, wait_for
 from heatprop.io import SourceInfo, VideoSource, open_video
 from heatprop.io.addresses import shown
 from heatprop.io.results import ResultsHeader, is_stream
@@ -48,14 +48,12 @@ class Host:
 
     Attributes:
         detector: gives the detector; asked once the source is open and the outputs are claimed.
-        interrupts: stop the job between two frames.
         progress: makes the bar of a pass, from its name and the number of frames, None if unknown.
         notify: says a line to the user.
         opened: told of the source before anything is claimed; what it raises ends the job.
     """
 
     detector: Callable[[], VideoDetector]
-    interrupts: Interrupts
     progress: Callable[[str, int | None], FrameProgress | SourceProgress]
     notify: Callable[[str], None]
     opened: Callable[[SourceInfo], None] = lambda _: None
@@ -101,7 +99,7 @@ class DetectJob:
             HeatpropError: the request is bad; nothing was written.
             Interrupted: before the first frame was asked for; nothing was written.
         """
-        with open_video(self.source) as video:
+        with wait_for(lambda: open_video(self.source)) as video:
             if self.seq_nms and video.info.is_live:
                 raise InvalidConfigError(
                     f"--seq-nms needs the whole video, and {self.name} is live; save it to a file first"
@@ -167,10 +165,7 @@ class DetectJob:
             exit_code = 0
             problems: list[Exception] = []
             try:
-                try:
-                    self._work(video, detector, timings, outputs, host)
-                finally:
-                    host.interrupts.hold()
+                self._work(video, detector, timings, outputs, host)
             except Interrupted as interrupted:
                 exit_code = interrupted.exit_code
             except BrokenPipeError:
@@ -181,18 +176,21 @@ class DetectJob:
                 problems.append(problem)
             except BaseException:
                 # A fault in heatprop itself; it shows its traceback, but hours of finished work are not lost.
-                outputs.keep([], [], complete=False)
+                with shielded():
+                    outputs.keep([], [], complete=False)
                 raise
             if not outputs.frames and exit_code == 0 and not outputs.reader_gone:
                 raise SourceError(f"{self.name}: no picture in it can be read; is the file damaged?")
             written: list[Path] = []
-            outputs.keep(written, problems, complete=exit_code == 0)
+            with shielded():
+                outputs.keep(written, problems, complete=exit_code == 0)
             for path in outputs.not_replaced:
                 host.notify(
                     f"heatprop: {path} keeps the {frames_before[path]:,} frames it had; this run had fewer"
                 )
-            if host.interrupts.pending is not None:
-                exit_code = host.interrupts.pending.exit_code
+            requested = pending()
+            if requested is not None:
+                exit_code = requested.exit_code
             seconds = perf_counter() - started
             summary = None
             if outputs.frames and not outputs.reader_gone:
@@ -227,7 +225,7 @@ class DetectJob:
             mark_new=detector.propagation is not None and detector.keyframes.looks_everywhere,
             rescored=self.seq_nms,
         )
-        frames = host.interrupts.watch(self._frames(detector, video, timings, host.notify))
+        frames = self._frames(detector, video, timings, host.notify)
 
         def progress(stage: str, total: int | None) -> FrameProgress | SourceProgress:
             if self.max_frames is not None:
@@ -235,14 +233,14 @@ class DetectJob:
             return host.progress(self.name + stage, total)
 
         if self.seq_nms:
-            passes = TwoPasses(video, outputs, host.interrupts, self.score_threshold, progress, host.notify)
+            passes = TwoPasses(video, outputs, self.score_threshold, progress, host.notify)
             passes.run(frames, self.max_frames)
             return
         with progress("", video.info.frame_count) as bar, closing(frames):
             for frame, found, alone in islice(frames, self.max_frames):
-                with host.interrupts.held():
-                    outputs.write(frame.index, frame.time, frame.image, found, alone)
-                    bar.advance()
+                outputs.write(frame.index, frame.time, frame.image, found, alone)
+                bar.advance()
+                check()
 
     def _frames(
         self,

@@ -11,11 +11,11 @@ from queue import Empty, SimpleQueue
 from time import perf_counter
 
 from heatprop.cli.detect_job import DetectJob, Host, Outcome
-from heatprop.cli.interrupts import Interrupted, Interrupts, ThreadInterrupts
 from heatprop.cli.messages import error, say
 from heatprop.cli.progress import SourcesProgress
 from heatprop.detector import VideoDetector
 from heatprop.errors import HeatpropError
+from heatprop.interrupts import Interrupted, check, pending, shielded
 from heatprop.io import SourceInfo
 from heatprop.multi_stream import is_live_by_name
 
@@ -46,11 +46,9 @@ class _Crew:
         events: what happens, for the main thread: something is opened, a line to say, something has ended.
     """
 
-    def __init__(
-        self, jobs: Sequence[DetectJob], detector: VideoDetector, interrupts: Interrupts, progress: SourcesProgress
-    ) -> None:
+    def __init__(self, jobs: Sequence[DetectJob], detector: VideoDetector, progress: SourcesProgress) -> None:
         self.events: SimpleQueue[_Opened | str | _Ended] = SimpleQueue()
-        self._detector, self._interrupts, self._progress = detector, interrupts, progress
+        self._detector, self._progress = detector, progress
         live = [job for job in jobs if is_live_by_name(job.source)]
         self._live = {id(job) for job in live}
         self._files = deque(job for job in jobs if id(job) not in self._live)
@@ -65,13 +63,12 @@ class _Crew:
 
     def _work(self) -> None:
         with suppress(IndexError):
-            while self._interrupts.pending is None:
+            while pending() is None:
                 if self._do(self._files.popleft()):
                     return  # it was live: when it opened, another thread took over the files
 
     def _do(self, job: DetectJob) -> bool:
         """Do a job, and return whether it was unexpectedly live."""
-        interrupts = ThreadInterrupts(self._interrupts)
         was_opened = is_unexpected = False
 
         def opened(info: SourceInfo) -> None:
@@ -80,14 +77,14 @@ class _Crew:
             self.events.put(_Opened(is_unexpected))
             was_opened = True
             # After that was told: from here on it is waited for.
-            interrupts.check()
+            check()
 
         try:
-            host = Host(lambda: self._detector, interrupts, self._progress.frames, self.events.put, opened)
+            host = Host(lambda: self._detector, self._progress.frames, self.events.put, opened)
             outcome = job.run(host)
-            ended = _Ended(was_opened, interrupts.is_told, outcome=outcome)
+            ended = _Ended(was_opened, outcome.exit_code > 128, outcome=outcome)
         except BaseException as problem:
-            ended = _Ended(was_opened, interrupts.is_told, error=problem)
+            ended = _Ended(was_opened, isinstance(problem, Interrupted), error=problem)
         self.events.put(ended)
         return is_unexpected
 
@@ -127,7 +124,7 @@ class _Tally:
             error(problem)
 
 
-def run_jobs(jobs: Sequence[DetectJob], detector: VideoDetector, interrupts: Interrupts, *, quiet: bool) -> int:
+def run_jobs(jobs: Sequence[DetectJob], detector: VideoDetector, *, quiet: bool) -> int:
     """Do several jobs: at most `FILES_AT_ONCE` files at a time, and live sources all at once.
 
     One that is refused or fails does not end the others. When interrupted, all stop between two frames and keep
@@ -136,7 +133,6 @@ def run_jobs(jobs: Sequence[DetectJob], detector: VideoDetector, interrupts: Int
     Args:
         jobs: at least two.
         detector: serves all.
-        interrupts: of the main thread, entered; nothing is raised from here on.
         quiet: say nothing but errors.
 
     Returns:
@@ -145,15 +141,14 @@ def run_jobs(jobs: Sequence[DetectJob], detector: VideoDetector, interrupts: Int
     Raises:
         BaseException: a fault in heatprop itself, after the others have ended.
     """
-    interrupts.hold()
     started = perf_counter()
     tally = _Tally(quiet)
     is_open = 0
     told: set[str] = set()
-    with SourcesProgress(quiet=quiet) as progress:
-        crew = _Crew(jobs, detector, interrupts, progress)
+    with shielded(), SourcesProgress(quiet=quiet) as progress:
+        crew = _Crew(jobs, detector, progress)
         while tally.ended < len(jobs):
-            is_interrupted = interrupts.pending is not None
+            is_interrupted = pending() is not None
             try:
                 event = crew.events.get(timeout=_SECONDS_BETWEEN_LOOKS)
             except Empty:
@@ -175,11 +170,12 @@ def run_jobs(jobs: Sequence[DetectJob], detector: VideoDetector, interrupts: Int
         _say_total(len(jobs), tally, perf_counter() - started)
     if tally.faults:
         raise tally.faults[0]
-    if interrupts.pending is not None:
+    interrupted = pending()
+    if interrupted is not None:
         if not quiet:
             kept = "what was finished is kept" if tally.frames else "nothing is written"
             say(f"heatprop: interrupted; {kept}")
-        return interrupts.pending.exit_code
+        return interrupted.exit_code
     if tally.refused == len(jobs):
         return 2
     return 1 if tally.refused or tally.failed else 0

@@ -14,7 +14,6 @@ import tyro
 from rich.console import Console
 
 from heatprop.backends import BackendName, Device, Precision, load_model
-from heatprop.cli.interrupts import Interrupted, Interrupts
 from heatprop.cli.messages import error, say
 from heatprop.cli.progress import FrameProgress
 from heatprop.datasets import DatasetError, Layout, VideoDataset, load_dataset
@@ -37,6 +36,7 @@ from heatprop.evaluation.runs.running import (
     pictures_of_other_size,
     require_pictures,
 )
+from heatprop.interrupts import Interrupted, wait_for
 from heatprop.propagation import PropagationConfig
 from heatprop.seqnms import SeqNmsConfig
 
@@ -111,7 +111,7 @@ class Evaluate:
                 "COCO's metrics need faster-coco-eval; pip install 'heatprop[evaluate]', or add --metric official"
             )
         cv2.setNumThreads(1)  # pictures are scaled side by side
-        dataset = load_dataset(self.dataset, self.root, self.split)
+        dataset = wait_for(lambda: load_dataset(self.dataset, self.root, self.split))
         if not dataset.frame_count:
             raise DatasetError(f"{self.root}: the dataset has no frames; give another --root or --split")
         model = load_model(self.model, input_size=self.input_size)
@@ -129,11 +129,10 @@ class Evaluate:
         settings = {"outputs": source, "classes": list(dataset.classes), "method": method.to_json()}
         folder = RunFolder(self.output, settings)
         try:
-            with Interrupts():
-                self._announce(dataset, network.classes)
-                require_pictures(dataset, folder, cache)
-                self._detect(dataset, network, method, folder, cache)
-                report = self._finish(dataset, method, folder)
+            self._announce(dataset, network.classes)
+            require_pictures(dataset, folder, cache)
+            self._detect(dataset, network, method, folder, cache)
+            report = self._finish(dataset, method, folder)
         except Interrupted as interrupted:
             if not self.quiet:
                 say("heatprop: interrupted; what is finished is kept: run the same command to go on")
@@ -194,7 +193,12 @@ class Evaluate:
             )
 
     def _finish(self, dataset: VideoDataset, method: Method, folder: RunFolder) -> EvaluationReport:
-        table = DetectionTable.from_frames(finished_detections(dataset, method, folder))
-        report = score(dataset, table, METRICS if self.metric == "all" else (self.metric,))
+        metrics = METRICS if self.metric == "all" else (self.metric,)
+
+        def scored() -> tuple[DetectionTable, EvaluationReport]:
+            table = DetectionTable.from_frames(finished_detections(dataset, method, folder))
+            return table, score(dataset, table, metrics)
+
+        table, report = wait_for(scored)
         write_results(folder.path, dataset, table, report)
         return report

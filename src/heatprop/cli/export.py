@@ -8,9 +8,9 @@ from typing import Annotated
 
 import tyro
 
-from heatprop.cli.interrupts import Interrupted, Interrupts
 from heatprop.cli.messages import say
 from heatprop.errors import InvalidConfigError, ModelError, OutputError, SourceError, check_range
+from heatprop.interrupts import Interrupted, check
 from heatprop.io import open_video
 from heatprop.io.outputs import OutputFile, is_same_file
 from heatprop.letterbox import LARGEST_SIDE, InputFormat, fit_letterbox, letterbox
@@ -61,8 +61,7 @@ class Export:
         """
         self._check()
         try:
-            with Interrupts():
-                return self._export()
+            return self._export()
         except Interrupted as interrupted:
             if not self.quiet:
                 say("heatprop: interrupted; nothing is written")
@@ -97,6 +96,7 @@ class Export:
         names = self._class_names()
         try:
             checkpoint = load_checkpoint(self.checkpoint, classes=names)
+            check()
         except ModelError as error:
             raise ModelError(f"{error} (names from {self.classes})" if names is not None else str(error)) from None
         if self.licence is not None:
@@ -160,6 +160,7 @@ def pictures_of(source: str, input_format: InputFormat) -> list[ImageArray]:
     with open_video(source) as video:
         step = max(1, (video.info.frame_count or 0) // _MOST_PICTURES)
         for number, frame in enumerate(video):
+            check()
             if number % step == 0:
                 height, width = frame.image.shape[:2]
                 pictures.append(letterbox(frame.image, fit_letterbox(width, height, input_format))[None])

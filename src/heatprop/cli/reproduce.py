@@ -13,12 +13,12 @@ import cv2
 import tyro
 
 from heatprop.backends import BackendName, load_model
-from heatprop.cli.interrupts import Interrupted, Interrupts
 from heatprop.cli.messages import error, say
 from heatprop.cli.progress import StepProgress
 from heatprop.datasets import Layout
 from heatprop.errors import HeatpropError, InvalidConfigError, check_count
 from heatprop.evaluation.metrics.coco import MissingPackageError
+from heatprop.interrupts import Interrupted
 from heatprop.io.whole_files import write_json, write_text
 from heatprop.pipeline import usable_processors
 from heatprop.reproduction.page import render_page
@@ -78,8 +78,8 @@ class Reproduce:
         models = [load_model(name) for name in self.model]
         cv2.setNumThreads(1)  # pictures are made and read side by side
         try:
-            with Interrupts() as interrupts, StepProgress(quiet=self.quiet) as progress:
-                steps = Steps(progress.begin, progress.advance, held=interrupts.held)
+            with StepProgress(quiet=self.quiet) as progress:
+                steps = Steps(progress.begin, progress.advance)
                 report, pictures = make_report(
                     plan, models, self.output, self._command(plan), backend=self.backend, jobs=jobs, steps=steps
                 )

@@ -12,13 +12,13 @@ from typing import Annotated, Literal
 import tyro
 from rich.console import Console
 
-from heatprop.cli.interrupts import Interrupted, Interrupts
 from heatprop.cli.messages import error, say
 from heatprop.datasets import Layout, load_dataset
 from heatprop.errors import InvalidConfigError
 from heatprop.evaluation.detection_files.reading import read_detections
 from heatprop.evaluation.plots import PlotFiles
 from heatprop.evaluation.results import METRICS, EvaluationReport, score
+from heatprop.interrupts import Interrupted, wait_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,7 @@ class Score:
         if self.plots is not None and self.metric == "coco":
             raise InvalidConfigError("--plots shows the official metric; drop --metric coco")
         try:
-            with Interrupts():
-                report, drawn = self._score()
+            report, drawn = self._score()
         except Interrupted as stop:
             error("stopped before all was scored")
             return stop.exit_code
@@ -81,7 +80,11 @@ class Score:
             terminal = Console(stderr=True)
             if terminal.is_terminal and not self.quiet:
                 stack.enter_context(terminal.status("reading annotations and detections, scoring"))
-            dataset = load_dataset(self.dataset, self.root, self.split)
-            detections = read_detections(self.detections, dataset)
-            report = score(dataset, detections, METRICS if self.metric == "all" else (self.metric,))
+            metrics = METRICS if self.metric == "all" else (self.metric,)
+
+            def scored() -> EvaluationReport:
+                dataset = load_dataset(self.dataset, self.root, self.split)
+                return score(dataset, read_detections(self.detections, dataset), metrics)
+
+            report = wait_for(scored)
             return report, [] if plots is None else plots.write(report)

@@ -14,7 +14,6 @@ from typing import Annotated
 import tyro
 from rich.console import Console, RenderableType
 
-from heatprop.cli.interrupts import Interrupted, Interrupts
 from heatprop.cli.messages import say
 from heatprop.cli.progress import FrameProgress
 from heatprop.datasets import Layout, load_dataset
@@ -25,6 +24,7 @@ from heatprop.evaluation.runs.methods import Method
 from heatprop.evaluation.runs.number_lists import parse_numbers, parse_whole_numbers
 from heatprop.evaluation.runs.sweep import SweepRow, grid, sweep
 from heatprop.evaluation.tables import new_table, percent, titled
+from heatprop.interrupts import Interrupted
 from heatprop.io.outputs import OutputFile
 from heatprop.pipeline import usable_processors
 from heatprop.propagation import PropagationConfig
@@ -93,14 +93,9 @@ class Sweep:
         total = dataset.frame_count * len(methods)
         claimed: OutputFile | None = None
         try:
-            with (
-                Interrupts() as interrupts,
-                FrameProgress(f"{len(methods)} settings", total, quiet=self.quiet) as progress,
-            ):
+            with FrameProgress(f"{len(methods)} settings", total, quiet=self.quiet) as progress:
                 claimed = None if self.csv is None else OutputFile(self.csv, overwrite=True)
-                rows = list(
-                    sweep(dataset, cache, methods, jobs=jobs, advance=progress.advance, held=interrupts.held)
-                )
+                rows = list(sweep(dataset, cache, methods, jobs=jobs, advance=progress.advance))
                 if claimed is not None:
                     claimed.partial.write_text(as_csv(rows), encoding="utf-8", newline="")
                     claimed.commit()

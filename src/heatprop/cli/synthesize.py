@@ -11,10 +11,10 @@ import cv2
 import tyro
 from rich.console import Console
 
-from heatprop.cli.interrupts import Interrupted, Interrupts
 from heatprop.cli.messages import error, say
 from heatprop.cli.progress import FrameProgress
 from heatprop.errors import OutputError
+from heatprop.interrupts import Interrupted
 from heatprop.pipeline import usable_processors
 from heatprop.synthesis.dataset import SPLITS, SynthesisSettings, claim, fill
 from heatprop.synthesis.report import describe, report_tables
@@ -82,7 +82,7 @@ class Synthesize:
 
     def _fill(self, settings: SynthesisSettings) -> int:
         try:
-            with Interrupts(), FrameProgress(self.output.name, settings.pictures, quiet=self.quiet) as progress:
+            with FrameProgress(self.output.name, settings.pictures, quiet=self.quiet) as progress:
                 fill(self.output, settings, workers=usable_processors(), advance=progress.advance)
         except Interrupted as interrupted:
             if not self.quiet:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from heatprop.cli.interrupts import Interrupted, Interrupts
 from heatprop.cli.messages import error, say
 from heatprop.cli.training_progress import TrainingProgress
 from heatprop.errors import HeatpropError, InvalidConfigError
+from heatprop.interrupts import Interrupted, expect, pending
 
 if TYPE_CHECKING:
     from heatprop.training.config import TrainingConfig
@@ -55,15 +55,15 @@ class Train:
         from heatprop.training.config_files import read_config  # noqa: PLC0415 - loads PyTorch
 
         config = read_config(self.config, self.set)
-        processes = int(os.environ.get("WORLD_SIZE", "1"))
+        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            expect(2)  # torchrun passes on what the terminal has sent already
         try:
-            with Interrupts(requests=1 if processes == 1 else 2) as interrupts:
-                return self._train(config, interrupts)
+            return self._train(config)
         except Interrupted as interrupted:
             self._say_interrupted()
             return interrupted.exit_code
 
-    def _train(self, config: TrainingConfig, interrupts: Interrupts) -> int:
+    def _train(self, config: TrainingConfig) -> int:
         from heatprop.training.opening import choose_device, open_run  # noqa: PLC0415
         from heatprop.training.ranks import joined_ranks  # noqa: PLC0415
         from heatprop.training.run_folder import RunFolder  # noqa: PLC0415
@@ -74,15 +74,15 @@ class Train:
             progress = opened.enter_context(TrainingProgress(quiet=self.quiet or not ranks.is_first))
             run = open_run(config, self.output, folder, ranks, progress)
             try:
-                interrupts.hold()
-                finished = run.train(lambda: interrupts.pending is not None)
+                finished = run.train(lambda: pending() is not None)
             except (HeatpropError, OSError) as problem:
                 error(problem)
                 return 1
-        if finished or interrupts.pending is None:
+        interrupted = pending()
+        if finished or interrupted is None:
             return 0
         self._say_interrupted()
-        return interrupts.pending.exit_code
+        return interrupted.exit_code
 
     def _say_interrupted(self) -> None:
         if not self.quiet:

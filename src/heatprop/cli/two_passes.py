@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 from typing import TypeAlias
 
-from heatprop.cli.interrupts import Interrupted, Interrupts
 from heatprop.cli.outputs import DetectOutputs
 from heatprop.cli.progress import FrameProgress, SourceProgress
 from heatprop.errors import SourceError
+from heatprop.interrupts import Interrupted, check, pending, shielded
 from heatprop.io import VideoSource
 from heatprop.seqnms import seq_nms
 from heatprop.types import Detections, Frame
@@ -39,7 +39,6 @@ class TwoPasses:
     Attributes:
         video: the source; not a live one.
         outputs: where the frames go.
-        interrupts: of the run.
         score_threshold: what is shown of the rescored objects; the first pass must go lower.
         progress: makes the bar of a pass, from what to call it and the number of frames, None if unknown.
         notify: says a line to the user.
@@ -47,7 +46,6 @@ class TwoPasses:
 
     video: VideoSource
     outputs: DetectOutputs
-    interrupts: Interrupts
     score_threshold: float
     progress: Callable[[str, int | None], FrameProgress | SourceProgress]
     notify: Callable[[str], None]
@@ -73,38 +71,37 @@ class TwoPasses:
             self._find(frames, limit, seen)
         except BaseException as problem:
             reason = problem
-        try:
-            with self.interrupts.held():
-                rescored = [self._shown(found) for found in seq_nms([frame.found for frame in seen])]
-        except Interrupted as interrupted:
-            reason = interrupted
+        rescored = [self._shown(found) for found in seq_nms([frame.found for frame in seen])]
+        reason = reason or pending()
         if isinstance(reason, Interrupted) and seen and self.outputs.draws:
             self.notify("heatprop: interrupted; drawing what was found so far, Ctrl-C again ends at once")
-        if self.outputs.draws:
-            self._draw(seen, rescored)
-        else:
-            for frame, found in zip(seen, rescored, strict=True):
-                with self.interrupts.held():
+        # Interrupted until here, it writes all that was found; from here on, it stops.
+        with shielded() if isinstance(reason, Interrupted) else nullcontext():
+            if self.outputs.draws:
+                self._draw(seen, rescored)
+            else:
+                for frame, found in zip(seen, rescored, strict=True):
                     self.outputs.write(frame.index, frame.time, None, found, None)
+                    check()
         if reason is not None:
             raise reason
 
     def _find(self, frames: FrameStream, limit: int | None, seen: list[_Seen]) -> None:
         with self.progress("", self.video.info.frame_count) as progress, closing(frames):
             for frame, found, alone in islice(frames, limit):
-                with self.interrupts.held():
-                    alone = None if alone is None else self._shown(alone)  # noqa: PLW2901
-                    seen.append(_Seen(frame.index, frame.time, found, alone))
-                    progress.advance()
+                alone = None if alone is None else self._shown(alone)  # noqa: PLW2901
+                seen.append(_Seen(frame.index, frame.time, found, alone))
+                progress.advance()
+                check()
 
     def _draw(self, seen: list[_Seen], rescored: list[Detections]) -> None:
         with self.progress(", drawing", len(seen)) as progress:
             for before, found, frame in zip(seen, rescored, self.video, strict=False):
                 if frame.time != before.time:
                     break
-                with self.interrupts.held():
-                    self.outputs.write(before.index, before.time, frame.image, found, before.alone)
-                    progress.advance()
+                self.outputs.write(before.index, before.time, frame.image, found, before.alone)
+                progress.advance()
+                check()
         if self.outputs.frames < len(seen):
             raise SourceError(
                 f"{self.video.info.name}: not the same as the first time from frame {self.outputs.frames} on; "

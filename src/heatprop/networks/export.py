@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from heatprop.errors import InvalidConfigError, OutputError
+from heatprop.interrupts import check
 from heatprop.io.outputs import OutputFile
 from heatprop.letterbox import InputFormat
 from heatprop.networks.agreement import heatmap_difference, noise, true_heads
@@ -77,6 +78,7 @@ def export_checkpoint(
         ModelError: the network cannot be exported or gives no numbers, or a package that this needs is not
             installed.
         OutputError: the files exist or cannot be written.
+        Interrupted: it was requested; nothing is left behind.
     """
     path = Path(path)
     card = replace(checkpoint.card, input=input_format or checkpoint.card.input)
@@ -99,11 +101,14 @@ def export_checkpoint(
         if calibration is not None:
             images = normalise(torch.from_numpy(calibration[0]), card.input).contiguous()
         truth = true_heads(deployed, images)
+        check()
         program, partial = trace(deployed), outputs[-1].partial
+        check()
         if path.suffix == ".xml":
             run = write_openvino(program, deployed.names, card, partial, calibration=calibration, half=half)
         else:
             run = write_onnx(program, deployed.names, card, partial, half=half)
+        check()
         tolerance = inf if calibration is not None else _HALF_TOLERANCE if half else _TOLERANCE
         difference = heatmap_difference(run(images.numpy()), truth, tolerance)
         for output in outputs:

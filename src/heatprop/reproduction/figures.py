@@ -47,7 +47,6 @@ def shown_tables(
         keep,
         jobs=jobs,
         advance=steps.advance,
-        held=steps.held,
     )
     tables = dict(zip(methods, found, strict=True))
     return {name: scored_only(dataset, table)[1] for name, table in tables.items()}

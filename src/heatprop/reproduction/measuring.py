@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -61,7 +60,6 @@ def measure_all(
     *,
     jobs: int,
     advance: Callable[[int], None] = lambda _: None,
-    held: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Scores:
     """Measure methods on cached network outputs; what a folder keeps already is not measured again.
 
@@ -72,7 +70,6 @@ def measure_all(
         folder: keeps a file for each method.
         jobs: processes at once.
         advance: called with how many frames times methods more are done.
-        held: see `run_cached`.
 
     Raises:
         HeatpropError: see `run_cached`; a file of the folder cannot be written.
@@ -80,7 +77,7 @@ def measure_all(
     paths = {method: folder / f"{_name(cache, method)}.json" for method in methods}
     to_do = [method for method, path in paths.items() if not path.exists()]
     advance(dataset.frame_count * (len(methods) - len(to_do)))
-    found = run_cached(dataset, cache, to_do, measure, jobs=jobs, advance=advance, held=held)
+    found = run_cached(dataset, cache, to_do, measure, jobs=jobs, advance=advance)
     for method, figures in zip(to_do, found, strict=True):
         write_json(paths[method], figures)
     return {method: read_json(path) for method, path in paths.items()}

@@ -79,9 +79,7 @@ def make_report(
 
     def measured(each: ModelOutputs, methods: Sequence[Method]) -> Scores:
         steps.begin(f"{each.name}, {len(methods)} settings", dataset.frame_count * len(methods))
-        return measure_all(
-            dataset, each.cache, methods, work / "figures", jobs=jobs, advance=steps.advance, held=steps.held
-        )
+        return measure_all(dataset, each.cache, methods, work / "figures", jobs=jobs, advance=steps.advance)
 
     first = outputs[0]
     scores, *others = (measured(each, all_methods() if each is first else table_1()) for each in outputs)

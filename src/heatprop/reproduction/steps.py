@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 
@@ -15,10 +14,8 @@ class Steps:
         begin: is called with the name of a step and how many frames it has.
         advance: is called with how many more are done.
         note: takes a line.
-        held: entered while processes start, which must not be interrupted.
     """
 
     begin: Callable[[str, int], None] = lambda _name, _frames: None
     advance: Callable[[int], None] = lambda _: None
     note: Callable[[str], None] = lambda _: None
-    held: Callable[[], AbstractContextManager[None]] = nullcontext

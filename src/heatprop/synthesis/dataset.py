@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from heatprop.errors import InvalidConfigError, OutputError, check_count
+from heatprop.interrupts import check
 from heatprop.io.claims import FOLDER_LOCK, Claim, claim_folder
 from heatprop.io.regular_files import LARGEST_SETTINGS, read_regular
 from heatprop.io.whole_files import write_text
@@ -104,6 +105,7 @@ def fill(
         with closing(map_ahead(_tasks(root, settings), lambda task: task(), workers)) as done:
             for _, pictures, _ in done:
                 advance(pictures)
+                check()
         _write_lists(root, settings)
         _write_causes(root, settings)
     except OutputError:

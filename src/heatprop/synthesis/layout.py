@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from heatprop.datasets.imagenet_classes import VID_WNIDS
+from heatprop.interrupts import check
 from heatprop.io.whole_files import write_text
 from heatprop.synthesis.rendering import ShotRenderer, encode
 from heatprop.synthesis.scenes import Shot, make_video
@@ -69,6 +70,7 @@ def write_video(
 
     Raises:
         OSError: it cannot be written.
+        Interrupted: it was requested; a later call begins anew.
     """
     names = [f"{frame:06d}" for frame in range(frames)]
     if _is_whole(place, names):
@@ -77,6 +79,7 @@ def write_video(
     new_images, new_annotations = _emptied(place.images), _emptied(place.annotations)
     pictures = (renderer.render(number) for renderer, number in _renderers(shots, sprites, settings))
     for name, objects, picture in zip(names, annotate(shots, settings), pictures, strict=True):
+        check()
         (new_images / f"{name}.JPEG").write_bytes(encode(*picture))
         text = annotation_xml(place.name, name, settings, objects)
         (new_annotations / f"{name}.xml").write_text(text, encoding="utf-8")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
 from multiprocessing import resource_tracker
@@ -22,15 +22,18 @@ from heatprop.errors import HeatpropError, InvalidConfigError
 from heatprop.evaluation.detections import DetectionTable
 from heatprop.evaluation.runs.cache import OutputCache, part_count, part_rows
 from heatprop.evaluation.runs.methods import Method, VideoMethod, finish_video
+from heatprop.interrupts import Interrupted, check
 from heatprop.letterbox import fit_letterbox
 from heatprop.types import Detections, IntArray
 
 _METHODS_AT_ONCE = 16
 _ROOM = 4 << 30  # bytes that detections may take
 _FRAME_ROOM = 2 * 100 * 56  # of these for a frame: at most 100 detections of 56 bytes, held twice
+_SECONDS_BETWEEN_LOOKS = 0.1
 _TASKS_A_JOB = 2  # at least; videos differ in length
 
 Result = TypeVar("Result")
+Done = TypeVar("Done")
 Work: TypeAlias = Callable[[VideoDataset, Method, DetectionTable], Result]
 
 
@@ -46,7 +49,6 @@ def run_cached(
     *,
     jobs: int,
     advance: Callable[[int], None] = lambda _: None,
-    held: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Iterator[Result]:
     """Detect by methods on the outputs in a cache; a video is decompressed once for several of them.
 
@@ -58,7 +60,6 @@ def run_cached(
             its own.
         jobs: processes at once.
         advance: called with how many frames times settings more are done.
-        held: entered while processes start, which must not be interrupted.
 
     Yields:
         What `work` returns for each method, in their order.
@@ -67,6 +68,7 @@ def run_cached(
         InvalidConfigError: a threshold is below the cache's floor.
         CacheError: the cache is damaged.
         SweepError: a process died.
+        Interrupted: it was requested; the processes are ended.
     """
     for method in methods:
         require_above_floor(method.score_threshold, cache.manifest.floor)
@@ -78,26 +80,49 @@ def run_cached(
             at_once = methods_at_once(dataset.frame_count)
             for start in range(0, len(methods), at_once):
                 some = methods[start : start + at_once]
-                with held(), _deaf_children():
+                with _deaf_children():
                     futures: dict[Future[list[DetectionTable]], tuple[int, slice]] = {
                         pool.submit(detect_video, cache.folder, number, video, labels, some[part]): (number, part)
                         for number, video in enumerate(dataset.videos)
                         for part in parts_of(len(some), len(dataset.videos), jobs)
                     }
                 tables: list[dict[int, DetectionTable]] = [{} for _ in some]  # of each method, by video
-                for future in as_completed(futures):
+                for future in _completed(futures):
                     number, part = futures.pop(future)
                     for by_video, table in zip(tables[part], future.result(), strict=True):
                         by_video[number] = table
                     advance(dataset.videos[number].length * len(some[part]))
                 joined = [_join([by_video[number] for number in sorted(by_video)]) for by_video in tables]
-                yield from pool.map(_work, [work] * len(some), some, joined)
+                scores = [
+                    pool.submit(_work, work, method, table) for method, table in zip(some, joined, strict=True)
+                ]
+                for score in scores:
+                    for done in _completed([score]):
+                        yield done.result()
+        except Interrupted:
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
         except BrokenProcessPool:
+            check()  # Ctrl-C in a terminal reaches them, too
             raise SweepError(
                 "a process of the sweep was ended from outside; is memory short? try --jobs 1"
             ) from None
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _completed(futures: Iterable[Future[Done]]) -> Iterator[Future[Done]]:
+    """Yield futures as they are done.
+
+    Raises:
+        Interrupted: it was requested while waiting.
+    """
+    left = set(futures)
+    while left:
+        done, left = wait(left, _SECONDS_BETWEEN_LOOKS, FIRST_COMPLETED)
+        check()
+        yield from done
 
 
 def methods_at_once(frames: int) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal, TypeAlias
@@ -122,7 +121,6 @@ def compare(
     subsets: Mapping[str, NDArray[np.bool_]] | None = None,
     jobs: int = 1,
     advance: Callable[[int], None] = lambda _: None,
-    held: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Iterator[ComparisonRow]:
     """Score methods on the outputs in a cache; see `run_cached` for the other arguments and errors.
 
@@ -134,7 +132,6 @@ def compare(
         subsets: frames, bool ``(F,)``, on which average precision is counted besides, by name.
         jobs: processes at once.
         advance: see `run_cached`.
-        held: see `run_cached`.
 
     Yields:
         The row of each method.
@@ -143,7 +140,7 @@ def compare(
     known = dict.fromkeys(heads)
     times = dict(zip(known, head_milliseconds(dataset, cache, list(known)), strict=True))
     work = partial(score_method, settings=settings, subsets=dict(subsets or {}))
-    rows = run_cached(dataset, cache, methods, work, jobs=jobs, advance=advance, held=held)
+    rows = run_cached(dataset, cache, methods, work, jobs=jobs, advance=advance)
     for head, row in zip(heads, rows, strict=True):
         yield replace(row, milliseconds=times[head] + row.milliseconds)
 

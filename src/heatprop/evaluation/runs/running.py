@@ -19,6 +19,7 @@ from heatprop.evaluation.runs.class_matching import ClassMatching, match_classes
 from heatprop.evaluation.runs.methods import Method, VideoMethod, finish_video
 from heatprop.evaluation.runs.run_folder import FinishedPart, RunFolder
 from heatprop.evaluation.runs.sparse_outputs import SparseOutput, sparsify
+from heatprop.interrupts import check
 from heatprop.io.images import read_image
 from heatprop.letterbox import Letterbox, fit_letterbox, letterbox
 from heatprop.pipeline import map_ahead
@@ -210,6 +211,7 @@ def detect_dataset(
         InvalidArrayError: the network's output for a picture is broken.
         CacheError: the cache is damaged.
         OutputError: the folder or the cache cannot be written.
+        Interrupted: it was requested; what was finished is kept.
     """
     pending = unfinished(dataset, folder)
     items = ((*each, row) for each, rows in pending.items() for row in rows)
@@ -233,6 +235,7 @@ def detect_dataset(
                 sizes.append((seen.fitted.frame_width, seen.fitted.frame_height))
                 kept += [] if seen.kept is None else [seen.kept]
                 advance()
+                check()
             frame_sizes = np.array(sizes, np.int64)
             if cache is not None and not cache.has(number, part):
                 cache.write(number, part, CachedPart(frame_sizes, kept))

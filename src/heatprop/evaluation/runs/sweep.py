@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -86,14 +85,13 @@ def sweep(
     *,
     jobs: int,
     advance: Callable[[int], None] = lambda _: None,
-    held: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Iterator[SweepRow]:
     """Score methods on the outputs in a cache; see `run_cached` for arguments and errors.
 
     Yields:
         The score of each, in their order.
     """
-    return run_cached(dataset, cache, methods, score_row, jobs=jobs, advance=advance, held=held)
+    return run_cached(dataset, cache, methods, score_row, jobs=jobs, advance=advance)
 
 
 def score_row(dataset: VideoDataset, method: Method, table: DetectionTable) -> SweepRow:
