@@ -8,6 +8,7 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
 
+import cv2
 import numpy as np
 import pytest
 
@@ -287,3 +288,27 @@ def test_few_frames_are_in_memory_whatever_the_interval_and_the_number_of_stream
         assert len({frame.index for frame, _ in together}) == 1
     for source in sources:
         assert source.most <= ahead + interval
+
+
+class Squeezed(Repeated):
+    """A file whose pictures are stored narrower than they are shown."""
+
+    def __init__(self, image, ratio):
+        super().__init__(image, 3)
+        self.info = replace(self.info, sample_aspect_ratio=ratio)
+
+
+def test_the_network_sees_square_pixels_and_boxes_are_in_stored_ones(frames):
+    ratio = Fraction(4, 3)
+    height, width, _ = frames[0].image.shape
+    stored = cv2.resize(frames[0].image, (width * 3 // 4, height), interpolation=cv2.INTER_AREA)
+    detector = VideoDetector(backend="onnx")
+    seen = detector.update(cv2.resize(stored, (width, height)))
+    found = next(found for _, found in detector.stream(Squeezed(stored, ratio)))
+    boxes = found.boxes * (4 / 3, 1, 4 / 3, 1)
+    assert len(seen) > 0
+    certain = [place for place, score in enumerate(seen.scores) if score > 0.4]
+    for place in certain:
+        near = np.abs(boxes - seen.boxes[place]).max(axis=1)
+        assert near.min() < 8
+        assert found.labels[near.argmin()] == seen.labels[place]

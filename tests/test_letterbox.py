@@ -182,3 +182,15 @@ def test_what_is_no_picture_or_box_is_refused() -> None:
         fit_letterbox(0, 5, InputFormat())
     with pytest.raises(InvalidArrayError, match="boxes_cells"):
         boxes_to_frame(np.zeros((3, 5), np.float32), fitted, STRIDE)
+
+
+@given(st.integers(1, 4000), st.integers(1, 4000), st.floats(1 / 16, 16))
+def test_pixels_that_are_not_square_become_so(width: int, height: int, ratio: float) -> None:
+    fitted = fit_letterbox(width, height, InputFormat(), ratio)
+    assert max(fitted.picture_width, fitted.picture_height) == InputFormat().longest_side
+    if min(fitted.picture_width, fitted.picture_height) > 50:
+        assert fitted.picture_width / fitted.picture_height == pytest.approx(width * ratio / height, rel=0.02)
+    boxes = np.array([[0, 0, width, height]], np.float32)
+    there = boxes_to_cells(boxes, fitted, 4)
+    np.testing.assert_allclose(there[0], fitted.picture_area(4), atol=0.01)
+    np.testing.assert_allclose(boxes_to_frame(there, fitted, 4), boxes, rtol=1e-3, atol=0.01)

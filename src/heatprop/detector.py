@@ -209,9 +209,9 @@ class VideoDetector:
     def _new_state(self, propagation: PropagationConfig | None, *, fills_between: bool) -> VideoState:
         return VideoState(propagation, self.score_threshold, self.card.stride, fills_between=fills_between)
 
-    def _new_maker(self) -> tuple[PictureMaker, SpeedControl | None]:
+    def _new_maker(self, sample_aspect_ratio: float = 1.0) -> tuple[PictureMaker, SpeedControl | None]:
         clock = None if self.keyframes.looks_everywhere else KeyframeClock(self.keyframes)
-        maker = PictureMaker(self.card.input, clock, self.forget_at_cuts)
+        maker = PictureMaker(self.card.input, clock, self.forget_at_cuts, sample_aspect_ratio)
         if clock is None or self.keyframes.target_fps is None:
             return maker, None
         return maker, SpeedControl(clock, self.keyframes, concurrency=self.backend.concurrency)
@@ -232,7 +232,7 @@ class VideoDetector:
         self, video: VideoSource, timings: StageTimings
     ) -> Generator[tuple[Frame, Picture, HeadOutput | None], None, None]:
         """Yield frames in order with what the network says of them, working ahead by a few."""
-        maker, control = self._new_maker()
+        maker, control = self._new_maker(float(video.info.sample_aspect_ratio))
 
         def prepared() -> Generator[tuple[Frame, Picture], None, None]:
             # In the thread that reads, while the frame is in the processor's cache.

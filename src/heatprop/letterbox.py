@@ -69,7 +69,8 @@ class Letterbox:
     """Where a frame lies inside the network's input.
 
     A point ``(x, y)`` of the frame lies at ``(x * scale_x + pad_left, y * scale_y + pad_top)`` of the input.
-    The two scales differ a little, because the scaled picture has whole pixels.
+    The two scales differ a little, because the scaled picture has whole pixels, and more where the pixels of the
+    frame are not square.
 
     Attributes:
         frame_width: width of the frame in pixels.
@@ -111,11 +112,19 @@ class Letterbox:
         return self.pad_left / stride, self.pad_top / stride, right / stride, bottom / stride
 
 
-def fit_letterbox(frame_width: int, frame_height: int, input_format: InputFormat) -> Letterbox:
+def fit_letterbox(
+    frame_width: int, frame_height: int, input_format: InputFormat, sample_aspect_ratio: float = 1.0
+) -> Letterbox:
     """Lay a frame of `frame_width` x `frame_height` pixels into the input that `input_format` asks for.
 
     However long and thin the frame is, the scaled picture keeps at least one pixel on each side. Where the
     padding is odd, the larger part is on the right and below.
+
+    Args:
+        frame_width: in pixels.
+        frame_height: in pixels.
+        input_format: of the network.
+        sample_aspect_ratio: width of a pixel of the frame over its height; the network sees square pixels.
 
     Raises:
         InvalidArrayError: a side is below 1.
@@ -124,12 +133,15 @@ def fit_letterbox(frame_width: int, frame_height: int, input_format: InputFormat
         >>> fitted = fit_letterbox(640, 272, InputFormat())
         >>> fitted.picture_width, fitted.picture_height, fitted.input_width, fitted.input_height
         (512, 218, 512, 224)
+        >>> fit_letterbox(720, 576, InputFormat(), sample_aspect_ratio=64 / 45).picture_height  # 1024 x 576
+        288
     """
     if frame_width < 1 or frame_height < 1:
         raise InvalidArrayError(f"frame is {frame_width}x{frame_height}; both sides must be at least 1")
     longest, multiple = input_format.longest_side, input_format.multiple
-    ratio = longest / max(frame_width, frame_height)
-    picture_width = max(1, round(frame_width * ratio))
+    shown_width = frame_width * sample_aspect_ratio
+    ratio = longest / max(shown_width, frame_height)
+    picture_width = max(1, round(shown_width * ratio))
     picture_height = max(1, round(frame_height * ratio))
     input_width = -(-picture_width // multiple) * multiple
     input_height = -(-picture_height // multiple) * multiple

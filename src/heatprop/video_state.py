@@ -51,10 +51,18 @@ class PictureMaker:
         form: of the network's input.
         clock: when it looks; None for every frame.
         forget_at_cuts: whether a cut begins a shot.
+        sample_aspect_ratio: width of a pixel of the frames over its height; the network sees square pixels.
     """
 
-    def __init__(self, form: InputFormat, clock: KeyframeClock | None, forget_at_cuts: bool) -> None:
+    def __init__(
+        self,
+        form: InputFormat,
+        clock: KeyframeClock | None,
+        forget_at_cuts: bool,
+        sample_aspect_ratio: float = 1.0,
+    ) -> None:
         self._form, self._clock, self._forget_at_cuts = form, clock, forget_at_cuts
+        self._sample_aspect_ratio = sample_aspect_ratio
         self._fitted: Letterbox | None = None
         self._thumbnail: NDArray[np.float32] | None = None
         self._is_blank = False
@@ -62,7 +70,7 @@ class PictureMaker:
     def make(self, image: ImageArray) -> Picture:
         """Make the next frame ready: uint8 ``(H, W, 3)`` RGB."""
         started = perf_counter()
-        fitted = fit_letterbox(image.shape[1], image.shape[0], self._form)
+        fitted = fit_letterbox(image.shape[1], image.shape[0], self._form, self._sample_aspect_ratio)
         network_input = letterbox(image, fitted)
         small = thumbnail(image)
         starts_shot = self._fitted is not None and self._is_another_shot(fitted, small)
