@@ -6,9 +6,6 @@ import threading
 from collections import OrderedDict, deque
 
 import numpy as np
-import openvino
-from openvino.frontend import FrontEndManager
-from openvino.preprocess import ColorFormat, PrePostProcessor
 
 from heatprop.backends.base import (
     INPUT,
@@ -21,8 +18,15 @@ from heatprop.backends.base import (
 )
 from heatprop.errors import BackendError
 from heatprop.letterbox import InputFormat
+from heatprop.telemetry import refuse_telemetry
 from heatprop.types import FloatArray, HeadOutput, ImageArray
 from heatprop.zoo import Model
+
+refuse_telemetry()
+
+import openvino  # noqa: E402
+from openvino.frontend import FrontEndManager  # noqa: E402
+from openvino.preprocess import ColorFormat, PrePostProcessor  # noqa: E402
 
 _SHAPES_KEPT = 8
 _DEVICE = "CPU"

@@ -9,6 +9,7 @@ import torch
 
 from heatprop.networks.deployed import Run, not_installed, quiet
 from heatprop.networks.quantisation import quantise
+from heatprop.telemetry import refuse_telemetry
 from heatprop.types import FloatArray, ImageArray
 from heatprop.zoo.card import METADATA_KEY, ModelCard
 
@@ -37,6 +38,7 @@ def write_openvino(
         OSError: the files cannot be written.
     """
     try:
+        refuse_telemetry()
         import openvino  # noqa: PLC0415
         from openvino._offline_transformations import apply_moc_transformations  # noqa: PLC0415
         from openvino.frontend import FrontEndManager  # noqa: PLC0415

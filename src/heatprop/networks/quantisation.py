@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import torch
 from heatprop.errors import ModelError
 from heatprop.letterbox import InputFormat
 from heatprop.networks.normalisation import normalise
+from heatprop.telemetry import refuse_telemetry
 from heatprop.types import ImageArray
 
 _CONVOLUTIONS = ("Convolution", "GroupConvolution")
@@ -33,9 +33,8 @@ def quantise(network: Any, pictures: Sequence[ImageArray], input_format: InputFo
     Raises:
         ModelError: NNCF is not installed.
     """
-    # NNCF reports its use to its maker unless it runs in CI; a video tool has no business on the network here.
-    os.environ.setdefault("NNCF_CI", "1")
     try:
+        refuse_telemetry()
         import nncf  # noqa: PLC0415 - seconds, and needed for nothing else
     except ImportError as error:
         raise ModelError(
