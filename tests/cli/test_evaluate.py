@@ -23,6 +23,7 @@ from heatprop.evaluation.detection_files.reading import read_detections
 from heatprop.evaluation.detections import DetectionTable
 from heatprop.evaluation.results import score
 from heatprop.evaluation.runs.methods import Method
+from heatprop.io.claims import claim_folder
 from heatprop.propagation import PropagationConfig
 from heatprop.types import ImageArray
 from small_video_datasets import write_coco_video
@@ -46,6 +47,16 @@ def content(folder: Path) -> dict[str, str]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+def test_a_folder_in_which_another_run_works_is_refused_and_left_alone(run: Run, small: Path) -> None:
+    run("evaluate", *FEW, "--root", small, "-o", "out")
+    before = content(Path("out"))
+    with claim_folder("out"):
+        done = run("evaluate", *FEW, "--root", small, "-o", "../work/out")
+    assert done.code == 2
+    assert re.fullmatch(r"heatprop: error: \S+out is in use by another run \(process \d+\); .*\n", done.err)
+    assert content(Path("out")) == before
 
 
 def test_one_command_detects_writes_and_scores(run: Run, small: Path) -> None:

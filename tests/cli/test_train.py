@@ -259,7 +259,7 @@ def test_a_folder_that_is_in_use_or_holds_other_things_is_refused(run: Run, shap
     with RunFolder(Path("run")):
         done = run("train", "--config", config, "-o", "run")
     assert done.code == 2
-    assert f"run is in use: process {os.getpid()} trains there" in done.err
+    assert f"run is in use by another run (process {os.getpid()})" in done.err
     done = run("train", "--config", config, "-o", shapes)
     assert done.code == 2
     assert "holds other files" in done.err

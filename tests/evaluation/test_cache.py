@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -242,3 +244,20 @@ def test_a_cache_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(OutputError, match="cannot write"):
         OutputCache(tmp_path / "file" / "c", MANIFEST)
+
+
+def test_of_runs_that_begin_a_cache_at_once_one_says_what_it_is_of(tmp_path: Path) -> None:
+    manifests = [replace(MANIFEST, model=f"model {number}") for number in range(8)]
+    start = threading.Barrier(len(manifests))
+
+    def begin(manifest: CacheManifest) -> str | None:
+        start.wait()
+        try:
+            return OutputCache(tmp_path / "c", manifest).manifest.model
+        except CacheError:
+            return None
+
+    with ThreadPoolExecutor(len(manifests)) as threads:
+        opened = [model for model in threads.map(begin, manifests) if model is not None]
+    assert opened == [OutputCache(tmp_path / "c").manifest.model]
+    assert [each.name for each in (tmp_path / "c").iterdir()] == ["manifest.json"]

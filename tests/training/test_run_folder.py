@@ -9,14 +9,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from heatprop.errors import ModelError, OutputError
+from heatprop.errors import BusyError, ModelError, OutputError
+from heatprop.io.claims import FOLDER_LOCK
 from heatprop.networks import CenterNet, CenterNetConfig, save_checkpoint
 from heatprop.training.run_folder import RunFolder, RunFolderError
 
 
 def test_one_process_at_a_time(tmp_path: Path) -> None:
     path = tmp_path / "runs" / "a"
-    with RunFolder(path), pytest.raises(RunFolderError, match=r"runs/a is in use: process \d+ trains there"):
+    with RunFolder(path), pytest.raises(BusyError, match=r"runs/a is in use by another run \(process \d+\)"):
         RunFolder(path)
     with RunFolder(path):
         pass
@@ -37,16 +38,17 @@ def test_other_files_are_left_alone(tmp_path: Path) -> None:
 
 def test_a_file_in_its_place_is_named(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("")
-    with pytest.raises(OutputError, match="run: cannot make a run there"):
+    with pytest.raises(OutputError, match="run: cannot write there"):
         RunFolder(tmp_path / "run")
 
 
 def test_what_a_killed_run_left_half_written_goes(tmp_path: Path) -> None:
     (tmp_path / "last.part.pt").write_bytes(b"half")
     (tmp_path / "best.part-2.pt").write_bytes(b"half")
+    (tmp_path / "run.lock").write_bytes(b"77")  # as versions before wrote it
     with RunFolder(tmp_path) as folder:
         assert folder.saved() is None
-        assert [each.name for each in tmp_path.iterdir()] == ["run.lock"]
+        assert [each.name for each in tmp_path.iterdir()] == [FOLDER_LOCK]
 
 
 def test_the_log_goes_on_after_the_step_that_was_saved(tmp_path: Path) -> None:

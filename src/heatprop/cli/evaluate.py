@@ -37,6 +37,7 @@ from heatprop.evaluation.runs.running import (
     require_pictures,
 )
 from heatprop.interrupts import Interrupted, wait_for
+from heatprop.io.claims import claim_folder
 from heatprop.propagation import PropagationConfig
 from heatprop.seqnms import SeqNmsConfig
 
@@ -127,7 +128,17 @@ class Evaluate:
         cache = None if self.cache is None else OutputCache(self.cache, manifest)
         source = manifest.to_json() | {"floor": None if cache is None else manifest.floor}
         settings = {"outputs": source, "classes": list(dataset.classes), "method": method.to_json()}
-        folder = RunFolder(self.output, settings)
+        with claim_folder(self.output):
+            return self._work(dataset, network, method, RunFolder(self.output, settings), cache)
+
+    def _work(
+        self,
+        dataset: VideoDataset,
+        network: PictureNetwork,
+        method: Method,
+        folder: RunFolder,
+        cache: OutputCache | None,
+    ) -> int:
         try:
             self._announce(dataset, network.classes)
             require_pictures(dataset, folder, cache)

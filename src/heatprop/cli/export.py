@@ -12,6 +12,7 @@ from heatprop.cli.messages import say
 from heatprop.errors import InvalidConfigError, ModelError, OutputError, SourceError, check_range
 from heatprop.interrupts import Interrupted, check
 from heatprop.io import open_video
+from heatprop.io.claims import claim_file
 from heatprop.io.outputs import OutputFile, is_same_file
 from heatprop.letterbox import LARGEST_SIDE, InputFormat, fit_letterbox, letterbox
 from heatprop.types import ImageArray
@@ -61,7 +62,8 @@ class Export:
         """
         self._check()
         try:
-            return self._export()
+            with claim_file(self.output):
+                return self._export()
         except Interrupted as interrupted:
             if not self.quiet:
                 say("heatprop: interrupted; nothing is written")

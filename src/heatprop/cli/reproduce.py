@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -19,12 +20,14 @@ from heatprop.datasets import Layout
 from heatprop.errors import HeatpropError, InvalidConfigError, check_count
 from heatprop.evaluation.metrics.coco import MissingPackageError
 from heatprop.interrupts import Interrupted
+from heatprop.io.claims import claim_folder
 from heatprop.io.whole_files import write_json, write_text
 from heatprop.pipeline import usable_processors
 from heatprop.reproduction.page import render_page
 from heatprop.reproduction.plan import Plan, quick_plan
 from heatprop.reproduction.report import make_report
 from heatprop.reproduction.steps import Steps
+from heatprop.zoo import Model
 
 DEFAULT_MODEL = "synthvid"
 
@@ -77,6 +80,10 @@ class Reproduce:
                 raise MissingPackageError(f"reproduce needs {package}; pip install 'heatprop[evaluate]'")
         models = [load_model(name) for name in self.model]
         cv2.setNumThreads(1)  # pictures are made and read side by side
+        with claim_folder(self.output):
+            return self._report(plan, models, jobs)
+
+    def _report(self, plan: Plan, models: Sequence[Model], jobs: int) -> int:
         try:
             with StepProgress(quiet=self.quiet) as progress:
                 steps = Steps(progress.begin, progress.advance)

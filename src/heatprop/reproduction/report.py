@@ -15,7 +15,7 @@ from heatprop.errors import OutputError
 from heatprop.evaluation.runs.methods import Method
 from heatprop.evaluation.runs.running import frames_to_do
 from heatprop.io.results import installed_versions
-from heatprop.io.whole_files import read_json, write_json
+from heatprop.io.whole_files import holds_files, read_json, write_json
 from heatprop.pipeline import usable_processors
 from heatprop.reproduction.examples import examples
 from heatprop.reproduction.figures import scenes_and_track, shown_tables
@@ -133,7 +133,7 @@ def _claim(work: Path, plan: Plan) -> None:
     try:
         found = read_json(path)
     except FileNotFoundError:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if folder.exists() and (not folder.is_dir() or holds_files(folder)):
             raise OutputError(f"{folder} holds something else; give -o an empty folder or a new name") from None
         write_json(path, wanted)
         return

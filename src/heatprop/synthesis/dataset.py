@@ -11,9 +11,9 @@ from typing import Any
 
 from heatprop.errors import InvalidConfigError, OutputError, check_count
 from heatprop.interrupts import check
-from heatprop.io.claims import FOLDER_LOCK, Claim, claim_folder
+from heatprop.io.claims import Claim, claim_folder
 from heatprop.io.regular_files import LARGEST_SETTINGS, read_regular
-from heatprop.io.whole_files import write_text
+from heatprop.io.whole_files import holds_files, write_text
 from heatprop.pipeline import map_ahead
 from heatprop.synthesis.causes import CAUSES_FILE, Runs, runs_of_causes
 from heatprop.synthesis.layout import Place, remove_leftovers, still_name, write_stills, write_video
@@ -151,7 +151,7 @@ def _begin(root: Path, settings: SynthesisSettings) -> None:
     path = root / MANIFEST
     if path.exists():
         before = _splits_there(path, settings)
-    elif any(not (each.name == FOLDER_LOCK or each.name.endswith(".part")) for each in root.iterdir()):
+    elif holds_files(root):
         raise OutputError(f"{root} is not empty, and no synthetic dataset; give another folder")
     else:
         before = {}

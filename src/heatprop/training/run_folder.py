@@ -5,15 +5,14 @@
     log.jsonl       a line for each step and each validation
     unreadable.txt  pictures that could not be read, where there are any
     tensorboard/    scalars and pictures
-    run.lock        held by the process that trains
 
-Checkpoints are there whole or not at all, so that a run may be killed at any moment.
+Checkpoints are there whole or not at all, so that a run may be killed at any moment. One process at a time trains
+there: it claims the folder.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
@@ -21,21 +20,16 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from heatprop.errors import HeatpropError, OutputError
+from heatprop.io.claims import FOLDER_LOCK, claim_folder
 from heatprop.io.whole_files import write_text
 from heatprop.networks import CenterNet, save_checkpoint
 from heatprop.networks.weights import read_pickle
 from heatprop.training.saved import VERSION
 from heatprop.zoo import ModelCard
 
-try:
-    import fcntl
-except ImportError:  # Windows: nothing hinders two runs in one folder
-    fcntl = None  # type: ignore[assignment]
-
-LAST, BEST, LOG, UNREADABLE, BOARD, LOCK = (
-    "last.pt", "best.pt", "log.jsonl", "unreadable.txt", "tensorboard", "run.lock",
-)  # fmt: skip
-_OURS = frozenset({LAST, BEST, LOG, UNREADABLE, BOARD, LOCK})
+LAST, BEST, LOG, UNREADABLE, BOARD = "last.pt", "best.pt", "log.jsonl", "unreadable.txt", "tensorboard"
+_OURS = frozenset({LAST, BEST, LOG, UNREADABLE, BOARD, FOLDER_LOCK})
+_FORMER_LOCK = "run.lock"  # of runs by former versions
 
 
 class RunFolderError(HeatpropError, ValueError):
@@ -49,44 +43,36 @@ class RunFolder:
         path: the folder.
 
     Raises:
-        RunFolderError: the folder holds other files, or another process trains in it.
+        RunFolderError: the folder holds other files.
+        BusyError: another process trains in it.
         OutputError: it cannot be made.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._log: TextIO | None = None
+        self._claim = claim_folder(path)
         try:
-            path.mkdir(parents=True, exist_ok=True)
-            others = [each.name for each in path.iterdir() if each.name not in _OURS and ".part" not in each.name]
-            if others and not (path / LAST).exists():
-                raise RunFolderError(
-                    f"{path} holds other files, as {others[0]}; give -o an empty folder or a new name"
-                )
-            self._lock = (path / LOCK).open("a+")
+            self._refuse_others()
+            for leftover in path.glob("*.part*.pt"):  # of a run that was killed while it wrote
+                leftover.unlink(missing_ok=True)
+            (path / _FORMER_LOCK).unlink(missing_ok=True)
         except OSError as error:
+            self._claim.release()
             raise OutputError(
                 f"{path}: cannot make a run there ({error.strerror}); choose another folder"
             ) from None
-        self._take_lock()
-        for leftover in path.glob("*.part*.pt"):  # of a run that was killed while it wrote
-            leftover.unlink(missing_ok=True)
+        except BaseException:
+            self._claim.release()
+            raise
 
-    def _take_lock(self) -> None:
-        if fcntl is None:
-            return
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._lock.seek(0)
-            holder = self._lock.read().strip() or "unknown"
-            self._lock.close()
+    def _refuse_others(self) -> None:
+        path, ours = self.path, {*_OURS, _FORMER_LOCK}
+        others = [each.name for each in path.iterdir() if each.name not in ours and ".part" not in each.name]
+        if others and not (path / LAST).exists():
             raise RunFolderError(
-                f"{self.path} is in use: process {holder} trains there; wait for it, or give -o another folder"
-            ) from None
-        self._lock.truncate(0)
-        self._lock.write(f"{os.getpid()}\n")
-        self._lock.flush()
+                f"{path} holds other files, as {others[0]}; give -o an empty folder or a new name"
+            )
 
     def saved(self) -> Mapping[str, Any] | None:
         """Return what is in ``last.pt``; None where there is none yet.
@@ -179,8 +165,7 @@ class RunFolder:
     def __exit__(self, *_: object) -> None:
         if self._log is not None:
             self._log.close()
+        self._claim.release()
         if not (self.path / LAST).exists():  # nothing came of it
-            (self.path / LOCK).unlink(missing_ok=True)
             with suppress(OSError):
                 self.path.rmdir()
-        self._lock.close()

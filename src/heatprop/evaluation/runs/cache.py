@@ -9,6 +9,7 @@ only. Zip's checksums tell a damaged one.
 
 from __future__ import annotations
 
+import time
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,15 +20,19 @@ from typing import Any
 import numpy as np
 
 from heatprop.datasets.annotations import Video
-from heatprop.errors import InvalidArrayError
+from heatprop.errors import BusyError, InvalidArrayError
 from heatprop.evaluation.runs.cache_manifest import CacheError, CacheManifest, read_manifest, require_same
 from heatprop.evaluation.runs.sparse_outputs import SparseOutput, check_sparse, places_of
-from heatprop.io.whole_files import write_json, write_whole
+from heatprop.io.claims import claim_folder
+from heatprop.io.whole_files import holds_files, write_json, write_whole
 from heatprop.types import IntArray
 
 PART_FRAMES = 64
 """Frames in a part: some seconds of the network's work, which is all that a kill can cost."""
 DEFAULT_FLOOR = 0.01
+
+_PAUSE = 0.05  # seconds
+_PATIENCE = 200  # pauses, while another run writes a manifest
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,12 +76,8 @@ class OutputCache:
     def __init__(self, folder: Path, manifest: CacheManifest | None = None) -> None:
         _zarr()
         self.folder = folder
-        # The folder is looked at before the manifest: another run may be making both.
-        is_other = folder.exists() and (not folder.is_dir() or any(map(_is_other, folder.iterdir())))
-        if manifest is not None and not (folder / "manifest.json").exists():
-            if is_other:
-                raise CacheError(f"cache {folder} holds something else; give an empty folder or a new name")
-            write_json(folder / "manifest.json", manifest.to_json())
+        if manifest is not None:
+            _begin(folder, manifest)
         self.manifest = read_manifest(folder)
         if manifest is not None:
             require_same(folder, self.manifest, manifest)
@@ -136,9 +137,25 @@ class OutputCache:
         return content
 
 
-def _is_other(path: Path) -> bool:
-    """Say whether a cache in the making does not put a file there."""
-    return path.name != "manifest.json" and not path.name.endswith(".part")
+def _begin(folder: Path, manifest: CacheManifest) -> None:
+    """Make a cache unless it is there; of several runs that begin one at once, the first says what it is of."""
+    path = folder / "manifest.json"
+    for tried in range(_PATIENCE):
+        if path.exists():
+            return
+        try:
+            claim = claim_folder(folder)
+        except BusyError:  # another run writes the manifest
+            if tried == _PATIENCE - 1:
+                raise
+            time.sleep(_PAUSE)
+            continue
+        with claim:
+            if path.exists():
+                return
+            if holds_files(folder):
+                raise CacheError(f"cache {folder} holds something else; give an empty folder or a new name")
+            write_json(path, manifest.to_json())
 
 
 def _write_part(path: Path, content: CachedPart) -> None:
@@ -174,6 +191,12 @@ def _read_part(path: Path) -> CachedPart:
     with zarr.storage.ZipStore(path, mode="r") as store:
         group = zarr.open_group(store, mode="r")
         arrays = {name: np.asarray(array[...]) for name, array in group.arrays()}
+    with zipfile.ZipFile(path) as archive:
+        names = set(archive.namelist())
+    known = {"zarr.json", *(f"{name}/zarr.json" for name in arrays)}
+    known |= {"/".join([name, "c", *"0" * values.ndim]) for name, values in arrays.items()}
+    if not names <= known:  # Zarr would read zeros in place of values that have another name
+        raise InvalidArrayError("a name in it is damaged")
     shapes, counts = arrays["shapes"], arrays["cell_counts"]
     ends = np.cumsum(counts)
     if len(ends) == 0 or ends[-1] != len(arrays["cell_steps"]) or ends[-1] != len(arrays["scores"]):

@@ -17,7 +17,7 @@ import numpy as np
 
 from heatprop.errors import HeatpropError, InvalidArrayError, shortened
 from heatprop.evaluation.runs.methods import Memory
-from heatprop.io.whole_files import read_json, write_json, write_whole
+from heatprop.io.whole_files import holds_files, read_json, write_json, write_whole
 from heatprop.types import Detections, IntArray
 
 FORMAT = "heatprop-evaluation"
@@ -63,7 +63,7 @@ class RunFolder:
         try:
             have = read_json(path / "run.json")
         except FileNotFoundError:
-            if path.is_dir() and any(not each.name.endswith(".part") for each in path.iterdir()):
+            if path.is_dir() and holds_files(path):
                 raise RunFolderError(f"{path} holds other files; give -o an empty folder or a new name") from None
             write_json(path / "run.json", wanted)
             return
