@@ -15,11 +15,18 @@ import pytest
 import heatprop
 from heatprop import HeatmapPropagator, PropagationConfig, VideoDetector, decode, open_video
 from heatprop.detector import StageTimings
-from heatprop.errors import InvalidArrayError, InvalidConfigError, ModelError, SourceError, SourceNotFoundError
+from heatprop.errors import (
+    BackendError,
+    InvalidArrayError,
+    InvalidConfigError,
+    ModelError,
+    SourceError,
+    SourceNotFoundError,
+)
 from heatprop.io.sources import OpenSource, SourceInfo
 from heatprop.keyframes import KeyframeConfig
 from heatprop.letterbox import boxes_to_frame, fit_letterbox, letterbox
-from heatprop.types import Frame
+from heatprop.types import Frame, HeadOutput
 from heatprop.video_state import PictureMaker
 from same_detections import assert_same_detections
 
@@ -312,3 +319,92 @@ def test_the_network_sees_square_pixels_and_boxes_are_in_stored_ones(frames):
         near = np.abs(boxes - seen.boxes[place]).max(axis=1)
         assert near.min() < 8
         assert found.labels[near.argmin()] == seen.labels[place]
+
+
+class FailsAt:
+    """A network that fails, or says what is no probability, at one picture; at every one if none is given."""
+
+    def __init__(self, detector, kind, image=None):
+        self.backend, self.kind, self.concurrency = detector.backend, kind, detector.backend.concurrency
+        self.picture = None
+        if image is not None:
+            self.picture = letterbox(image, fit_letterbox(image.shape[1], image.shape[0], detector.card.input))
+
+    def infer(self, images):
+        outputs = self.backend.infer(images)
+        if self.picture is not None and not np.array_equal(images[0], self.picture):
+            return outputs
+        if self.kind == "fails":
+            raise BackendError("the network failed")
+        if self.kind == "stops":
+            raise KeyboardInterrupt
+        return [HeadOutput(outputs[0].heatmap * 1000, outputs[0].size, outputs[0].offset)]
+
+
+@pytest.mark.parametrize("kind", ["fails", "stops", "broken", "no picture"])
+@pytest.mark.parametrize("interval", [1, 3])
+def test_after_a_frame_that_failed_all_is_as_if_it_had_not_been_given(frames, interval, kind):
+    keyframes = KeyframeConfig(interval=interval)
+    alone = VideoDetector(backend="onnx", keyframes=keyframes)
+    wanted = [alone.update(frame.image) for frame in frames[:8]]
+    disturbed = VideoDetector(backend="onnx", keyframes=keyframes)
+    sound = disturbed.backend
+    for number, frame in enumerate(frames[:8]):
+        disturbed.backend = sound if kind == "no picture" else FailsAt(disturbed, kind)
+        bad = frame.image[..., :2] if kind == "no picture" else 255 - frame.image[::2, ::-2]  # of another size
+        with pytest.raises((BackendError, KeyboardInterrupt, InvalidArrayError)):
+            disturbed.update(bad)
+        disturbed.backend = sound
+        assert_same_detections(disturbed.update(frame.image), wanted[number])
+    assert disturbed.timings.frames == 8
+
+
+@pytest.mark.parametrize("kind", ["fails", "broken"])
+@pytest.mark.parametrize("interval", [1, 4])
+@pytest.mark.parametrize("fill", ["past", "between"])
+def test_all_frames_before_a_look_that_failed_are_given(frames, demo_clip, kind, interval, fill):
+    detector = VideoDetector(backend="onnx", keyframes=KeyframeConfig(interval=interval, fill=fill))
+    sound = list(islice(detector.stream(demo_clip), interval + 1))
+    detector.backend = FailsAt(detector, kind, frames[2 * interval].image)
+    given = []
+    with pytest.raises((BackendError, InvalidArrayError)):
+        for item in detector.stream(demo_clip):
+            given.append(item)
+    assert [frame.index for frame, _ in given] == list(range(2 * interval))
+    for (_, found), (_, wanted) in zip(given, sound, strict=False):
+        assert_same_detections(found, wanted)
+    detector.backend = detector.backend.backend
+    again = [frame.index for frame, _ in islice(detector.stream(demo_clip), 5)]
+    assert again == list(range(5))
+
+
+def test_compared_streams_end_together_where_an_output_is_broken(demo_clip, frames):
+    detector = VideoDetector(backend="onnx", keyframes=KeyframeConfig(interval=3, fill="between"))
+    detector.backend = FailsAt(detector, "broken", frames[3].image)
+    given = []
+    with pytest.raises(InvalidArrayError):
+        for frame, _, _ in detector.stream_compare(demo_clip):
+            given.append(frame.index)
+    assert given == [0, 1, 2]
+
+
+def test_a_stream_that_was_left_changes_nothing_for_updates_and_other_streams(detector, demo_clip, frames):
+    detector.reset()
+    wanted = [detector.update(frame.image) for frame in frames[:4]]
+    detector.reset()
+    for number, (_, found) in enumerate(detector.stream(demo_clip)):
+        assert_same_detections(found, wanted[number])
+        assert_same_detections(detector.update(frames[number].image), wanted[number])
+        if number == 2:
+            break
+    assert_same_detections(detector.update(frames[3].image), wanted[3])
+
+
+def test_a_source_that_failed_can_be_gone_through_again(detector, frames):
+    source = Repeated(frames[0].image, 3, breaks=True)
+    for _ in range(2):
+        given = []
+        with pytest.raises(SourceError, match="it broke"):
+            for frame, found in detector.stream(source):
+                given.append((frame.index, len(found)))
+        assert [index for index, _ in given] == [0, 1, 2]

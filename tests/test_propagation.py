@@ -382,3 +382,62 @@ def test_a_motion_for_another_number_of_objects_is_refused(rows):
 
 def test_before_the_first_frame_there_is_nothing_to_move():
     HeatmapPropagator().move(np.zeros((0, 2), np.float32))
+
+
+# arrays and errors
+
+
+@pytest.mark.parametrize("config", [PropagationConfig.paper(), PropagationConfig.adaptive()])
+def test_a_heatmap_that_is_read_only_is_copied_also_where_it_may_be_overwritten(config):
+    fixed, free = HeatmapPropagator(config), HeatmapPropagator(config)
+    for score in (0.9, 0.4, 0.6):
+        output = one_object(score)
+        wanted = free.update(output)
+        output.heatmap.flags.writeable = False
+        before = output.heatmap.copy()
+        assert_same_detections(fixed.update(output, overwrite=True), wanted)
+        np.testing.assert_array_equal(output.heatmap, before)
+
+
+@pytest.mark.parametrize("config", [PropagationConfig.paper(), PropagationConfig.adaptive()])
+@pytest.mark.parametrize(
+    "arrange",
+    [
+        np.asfortranarray,
+        lambda heatmap: np.repeat(heatmap, 2, axis=2)[:, :, ::2],
+        lambda heatmap: heatmap[:, ::-1].copy()[:, ::-1],
+        lambda heatmap: heatmap.astype(">f4"),
+        lambda heatmap: heatmap.astype(np.float64),
+        lambda heatmap: np.frombuffer(heatmap.tobytes(), np.float32).reshape(heatmap.shape),
+        lambda heatmap: np.broadcast_to(heatmap[None], (1, *heatmap.shape))[0],
+    ],
+)
+def test_how_a_heatmap_lies_in_memory_does_not_matter(config, arrange):
+    some, plain = HeatmapPropagator(config), HeatmapPropagator(config)
+    for score in (0.9, 0.4, 0.6):
+        output = one_object(score)
+        wanted = plain.update(output)
+        arranged = HeadOutput(arrange(output.heatmap), output.size)
+        assert_same_detections(some.update(arranged, overwrite=True), wanted)
+
+
+@given(videos(), st.sampled_from([PropagationConfig.paper(), PropagationConfig.adaptive()]), st.data())
+def test_updates_and_moves_that_fail_leave_no_trace(frames, config, data):
+    disturbed, alone = HeatmapPropagator(config), HeatmapPropagator(config)
+    for heatmap, size, offset in frames:
+        kind = data.draw(st.sampled_from(["nan", "above", "grid", "size", "move", "endless"]))
+        bad, count = heatmap.copy(), 0 if disturbed.memory is None else len(disturbed.memory[0].cells)
+        bad.reshape(-1)[-1] = {"nan": np.nan, "above": 1.5}.get(kind, 1.0)
+        if kind in ("move", "endless"):
+            shifts = np.full((count + (kind == "move"), 2), np.inf if kind == "endless" else 0, np.float32)
+            if len(shifts):
+                with pytest.raises(InvalidArrayError):
+                    disturbed.move(shifts)
+        elif kind != "grid" or disturbed.memory is not None:
+            sizes = np.full_like(size, np.nan) if kind == "size" else size
+            if kind == "grid":
+                bad, sizes = (np.concatenate([each, each], axis=1) for each in (bad, size))
+            with pytest.raises(InvalidArrayError):
+                disturbed.update(HeadOutput(bad, sizes), overwrite=True)
+        output = HeadOutput(heatmap, size, offset)
+        assert_same_detections(disturbed.update(output), alone.update(output))

@@ -16,7 +16,8 @@ from heatprop.keyframes import KeyframeClock, KeyframeConfig
 from heatprop.letterbox import InputFormat
 from heatprop.propagation import PropagationConfig
 from heatprop.types import Detections, HeadOutput
-from heatprop.video_state import Picture, PictureMaker, VideoState
+from heatprop.video_state import Picture, PictureMaker, VideoState, whole_or_not
+from same_detections import assert_same_detections
 
 FORM = InputFormat(longest_side=128, multiple=32)
 FORMS = [PropagationConfig.paper(), PropagationConfig.adaptive()]
@@ -183,3 +184,56 @@ def test_a_look_at_a_broken_output_moves_nothing(propagation: PropagationConfig)
             state.push(third, broken)
     (found,) = state.push(third, seen(44))
     assert found.lengths.tolist() == [2]
+
+
+def broken(kind: str) -> HeadOutput:
+    """Return an output that is refused, early or late; or of which the grid is another."""
+    side = SIDE // 8 if kind == "grid" else SIDE // 4
+    heatmap, size = np.zeros((1, side, side), np.float32), np.full((2, side, side), 8, np.float32)
+    heatmap[0, 3, 3] = np.nan if kind == "heatmap" else 0.9
+    size[:, 3, 3] = np.nan if kind == "size" else 8
+    return HeadOutput(heatmap, size)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([10, 12, 20, 60]), st.sampled_from([None, None, "heatmap", "size", "grid"])),
+        min_size=2,
+        max_size=14,
+    ),
+    st.sampled_from([*FORMS, None]),
+    st.sampled_from([KeyframeConfig(interval=n, fill=fill) for n in (1, 3) for fill in ("past", "between")]),  # type: ignore[arg-type]
+    st.integers(0, 9),
+)
+def test_frames_that_fail_count_as_not_given(
+    frames: list[tuple[int, str | None]], propagation: PropagationConfig | None, config: KeyframeConfig, cut: int
+) -> None:
+    found: list[list[Detections]] = [[], []]
+    makers = [PictureMaker(FORM, KeyframeClock(config), True) for _ in found]
+    states = [VideoState(propagation, 0.05, 4, fills_between=config.fill == "between") for _ in found]
+    for number, (x, kind) in enumerate(frames):
+        image = scene(x, seed=number // 2) if number != cut else 255 - scene(x)
+        for twin, (maker, state) in enumerate(zip(makers, states, strict=True)):
+            if kind is not None and twin == 0:
+                with pytest.raises(InvalidArrayError), whole_or_not(maker, state):
+                    picture = maker.make(255 - image)
+                    state.push(picture, broken(kind))
+                    raise InvalidArrayError("what is not refused fails later")
+            picture = maker.make(image)
+            output = None if picture.network_input is None else seen(x)
+            found[twin] += state.push(picture, output)
+    for twin, state in enumerate(states):
+        found[twin] += state.finish()
+    for disturbed, alone in zip(*found, strict=True):
+        assert_same_detections(disturbed, alone)
+
+
+def test_a_picture_that_cannot_be_made_ready_counts_as_not_given() -> None:
+    disturbed, alone = (PictureMaker(FORM, KeyframeClock(KeyframeConfig(interval=3)), True) for _ in range(2))
+    for number in range(7):
+        with pytest.raises(InvalidArrayError):
+            disturbed.make(scene(10).astype(np.int64))  # type: ignore[arg-type]
+        made, wanted = disturbed.make(scene(10 + number)), alone.make(scene(10 + number))
+        assert (made.network_input is None) == (wanted.network_input is None)
+        assert made.starts_shot == wanted.starts_shot

@@ -18,7 +18,7 @@ from heatprop.keyframes import KeyframeClock, KeyframeConfig, SpeedControl
 from heatprop.pipeline import Workers, map_ahead
 from heatprop.propagation import PropagationConfig, require_propagation
 from heatprop.types import Detections, Frame, HeadOutput, ImageArray, check_image
-from heatprop.video_state import Picture, PictureMaker, VideoState
+from heatprop.video_state import Picture, PictureMaker, VideoState, whole_or_not
 
 _MOST_BETWEEN = 5
 
@@ -126,6 +126,8 @@ class VideoDetector:
         With `keyframes` the network does not look at each; boxes then come from the past look. For a target the
         time in this method counts, not that of your loop.
 
+        A frame for which this fails counts as not given: the next ones get what they would get without it.
+
         Args:
             image: uint8 ``(H, W, 3)`` RGB. A frame of another size, or after a cut,
                 starts anew, like `reset`.
@@ -134,14 +136,16 @@ class VideoDetector:
             Boxes in pixels of `image`, clipped to it, by falling score.
 
         Raises:
-            InvalidArrayError: `image` is no such array.
+            InvalidArrayError: `image` is no such array, or the network's output is broken.
+            BackendError: the network failed.
         """
         check_image(image)
         started = perf_counter()
-        picture = self._maker.make(image)
-        output, seconds = self._infer(picture)
+        with whole_or_not(self._maker, self._state):
+            picture = self._maker.make(image)
+            output, seconds = self._infer(picture)
+            ((found,),) = _push([self._state], picture, output, self.timings)
         self.timings.network += seconds
-        ((found,),) = _push([self._state], picture, output, self.timings)
         if self._control is not None:
             self._control.passed(picture.pace, perf_counter() - started)
             self.timings.held_fps = self._control.held_fps
@@ -163,7 +167,8 @@ class VideoDetector:
             The frame, and boxes in its pixels by falling score.
 
         Raises:
-            SourceError: the source cannot be opened, or fails.
+            SourceError: the source cannot be opened, or fails; then, and where the network fails or its output is
+                broken, all frames before come first.
         """
         with closing(self._detected(source, [self.propagation], timings)) as detected:
             for frame, (found,) in detected:
@@ -198,8 +203,13 @@ class VideoDetector:
                     except Exception as error:  # what was read before it comes first
                         failure = error
                         break
+                    try:
+                        finished = _push(states, picture, output, timings)
+                    except Exception as error:
+                        failure = error
+                        break
                     waiting.append(frame)
-                    for found in _push(states, picture, output, timings):
+                    for found in finished:
                         yield waiting.popleft(), found
             for found in zip(*(state.finish() for state in states), strict=True):
                 yield waiting.popleft(), found
@@ -265,9 +275,10 @@ class VideoDetector:
 def _push(
     states: Sequence[VideoState], picture: Picture, output: HeadOutput | None, timings: StageTimings
 ) -> list[tuple[Detections, ...]]:
-    """Give a frame to each state; return what is finished by it, of each the same frames."""
+    """Give a frame to all states, or where one fails to none; return what is finished by it, of each the same."""
     started = perf_counter()
-    finished = list(zip(*(state.push(picture, output) for state in states), strict=True))
+    with whole_or_not(*states):
+        finished = list(zip(*(state.push(picture, output) for state in states), strict=True))
     timings.frames += 1
     timings.looks += output is not None
     timings.letterbox += picture.seconds

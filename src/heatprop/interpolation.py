@@ -84,8 +84,9 @@ class HeatmapInterpolator:
             sizes = _weighted_mean((sizes, sizes_at(last, rows, columns)), weights)
         boxes = boxes_at(rows, columns, sizes, output.offset)
         kept = nms(boxes, labels, self.config.nms_iou)
+        found = Detections(boxes[kept], averaged.reshape(-1)[peaks[kept]], labels[kept])
         self._last = HeadOutput(output.heatmap.copy(), output.size.copy())
-        return Detections(boxes[kept], averaged.reshape(-1)[peaks[kept]], labels[kept])
+        return found
 
 
 def _weighted_mean(sizes: tuple[FloatArray, FloatArray], weights: tuple[FloatArray, FloatArray]) -> FloatArray:

@@ -95,6 +95,15 @@ class KeyframeClock:
         self._phase = 1.0
         self._usual = 0.0
 
+    @property
+    def memory(self) -> tuple[int, float, float]:
+        """What the frames so far decide about the next; the pace, which others set, is no part of it."""
+        return self._since, self._phase, self._usual
+
+    @memory.setter
+    def memory(self, memory: tuple[int, float, float]) -> None:
+        self._since, self._phase, self._usual = memory
+
     def looks(self, change: float = 0.0, *, at_once: bool = False, put_off: bool = False) -> bool:
         """Decide for the next frame.
 

@@ -229,7 +229,8 @@ class HeatmapPropagator:
 
         Args:
             output: what the network says about the frame.
-            overwrite: whether `output.heatmap` may be changed, which spares copying it.
+            overwrite: whether `output.heatmap` may be changed, which spares copying it; one that is read-only is
+                copied.
             picture: left, top, right and bottom of the picture on the output grid, in cells, where the network's
                 input was padded; None for all of it. Adaptive propagation sees there who leaves.
 
@@ -253,7 +254,7 @@ class HeatmapPropagator:
         network = heatmap.reshape(-1)[propagated.cells]
         if not hold_probabilities(network):
             check_probabilities(heatmap)
-        balanced = heatmap if overwrite else self._copy(heatmap)
+        balanced = heatmap if overwrite and heatmap.flags.writeable else self._copy(heatmap)
         balanced.reshape(-1)[propagated.cells] = self._balanced(network, propagated, heatmap.shape, picture)
         if config.adaptation is not None and config.adaptation.holds_peaks:
             hold_peaks(balanced, network, propagated)
@@ -306,19 +307,22 @@ class HeatmapPropagator:
             growth: by which their sizes are multiplied, ``(N,)``; None for 1.
 
         Raises:
-            InvalidArrayError: there are not as many rows as the last `update` gave detections.
+            InvalidArrayError: there are not as many rows as the last `update` gave detections, or a number is not
+                finite. The state stays as it was.
         """
         carried = self._carried
         count = 0 if carried is None else len(carried.cells)
         if shifts.shape != (count, 2) or (growth is not None and growth.shape != (count,)):
             raise InvalidArrayError(f"shifts are {shifts.shape}; they must be ({count}, 2), a row a detection")
+        if not np.isfinite(shifts).all() or not np.isfinite(1.0 if growth is None else growth).all():
+            raise InvalidArrayError("shifts or growth are not finite; leave out what has no known motion")
         if carried is None or not count:
             return
         grid = self._shape[:3]
         labels, rows, columns = unravel(carried.cells, (grid[0], grid[1], grid[2]))
         columns, rows = (
-            columns + np.rint(shifts[:, 0]).astype(np.int64),
-            rows + np.rint(shifts[:, 1]).astype(np.int64),
+            columns + _whole_cells(shifts[:, 0], grid[2]),
+            rows + _whole_cells(shifts[:, 1], grid[1]),
         )
         stays = (rows >= 0) & (rows < grid[1]) & (columns >= 0) & (columns < grid[2])
         sizes = carried.sizes if growth is None else carried.sizes * growth[:, None].astype(np.float32)
@@ -386,6 +390,12 @@ def _preference(
     said[covered] = -network[place]
     distances[covered] = propagated.distances[place]
     return said, distances
+
+
+def _whole_cells(shifts: FloatArray, side: int) -> IntArray:
+    """Round shifts to whole cells; beyond the map it matters no more how far."""
+    rounded: IntArray = np.rint(np.clip(shifts, -side, side)).astype(np.int64)
+    return rounded
 
 
 def _nothing(components: int) -> Carried:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from heatprop.decoding import decode
-from heatprop.errors import HeatpropError
 from heatprop.filling import fill_between
 from heatprop.keyframes import KeyframeClock, change_between
 from heatprop.letterbox import InputFormat, Letterbox, boxes_to_frame, fit_letterbox, letterbox
@@ -21,6 +22,24 @@ from heatprop.types import Detections, FloatArray, HeadOutput, ImageArray
 
 _Grey = NDArray[np.uint8]
 _NO_BOXES: FloatArray = np.empty((0, 4), np.float32)
+
+
+class Remembers(Protocol):
+    """What has a past: its `memory` can be taken, and given back."""
+
+    memory: Any
+
+
+@contextmanager
+def whole_or_not(*parts: Remembers) -> Iterator[None]:
+    """Let all of what stands within happen, or nothing of it: where it fails, each part gets its memory back."""
+    before = [part.memory for part in parts]
+    try:
+        yield
+    except BaseException:
+        for part, memory in zip(parts, before, strict=True):
+            part.memory = memory
+        raise
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,8 +86,23 @@ class PictureMaker:
         self._thumbnail: NDArray[np.float32] | None = None
         self._is_blank = False
 
+    @property
+    def memory(self) -> tuple[Any, ...]:
+        """What the frames so far mean for the next."""
+        return self._fitted, self._thumbnail, self._is_blank, None if self._clock is None else self._clock.memory
+
+    @memory.setter
+    def memory(self, memory: tuple[Any, ...]) -> None:
+        self._fitted, self._thumbnail, self._is_blank, clock = memory
+        if self._clock is not None:
+            self._clock.memory = clock
+
     def make(self, image: ImageArray) -> Picture:
-        """Make the next frame ready: uint8 ``(H, W, 3)`` RGB."""
+        """Make the next frame ready: uint8 ``(H, W, 3)`` RGB. A frame for which that fails counts as not given."""
+        with whole_or_not(self):
+            return self._made(image)
+
+    def _made(self, image: ImageArray) -> Picture:
         started = perf_counter()
         fitted = fit_letterbox(image.shape[1], image.shape[0], self._form, self._sample_aspect_ratio)
         network_input = letterbox(image, fitted)
@@ -121,8 +155,21 @@ class VideoState:
         self._waiting: list[Picture] = []
         self._forward: list[FloatArray] = []
 
+    @property
+    def memory(self) -> tuple[Any, ...]:
+        """What the frames so far mean for the next, those that wait for a look included."""
+        carried = None if self._propagator is None else self._propagator.memory
+        return self._last, self._before, self._moved, (*self._waiting,), (*self._forward,), carried
+
+    @memory.setter
+    def memory(self, memory: tuple[Any, ...]) -> None:
+        self._last, self._before, self._moved, waiting, forward, carried = memory
+        self._waiting, self._forward = [*waiting], [*forward]
+        if self._propagator is not None:
+            self._propagator.memory = carried
+
     def push(self, picture: Picture, output: HeadOutput | None) -> list[Detections]:
-        """Take the next frame.
+        """Take the next frame; one for which that fails counts as not given.
 
         Args:
             picture: the frame.
@@ -131,7 +178,14 @@ class VideoState:
         Returns:
             The detections of the frames that are finished by it, in their order; boxes in pixels, clipped, by
             falling score.
+
+        Raises:
+            InvalidArrayError: the output is broken; see `HeatmapPropagator.update`.
         """
+        with whole_or_not(self):
+            return self._pushed(picture, output)
+
+    def _pushed(self, picture: Picture, output: HeadOutput | None) -> list[Detections]:
         finished: list[Detections] = []
         if picture.starts_shot:
             finished += self.finish()
@@ -144,14 +198,8 @@ class VideoState:
         if output is None:
             self._waiting.append(picture)
             return finished if self._fills_between else finished + self.finish()
-        memory = None if self._propagator is None else self._propagator.memory
-        try:
-            self._move_carried()
-            found = self._look(output, picture)
-        except HeatpropError:  # of a broken output nothing is kept, not even where its boxes went
-            if self._propagator is not None:
-                self._propagator.memory = memory
-            raise
+        self._move_carried()
+        found = self._look(output, picture)
         if self._waiting:
             between = fill_between(
                 self._last,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields, replace
 from math import inf
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from heatprop.datasets.imagenet_classes import VID_CLASSES
 from heatprop.errors import InvalidArrayError, InvalidConfigError
 from heatprop.evaluation.runs.class_matching import match_classes
 from heatprop.evaluation.runs.methods import Method, VideoMethod, finish_video
+from heatprop.evaluation.runs.run_folder import RunFolder, RunFolderError
 from heatprop.letterbox import Letterbox, fit_letterbox
 from heatprop.propagation import PropagationConfig
 from heatprop.seqnms import SeqNmsConfig, seq_nms
@@ -58,6 +61,9 @@ def test_settings_become_strict_json_and_words() -> None:
         "radius": 1,
         "alpha": 0.98,
         "beta": "inf",
+        "carries": "balanced",
+        "max_detections": 100,
+        "nms_iou": 0.3,
         "seq_nms": {"link_iou": 0.5, "suppress_iou": 0.3, "rescoring": "mean", "min_path_score": 0.01},
     }
     assert str(method) == "propagation (P=1, alpha 0.98, beta inf) + Seq-NMS"
@@ -74,6 +80,9 @@ def test_the_settings_of_adaptive_become_strict_json_and_words() -> None:
         "radius": 3,
         "alpha": 0.98,
         "beta": 2.0,
+        "carries": "balanced",
+        "max_detections": 100,
+        "nms_iou": 0.3,
         "adaptation": {
             "velocity": 0.5,
             "least_radius": 1,
@@ -100,6 +109,49 @@ def test_the_settings_of_adaptive_become_strict_json_and_words() -> None:
     assert str(METHODS[3]) == "adaptive propagation (P=2, alpha 0.98, beta 2)"
     assert "adaptation" not in METHODS[2].to_json()
     assert str(Method(propagation=own)) == str(method)
+
+
+def others(value: object) -> object:
+    """Return another value that the same setting may have."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, str):
+        return {"balanced": "network", "mean": "max"}[value]
+    if isinstance(value, int):
+        return value + 1
+    return float(value) / 2 + 0.01  # type: ignore[arg-type]
+
+
+def with_each_field_changed(config: object) -> list[object]:
+    return [replace(config, **{each.name: others(getattr(config, each.name))}) for each in fields(config)]  # type: ignore[type-var, arg-type]
+
+
+def test_no_setting_is_forgotten_where_methods_are_told_apart(tmp_path: Path) -> None:
+    papers, adaptation = PropagationConfig.paper(), AdaptationConfig()
+    # The method's threshold stands for that of propagation, and what adapts carries what is balanced.
+    fixed = {"score_threshold", "adaptation"}
+    changed = [
+        replace(papers, **{each.name: others(getattr(papers, each.name))})
+        for each in fields(papers)
+        if each.name not in fixed
+    ]
+    changed += [replace(papers, adaptation=each) for each in [adaptation, *with_each_field_changed(adaptation)]]  # type: ignore[arg-type]
+    methods = [Method(), Method(score_threshold=0.1), Method(name="network"), Method(name="interpolation")]
+    methods += [Method(propagation=config) for config in changed]
+    methods += [Method(seq_nms=each) for each in [SeqNmsConfig(), *with_each_field_changed(SeqNmsConfig())]]  # type: ignore[arg-type]
+    told = {json.dumps(method.to_json(), sort_keys=True) for method in methods}
+    assert len(told) == len(methods)
+    RunFolder(tmp_path / "run", Method().to_json())
+    for method in methods[1:]:
+        with pytest.raises(RunFolderError, match="give -o another folder"):
+            RunFolder(tmp_path / "run", method.to_json())
+
+
+def test_a_run_that_does_not_say_a_setting_is_another(tmp_path: Path) -> None:
+    settings = Method().to_json()
+    RunFolder(tmp_path / "run", {name: settings[name] for name in settings if name != "nms_iou"})
+    with pytest.raises(RunFolderError, match=r"does not say its nms_iou, perhaps of an earlier version; give -o"):
+        RunFolder(tmp_path / "run", settings)
 
 
 @pytest.mark.parametrize("settings", [{"name": "magic"}, {"score_threshold": 1.5}, {"score_threshold": "x"}])
@@ -209,3 +261,15 @@ def test_the_models_own_dataset_keeps_every_channel() -> None:
 def test_nothing_in_common_is_refused() -> None:
     with pytest.raises(InvalidConfigError, match="no class in common: the model's begin with 'cup'"):
         match_classes(["cup"], ["lion", "tiger"])
+
+
+@pytest.mark.parametrize("method", METHODS[2:])
+def test_a_broken_output_of_a_picture_of_another_size_forgets_nothing(method: Method) -> None:
+    (first, second), fitted = scene(2)
+    (other,), wider = scene(1, height=64)
+    disturbed, alone = VideoMethod(method, LABELS, 4), VideoMethod(method, LABELS, 4)
+    for at_work in (disturbed, alone):
+        at_work.update(first, fitted)
+    with pytest.raises(InvalidArrayError):
+        disturbed.update(HeadOutput(other.heatmap * np.nan, other.size), wider)
+    assert_same_detections(disturbed.update(second, fitted), alone.update(second, fitted))

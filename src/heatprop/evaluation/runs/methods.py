@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, astuple, dataclass, fields, replace
-from numbers import Integral
+from math import inf
+from numbers import Integral, Real
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -18,6 +19,7 @@ from heatprop.propagation import HeatmapPropagator, PropagationConfig
 from heatprop.propagation_heatmap import Carried
 from heatprop.seqnms import SeqNmsConfig, seq_nms
 from heatprop.types import Detections, HeadOutput, IntArray
+from heatprop.video_state import whole_or_not
 
 MethodName: TypeAlias = Literal["network", "interpolation", "propagation", "adaptive"]
 Memory: TypeAlias = dict[str, NDArray[Any]]
@@ -60,17 +62,13 @@ class Method:
         return replace(chosen, score_threshold=self.score_threshold)
 
     def to_json(self) -> dict[str, Any]:
-        """Return what shapes the detections, as strict JSON: infinity is the text "inf"."""
-        config = self.config()
-        settings: dict[str, Any] = {"method": self.name, "score_threshold": float(self.score_threshold)}
-        if self.name in ("propagation", "adaptive") and config is not None:
-            settings |= {"radius": int(config.radius), "alpha": float(config.alpha), "beta": float(config.beta)}
-            if config.adaptation is not None:
-                plain = {key: _plain(value) for key, value in asdict(config.adaptation).items()}
-                settings["adaptation"] = _finite(plain)
-        seq = None if self.seq_nms is None else asdict(self.seq_nms)
-        settings["seq_nms"] = seq
-        return _finite(settings)
+        """Return all that shapes the detections, as strict JSON: infinity is the text "inf"."""
+        settings: dict[str, Any] = {"method": self.name, "score_threshold": self.score_threshold, "seq_nms": None}
+        if self.name in ("propagation", "adaptive"):
+            settings |= _settings_of(self.config())
+        if self.seq_nms is not None:
+            settings["seq_nms"] = _settings_of(self.seq_nms)
+        return {key: _plain(value) for key, value in settings.items()}
 
     def __str__(self) -> str:
         """Return the method in a few words."""
@@ -117,10 +115,11 @@ class VideoMethod:
         if self._propagator is None:
             found = decode(output, score_threshold=self._threshold)
         else:
-            if self._fitted is not None and fitted != self._fitted:
-                self._propagator.reset()
             area = fitted.picture_area(self._stride)
-            found = self._propagator.update(output, overwrite=overwrite, picture=area)
+            with whole_or_not(self._propagator):
+                if self._fitted is not None and fitted != self._fitted:
+                    self._propagator.reset()
+                found = self._propagator.update(output, overwrite=overwrite, picture=area)
         self._fitted = fitted
         boxes = boxes_to_frame(found.boxes, fitted, self._stride)
         return Detections(boxes, found.scores, self._labels[found.labels], found.lengths)
@@ -150,14 +149,20 @@ class VideoMethod:
             self._propagator.memory = (carried, tuple(memory["shape"].tolist()))
 
 
-def _plain(value: float) -> float:
-    """Return a count of NumPy's as one of Python's, which JSON knows."""
-    return int(value) if isinstance(value, Integral) and not isinstance(value, bool) else value
+def _settings_of(config: PropagationConfig | SeqNmsConfig | None) -> dict[str, Any]:
+    """Return every field, so that none is forgotten, but for parts that are switched off."""
+    return {} if config is None else {key: value for key, value in asdict(config).items() if value is not None}
 
 
-def _finite(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return settings for strict JSON."""
-    return {key: "inf" if value == float("inf") else value for key, value in settings.items()}
+def _plain(value: Any) -> Any:
+    """Return settings as strict JSON knows them: numbers of Python's, and the text "inf" for infinity."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return value
+    if isinstance(value, Integral):
+        return int(value)
+    return "inf" if value == inf else float(value)
 
 
 def finish_video(method: Method, found: Iterable[Detections]) -> list[Detections]:

@@ -124,7 +124,12 @@ class RunFolder:
 def _require_same(path: Path, have: Any, wanted: Mapping[str, Any]) -> None:
     old, new = dict(_leaves(have)), dict(_leaves(wanted))
     for name in {**new, **old}:
-        if old.get(name) != new.get(name):
+        if name not in old:
+            raise RunFolderError(
+                f"{path} holds an evaluation that does not say its {name}, perhaps of an earlier version; "
+                "give -o another folder"
+            )
+        if old[name] != new.get(name):
             raise RunFolderError(
                 f"{path} holds an evaluation with {name} {shortened(str(old.get(name)))}, "
                 f"not {shortened(str(new.get(name)))}; "
