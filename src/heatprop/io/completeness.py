@@ -129,7 +129,7 @@ def _results_state(path: Path) -> OutputState:
     try:
         header = parse_header(line, path)
     except ResultsError:
-        return _UNKNOWN
+        return _UNKNOWN if line.endswith(b"\n") else OutputState(Completeness.UNFINISHED)
     end = read_end(path)
     if end is None:
         return OutputState(Completeness.UNKNOWN if header.version == 1 else Completeness.UNFINISHED, None, header)

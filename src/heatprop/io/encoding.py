@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 
 from heatprop.errors import SourceError
 from heatprop.io.encoders import MOST_TICKS, MOST_TICKS_MPEG4, choose_encoder, choose_time_base
-from heatprop.io.end_mark import COMMENT
+from heatprop.io.end_mark import COMMENT, segment_with_mark
 from heatprop.io.growing_file import GrowingFile
 from heatprop.io.pixels import SINGLE_THREAD, guess_matrix
 from heatprop.io.sound import Sound
@@ -31,6 +31,7 @@ _WRITTEN_OUT = MappingProxyType({"flush_packets": "1", "max_interleave_delta": "
 # mp4 counts the ticks between two frames in 31 bits: at 90,000 a second 6.6 hours.
 _LONGEST_GAP = (1 << 31) - 1
 _TICK_OF_MKV = Fraction(1, 1000)
+_HEAD_BYTES = 1 << 12
 _SMALL_PICTURE = 1280 * 720
 # Primaries and transfer that go with a matrix, by their numbers in H.264.
 _TAGS = MappingProxyType({Colorspace.ITU709: (1, 1), Colorspace.ITU601: (6, 6)})
@@ -200,8 +201,20 @@ class VideoWriter:
             self._file.write(mark)
             if self._file.error is None:
                 self._file.settle()
+                self._take_in(mark)
             self._file.close()
             self._raise_error()
+
+    def _take_in(self, mark: bytes) -> None:
+        """Let the segment of a Matroska file end behind the mark."""
+        is_matroska = self._file is not None and self._path.suffix.lower() == ".mkv"
+        if self._file is None or not is_matroska or not mark:
+            return
+        change = segment_with_mark(self._file.head(_HEAD_BYTES), len(mark))
+        if change is not None:
+            self._file.seek(change[0])
+            self._file.write(change[1])
+            self._file.settle()
 
     def _mux_video(self, picture: av.VideoFrame | None) -> None:
         assert self._container is not None

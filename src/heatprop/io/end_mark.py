@@ -25,7 +25,8 @@ _TAIL = struct.Struct(">I8s")
 _MAGIC = b"heatprop"
 _MOST_BYTES = 1 << 24
 _HEAD_BYTES = 1 << 16
-_SEGMENT_OF_UNKNOWN_SIZE = bytes.fromhex("1853806701ffffffffffffff")
+_SEGMENT = bytes.fromhex("18538067")
+_SEGMENT_OF_UNKNOWN_SIZE = _SEGMENT + bytes.fromhex("01ffffffffffffff")
 
 
 def end_mark(suffix: str, header: Mapping[str, Any], frames: int, *, complete: bool) -> bytes:
@@ -47,6 +48,18 @@ def end_mark(suffix: str, header: Mapping[str, Any], frames: int, *, complete: b
     if suffix.lower() == ".mkv":  # a Void element with a size of 8 bytes
         return b"\xec" + struct.pack(">Q", 1 << 56 | len(payload)) + payload
     return struct.pack(">I4s", 8 + len(_BOX_ID) + len(payload), b"uuid") + _BOX_ID + payload
+
+
+def segment_with_mark(head: bytes, length: int) -> tuple[int, bytes] | None:
+    """Return where the size of a closed Matroska file's segment stands, and what it is with a mark of `length`.
+
+    An element behind the segment would be skipped, too, but readers complain of it. None where there is no size.
+    """
+    place = head.find(_SEGMENT) + len(_SEGMENT)
+    size = head[place : place + 8]
+    if place < len(_SEGMENT) or len(size) < 8 or size[0] != 1:  # a size of 8 bytes begins with 1
+        return None
+    return place, struct.pack(">Q", struct.unpack(">Q", size)[0] + length)
 
 
 def read_end_mark(path: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:

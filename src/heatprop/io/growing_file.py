@@ -38,7 +38,7 @@ class GrowingFile:
     def __init__(self, path: Path) -> None:
         self.name = str(path)
         self.error: OSError | None = None
-        self._file = path.open("wb", buffering=0)
+        self._file = path.open("w+b", buffering=0)
         self.whole = 0
         self._position = self._size = 0
         self._changes: list[tuple[int, bytes]] = []
@@ -65,6 +65,11 @@ class GrowingFile:
     def tell(self) -> int:
         """Return the position."""
         return self._position
+
+    def head(self, length: int) -> bytes:
+        """Return the first bytes that are on the disk."""
+        self._file.seek(0)
+        return self._file.read(length) or b""
 
     def mark_whole(self) -> None:
         """Note that all that was written so far may stay, and what follows only together."""

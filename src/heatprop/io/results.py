@@ -106,7 +106,12 @@ class ResultsWriter:
             # Unbuffered: a line is in the file when `write` returns, even if the process is killed then.
             self._file = output.partial.open("wb", buffering=0)
             self._output = output
-        self._write_line(header.to_json())
+        try:
+            self._write_line(header.to_json())
+        except BaseException:
+            if self._file is not None:
+                self._file.close()
+            raise
 
     def write(self, index: int, time: float, detections: Detections) -> None:
         """Add one frame: its number, its time in seconds, and its objects with boxes in pixels.
