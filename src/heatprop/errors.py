@@ -45,15 +45,15 @@ class BusyError(OutputError):
 
 
 class UnfitFileError(HeatpropError, OSError):
-    """What shall be read is no regular file, or far too large; `strerror` says which, without the name."""
+    """What shall be read is no regular file, or far too large; `strerror` says which, without name and remedy."""
 
-    def __init__(self, path: str, reason: str) -> None:
-        super().__init__(f"{path}: {reason}")
-        self.path, self.strerror = path, reason
+    def __init__(self, path: str, reason: str, remedy: str) -> None:
+        super().__init__(f"{path}: {reason}; {remedy}")
+        self.path, self.strerror, self.remedy = path, reason, remedy
 
-    def __reduce__(self) -> tuple[type[Self], tuple[str, str]]:
+    def __reduce__(self) -> tuple[type[Self], tuple[str, str, str]]:
         """Say how it is made again in another process."""
-        return type(self), (self.path, str(self.strerror))
+        return type(self), (self.path, str(self.strerror), self.remedy)
 
 
 def shortened(text: str, most: int = 60) -> str:

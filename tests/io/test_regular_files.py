@@ -73,6 +73,6 @@ def test_a_missing_file_is_missing(tmp_path: Path, read: Callable[[Path], object
 
 
 def test_the_error_survives_a_change_of_process() -> None:
-    error = UnfitFileError("name", "it is a pipe")
+    error = UnfitFileError("name", "it is a pipe", "give a file")
     again = pickle.loads(pickle.dumps(error))
     assert (str(again), again.strerror) == (str(error), error.strerror)

@@ -14,6 +14,7 @@ from heatprop.interrupts import Interrupted, check
 from heatprop.io import open_video
 from heatprop.io.claims import claim_file
 from heatprop.io.outputs import OutputFile, is_same_file
+from heatprop.io.regular_files import LARGEST_LIST, read_regular
 from heatprop.letterbox import LARGEST_SIDE, InputFormat, fit_letterbox, letterbox
 from heatprop.types import ImageArray
 from heatprop.zoo.formats import FORMATS, check_request
@@ -144,9 +145,10 @@ class Export:
         if self.classes is None:
             return None
         try:
-            lines = self.classes.read_text(encoding="utf-8").splitlines()
+            lines = read_regular(self.classes, LARGEST_LIST).decode("utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise ModelError(f"{self.classes} cannot be read ({error}); give a text file of names") from None
+            reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+            raise ModelError(f"{self.classes} cannot be read ({reason}); give a text file of names") from None
         return [line.strip() for line in lines if line.strip()]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +15,7 @@ from heatprop.datasets.annotations import DatasetError, Video, VideoDataset
 from heatprop.datasets.coco_entries import Entries, Entry, table_of
 from heatprop.datasets.columns import Box, TruthColumns
 from heatprop.datasets.findings import Finding, Report, refuse
+from heatprop.io.regular_files import LARGEST_ANNOTATIONS, read_regular
 
 _DEFAULT_FILE = "annotations.json"
 
@@ -97,7 +99,7 @@ def read_json(path: Path) -> Mapping[str, Any]:
         DatasetError: the file is missing, cut off, not JSON in UTF-8, or holds no object.
     """
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_regular(path, LARGEST_ANNOTATIONS))
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read ({error.strerror}); check the file") from None
     except json.JSONDecodeError as error:
@@ -118,8 +120,9 @@ def _categories(entries: Entries) -> tuple[tuple[str, ...], dict[int, int]]:
     names = tuple(category.text("name") for category in categories.values())
     if not names:
         raise DatasetError(f"{entries.path}: has no categories; name the classes there")
+    counts = Counter(names)
     for category, name in zip(categories.values(), names, strict=True):
-        if names.count(name) > 1:
+        if counts[name] > 1:
             raise category.wrong(f"has the name {name!r:.60}, as another has; names must differ")
     return names, {number: label for label, number in enumerate(categories)}
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from heatprop.datasets.annotations import DatasetError
 from heatprop.datasets.findings import at_line
 from heatprop.datasets.imagenet_tree import ImagenetTree, frame_names, snippet_folders
+from heatprop.io.regular_files import LARGEST_LIST, read_regular
 
 _SPLITS = ("train", "val", "test")
 _CLASS_LISTS = 30
@@ -92,7 +93,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
         DatasetError: it cannot be read, or is no text.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_regular(path, LARGEST_LIST).decode("utf-8").splitlines()
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read ({error.strerror}); check the file") from None
     except UnicodeDecodeError:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from heatprop.datasets.annotations import DatasetError
 from heatprop.datasets.columns import Box
 from heatprop.datasets.findings import Finding, Report, at_line, refuse
+from heatprop.io.regular_files import open_regular
 
 if TYPE_CHECKING:
     from lxml import etree
@@ -62,7 +63,7 @@ def read_annotation(
         DatasetError: moreover, the file is missing or cannot be read.
     """
     try:
-        with open(path, "rb", buffering=0) as file:
+        with open_regular(path) as file:
             data = file.read(_LONGEST + 1) if os.fstat(file.fileno()).st_size > _LONGEST else file.read()
     except OSError as error:
         kind = "missing annotation" if isinstance(error, FileNotFoundError) else "unreadable annotation"

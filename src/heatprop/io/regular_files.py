@@ -23,9 +23,11 @@ LARGEST_ANNOTATIONS = 2 * GB
 LARGEST_DETECTIONS = 4 * GB
 """Of a file of detections: ImageNet VID's validation set with 100 detections in each frame has 1.2 GB of text."""
 LARGEST_MODEL = 2 * GB
-"""Of ONNX and of OpenVINO's XML: the format allows no more. Weights outside it are not counted."""
+"""Of an ONNX file: the format allows no more. Weights that lie beside it are not counted."""
 LARGEST_CHECKPOINT = 20 * GB
-"""Of PyTorch."""
+"""Of a file of PyTorch."""
+LARGEST_XML = 200 * MB
+"""Of a network's layers in OpenVINO's XML; its weights lie beside it."""
 
 _KINDS = (
     (stat.S_ISDIR, "is a folder"),
@@ -89,15 +91,14 @@ def check_regular(path: str | Path, largest: int | None = None) -> None:
 def _check(path: str | Path, found: os.stat_result, largest: int | None) -> None:
     if not stat.S_ISREG(found.st_mode):
         what = next((words for is_kind, words in _KINDS if is_kind(found.st_mode)), "is no regular file")
-        raise UnfitFileError(f"{path}", f"it {what}, not a regular file; give a file")
+        raise UnfitFileError(f"{path}", f"it {what}, not a regular file", "give a file")
     if largest is not None and found.st_size > largest:
         raise _too_large(path, found.st_size, largest)
 
 
 def _too_large(path: str | Path, size: int, largest: int) -> UnfitFileError:
-    return UnfitFileError(
-        f"{path}", f"it has {_shown(size)}, and at most {_shown(largest)} are read; give a smaller one"
-    )
+    reason = f"it has {_shown(size)}, and at most {_shown(largest)} are read"
+    return UnfitFileError(f"{path}", reason, "give a smaller one")
 
 
 def _shown(size: int) -> str:

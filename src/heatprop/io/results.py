@@ -29,6 +29,7 @@ import numpy as np
 from heatprop.errors import HeatpropError, InvalidArrayError, OutputError
 from heatprop.io.completeness import Completeness, parse_end, state_of
 from heatprop.io.outputs import OutputFile
+from heatprop.io.regular_files import open_regular
 from heatprop.io.results_header import (
     FORMAT,
     ResultsError,
@@ -258,7 +259,7 @@ def read_results(path: str | Path) -> tuple[ResultsHeader, ResultsFrames]:
     """
     path = Path(path)
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             first = file.readline()
         header = parse_header(first, path)
         return header, ResultsFrames(path, header)

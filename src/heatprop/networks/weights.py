@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from heatprop.errors import ModelError, shortened
+from heatprop.io.regular_files import LARGEST_CHECKPOINT, open_regular
 
 Pretrained = bool | str | os.PathLike[str]
 """Weights of a backbone to start from: True for those that can be fetched, a file, or False for none."""
@@ -42,7 +43,7 @@ def read_pickle(path: str | os.PathLike[str]) -> Any:
         raise ModelError(f"checkpoint {path} unpacks to more than {_MOST_UNPACKED} times its size; save it again")
     try:
         # What torch warns of ends in an error below.
-        with path.open("rb") as file, warnings.catch_warnings(action="ignore"):
+        with open_regular(path, LARGEST_CHECKPOINT) as file, warnings.catch_warnings(action="ignore"):
             return torch.load(file, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise ModelError(f"checkpoint {path}: there is no such file; check the name") from None

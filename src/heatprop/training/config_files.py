@@ -12,6 +12,7 @@ from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from heatprop.errors import InvalidConfigError, shortened
+from heatprop.io.regular_files import LARGEST_SETTINGS, read_regular
 from heatprop.training.config import TrainingConfig
 
 Parsed = TypeVar("Parsed")
@@ -31,12 +32,12 @@ def read_config(path: str | Path, changes: Sequence[str] = ()) -> TrainingConfig
     """
     path = Path(path)
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = _parse_toml(read_regular(path, LARGEST_SETTINGS).decode("utf-8"))
     except OSError as error:
         raise InvalidConfigError(f"{path}: cannot be read ({error.strerror}); check the name") from None
     except UnicodeDecodeError:
         raise InvalidConfigError(f"{path}: is not text in UTF-8; save it so") from None
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise InvalidConfigError(f"{path}: is not TOML ({error}); mend it there") from None
     for change in changes:
         _apply(content, change)
@@ -86,6 +87,29 @@ def differences(old: TrainingConfig, new: TrainingConfig) -> list[str]:
     ]
 
 
+def _parse_toml(text: str) -> dict[str, Any]:
+    """Parse TOML.
+
+    Raises:
+        ValueError: it is none, or what no settings can be: nested without end, or with numbers beyond 64 bits.
+    """
+    try:
+        content = tomllib.loads(text)
+        _refuse_huge_numbers(content)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+    return content
+
+
+def _refuse_huge_numbers(value: object) -> None:
+    """Refuse whole numbers that TOML does not have, and that no library takes; Python's parser passes them on."""
+    if isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            _refuse_huge_numbers(each)
+    elif type(value) is int and not -(2**63) <= value < 2**63:
+        raise ValueError(f"a whole number of it, {shortened(hex(value), 30)}, has more than 64 bits")
+
+
 def _leaves(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, item in value.items():
         if isinstance(item, dict):
@@ -100,8 +124,8 @@ def _apply(content: dict[str, Any], change: str) -> None:
     if not (equals and dot and section and key):
         raise InvalidConfigError(f"--set {change}: is no section.key=value; give one, as run.seed=1")
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        value = _parse_toml(f"value = {text}")["value"]
+    except ValueError:
         value = text.strip()
     table = content.setdefault(section, {})
     if not isinstance(table, dict):

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from heatprop.io.regular_files import LARGEST_MODEL, open_regular
+
 _MODEL_GRAPH = 7
 _GRAPH_NODE = 1
 _NODE_OPERATOR = 4
@@ -37,7 +39,7 @@ def read_metadata(path: Path) -> dict[str, str]:
         NotOnnxError: the file is something else, or is cut short.
         OSError: it cannot be read.
     """
-    with path.open("rb") as file:
+    with open_regular(path, LARGEST_MODEL) as file:
         metadata: dict[str, str] = {}
         has_graph = False
         for number, start, end in _fields(file, 0, path.stat().st_size):
@@ -57,7 +59,7 @@ def read_operators(path: Path) -> set[str]:
         NotOnnxError: the file is something else, or is cut short.
         OSError: it cannot be read.
     """
-    with path.open("rb") as file:
+    with open_regular(path, LARGEST_MODEL) as file:
         operators = _inside(file, 0, path.stat().st_size, _MODEL_GRAPH, _GRAPH_NODE, _NODE_OPERATOR)
         return {_text(file, *operator) for operator in operators}
 
@@ -69,7 +71,7 @@ def has_fixed_sides(path: Path, name: str) -> bool:
         NotOnnxError: the file is something else, or is cut short.
         OSError: it cannot be read.
     """
-    with path.open("rb") as file:
+    with open_regular(path, LARGEST_MODEL) as file:
         return any(
             number == _DIMENSION_NUMBER
             for inside in _inside(file, 0, path.stat().st_size, _MODEL_GRAPH, _GRAPH_INPUT)

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from xml.parsers import expat
 
+from heatprop.io.regular_files import LARGEST_XML, open_regular
+
 
 class NotOpenVinoError(Exception):
     """The text is no whole network of OpenVINO's."""
@@ -42,7 +44,7 @@ def _read(path: Path) -> _Reader:
     parser.EndElementHandler = reader.end
     parser.StartDoctypeDeclHandler = _refuse_doctype
     try:
-        with path.open("rb") as file:
+        with open_regular(path, LARGEST_XML) as file:
             parser.ParseFile(file)
     except (expat.ExpatError, LookupError, ValueError) as error:
         raise NotOpenVinoError(f"{error}") from None

@@ -11,6 +11,7 @@ A file is taken whole or not at all.
 
 from __future__ import annotations
 
+from io import TextIOWrapper
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from heatprop.evaluation.detection_files.json_entries import parse_coco, parse_j
 from heatprop.evaluation.detection_files.official_text import parse_text
 from heatprop.evaluation.detection_files.raw import DetectionFileError, RawDetections, positions
 from heatprop.evaluation.detections import DetectionTable
+from heatprop.io.regular_files import LARGEST_DETECTIONS, open_regular
 
 _PARSERS = {"[": parse_coco, "{": parse_json_lines}
 _FARTHEST = 2.0**53  # pixels; areas of larger boxes overflow
@@ -36,7 +38,8 @@ def read_detections(path: str | Path, dataset: VideoDataset) -> DetectionTable:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        with TextIOWrapper(open_regular(path, LARGEST_DETECTIONS), encoding="utf-8-sig") as file:
+            text = file.read()
     except UnicodeDecodeError:
         raise DetectionFileError(f"{path} is no text; give official text, JSON Lines or COCO's JSON") from None
     except OSError as error:
