@@ -83,10 +83,10 @@ def take_over(network: CenterNet, checkpoint: Checkpoint, path: str) -> str:
                 f"model.start {path} has {each.name} {given!r}, not {ours!r}; "
                 f"set model.{each.name} to that, or start from another file"
             )
-    known = checkpoint.card.classes
+    known = {name: row for row, name in enumerate(checkpoint.card.classes)}
     names = class_names(wanted)
     state, given_state = network.state_dict(), checkpoint.network.state_dict()
-    shared = [(row, known.index(name)) for row, name in enumerate(names) if name in known]
+    shared = [(row, known[name]) for row, name in enumerate(names) if name in known]
     for key, tensor in given_state.items():
         if key.startswith("heatmap.output."):
             for row, theirs_row in shared:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -59,7 +60,7 @@ class ModelCard:
         if not self.classes or not all(self.classes):
             refuse("classes is empty or holds an empty name; name every channel of the heatmap")
         if len(set(self.classes)) != len(self.classes):
-            twice = next(name for name in self.classes if self.classes.count(name) > 1)
+            twice = next(name for name, count in Counter(self.classes).items() if count > 1)
             refuse(f"class {twice!r} is there twice; each name must be unique")
         if self.stride < 1 or self.input.multiple % self.stride:
             refuse(f"stride is {self.stride}; it must divide the input's multiple, {self.input.multiple}")

@@ -72,7 +72,8 @@ def run_cached(
     """
     for method in methods:
         require_above_floor(method.score_threshold, cache.manifest.floor)
-    labels = np.array([dataset.classes.index(name) for name in cache.manifest.classes], np.int64)
+    label_of = {name: label for label, name in enumerate(dataset.classes)}
+    labels = np.array([label_of[name] for name in cache.manifest.classes], np.int64)
     slim = replace(dataset, image_paths=(), annotation_paths=())
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, context, _start, (slim,)) as pool:

@@ -145,7 +145,8 @@ def head_milliseconds(dataset: VideoDataset, cache: OutputCache, methods: Sequen
     parts = [(number, part) for number, video in enumerate(dataset.videos) for part in range(part_count(video))]
     chosen = [parts[place] for place in np.unique(np.linspace(0, len(parts) - 1, _TIMED_PARTS).astype(int))]
     manifest = cache.manifest
-    labels = np.array([dataset.classes.index(name) for name in manifest.classes], np.int64)
+    label_of = {name: label for label, name in enumerate(dataset.classes)}
+    labels = np.array([label_of[name] for name in manifest.classes], np.int64)
     spent, frames = [0.0] * len(methods), 0
     for number, part in chosen:
         content = cache.read(number, part, len(part_rows(dataset.videos[number], part)))
