@@ -137,7 +137,8 @@ def test_a_clock_that_starts_anew_is_followed(parts: list[tuple[int, float]], ah
         stamps += even(count, clock)
         clock = stamps[-1]
     times = placed(stamps, ahead=ahead, longest_pause=10.0)
-    assert worst(times, even(len(stamps))) < STEP
+    # A clock that was left counts as going on where the stamp is at most two frames before what is due on it.
+    assert worst(times, even(len(stamps))) < 3 * STEP
 
 
 @pytest.mark.parametrize("count", [3, 6, 12])

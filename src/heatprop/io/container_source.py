@@ -12,8 +12,9 @@ import av
 
 from heatprop.errors import SourceError
 from heatprop.io.addresses import shown
+from heatprop.io.colour import ColourSpace
 from heatprop.io.container import TIMEOUT, PictureReader, open_container
-from heatprop.io.pixels import RgbReader
+from heatprop.io.pixels import UNKNOWN_MATRICES, RgbReader
 from heatprop.io.sources import OpenSource, SourceInfo
 from heatprop.io.timeline import LONGEST_PAUSE, LONGEST_SILENCE, LOOK_AHEAD, Timeline
 from heatprop.types import Frame
@@ -109,7 +110,8 @@ class ContainerSource(OpenSource):
 
     def _restart(self) -> None:
         info = self.info
-        may_jump = info.is_live or self._reader.container.format.flags & av.format.Flags.ts_discont.value
+        flags = av.format.Flags(self._reader.container.format.flags)
+        may_jump = info.is_live or av.format.Flags.ts_discont in flags
         self._timeline = Timeline(
             float(1 / (info.frame_rate or DEFAULT_FRAME_RATE)),
             LONGEST_SILENCE if may_jump else LONGEST_PAUSE,
@@ -142,9 +144,7 @@ class ContainerSource(OpenSource):
                 seconds = self._time_of(picture)
                 colours = reader.colours
                 frame = Frame(self._rgb.read(picture, colours), self._index, seconds)
-                if colours.name is not None:
-                    self.note(f"its colours are {colours.name}; converted to BT.709")
-                self._note_shape()
+                self._note_what_is_changed(picture, colours)
                 self._index += 1
             yield frame
 
@@ -155,7 +155,15 @@ class ContainerSource(OpenSource):
             following = self._reader.stamps_ahead(LOOK_AHEAD) if self._timeline.doubts(stamp) else []
         return self._timeline.place(stamp, following)
 
-    def _note_shape(self) -> None:
+    def _note_what_is_changed(self, picture: av.VideoFrame, colours: ColourSpace) -> None:
+        if len(self.info.clock.stretches) > 1:
+            self.note("its clock jumps on the way; pictures and sound go on from there")
+        if colours.name is not None:
+            self.note(f"its colours are {colours.name}; converted to BT.709")
+        if int(picture.colorspace) in UNKNOWN_MATRICES:
+            self.note(
+                f"its colour matrix, {int(picture.colorspace)} of H.273, is not known here: colours are wrong"
+            )
         if not self._rgb.orientation.is_exact:
             self.note("its display matrix turns it by a part of a quarter turn; turned to the nearest whole one")
         ratio = self._rgb.orientation.shape_of_pixels(self._reader.sample_aspect_ratio)

@@ -13,6 +13,8 @@ from heatprop.io.orientation import UPRIGHT, orientation_of
 from heatprop.types import ImageArray
 
 _UNSPECIFIED_MATRIX = (2, 3)
+# Numbers of H.273 for matrices that libav does not know: it takes them for that of BT.601.
+UNKNOWN_MATRICES = frozenset({8, 11, 12, 13, 14, 15, 16, 17})
 # Before PyAV 17 conversion had one thread and no such argument.
 SINGLE_THREAD: dict[str, Any] = {"threads": 1} if int(av.__version__.split(".")[0]) >= 17 else {}
 

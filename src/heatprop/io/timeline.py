@@ -156,7 +156,7 @@ class Timeline:
     def _due(self) -> float:
         """Return the time of the picture by the last stamp that was believed."""
         if self._origin is None:
-            return max(self._last + self._step(), 0.0)
+            return max(self._last + max(self._step(), _TICK), 0.0)
         return max(self._time + self._since * self._step(), self._last + _TICK)
 
     def _judge(self, stamp: float, following: Sequence[float] | None, due: float) -> float:
