@@ -161,7 +161,9 @@ class ColourFilter:
     def __init__(self, colours: ColourSpace, width: int, height: int) -> None:
         self.fits = (colours, width, height)
         graph = av.filter.Graph()
-        source = graph.add_buffer(width=width, height=height, format=av.VideoFormat(self.FORMAT), time_base=Fraction(1, 25))
+        source = graph.add_buffer(
+            width=width, height=height, format=av.VideoFormat(self.FORMAT), time_base=Fraction(1, 25)
+        )
         with tempfile.TemporaryDirectory(prefix="heatprop-") as folder:
             table = Path(folder) / "to-bt709.cube"
             table.write_text(as_cube(colours))
