@@ -38,7 +38,7 @@ from heatprop.datasets import VideoDataset, load_dataset
 from heatprop.evaluation.detections import DetectionTable
 from heatprop.evaluation.metrics.coco import coco_result
 from heatprop.evaluation.metrics.official import mean_of_known
-from heatprop.io.images import read_image
+from heatprop.io.pictures import read_picture
 from heatprop.keyframes import KeyframeConfig
 from heatprop.letterbox import InputFormat, fit_letterbox, letterbox
 from heatprop.networks import load_checkpoint
@@ -177,7 +177,7 @@ def losses(
 def calibration_of(dataset: VideoDataset, form: InputFormat) -> list[ImageArray]:
     """Return pictures of a dataset, evenly spread, as a network takes them."""
     rows = np.linspace(0, dataset.frame_count - 1, 16 * CALIBRATION_FRAMES).astype(int)
-    images = [read_image(Path(dataset.image_paths[row])) for row in rows]
+    images = [read_picture(Path(dataset.image_paths[row])) for row in rows]
     return [
         letterbox(image, fit_letterbox(image.shape[1], image.shape[0], form))[None]
         for image in images

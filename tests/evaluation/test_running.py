@@ -23,7 +23,7 @@ from heatprop.evaluation.runs.running import (
     pictures_of_other_size,
     unfinished,
 )
-from heatprop.io.images import read_image
+from heatprop.io.pictures import read_picture
 from heatprop.letterbox import boxes_to_frame, fit_letterbox, letterbox
 from heatprop.propagation import HeatmapPropagator, PropagationConfig
 from heatprop.seqnms import SeqNmsConfig, seq_nms
@@ -101,7 +101,7 @@ def test_a_run_says_what_frame_after_frame_by_hand_says(
     for video in dataset.videos:
         propagator, frames = HeatmapPropagator(config), []
         for row in video.rows:
-            image = read_image(dataset.image_paths[row])
+            image = read_picture(dataset.image_paths[row])
             assert image is not None
             fitted = fit_letterbox(48, 36, network.card.input)
             (output,) = backend.infer(letterbox(image, fitted)[None])

@@ -312,7 +312,7 @@ def _no_data(path: Path) -> Path:
         (_noise, "clip.mkv", "not a video"),
         (_sound_only, "tone.mp4", "sound but no video"),
         (_no_data, "clip.mp4", "none of its pictures can be decoded"),
-        (_empty, "shot.jpg", "none of its 1 images can be decoded"),
+        (_empty, "shot.jpg", "this picture is empty"),
     ],
 )
 def test_a_file_without_pictures_is_an_error_of_one_line(

@@ -13,8 +13,8 @@ import numpy as np
 
 from heatprop.datasets.annotations import VideoDataset
 from heatprop.datasets.findings import Finding, Progress, Report
-from heatprop.datasets.pictures import PictureState, inspect_picture
 from heatprop.io.images import IMAGE_SUFFIXES
+from heatprop.io.pictures import PictureState, inspect_picture
 from heatprop.pipeline import usable_processors
 
 _CHUNK = 256
@@ -48,8 +48,11 @@ def check_pictures(
         if state.problem is not None:
             report(Finding("missing picture" if state.is_missing else "damaged picture", place, state.problem))
         elif width and state.size != (width, height):
-            stored = "{}x{}".format(*state.size) if state.size else "unreadable"
-            report(Finding("size of the picture", place, f"is {stored}, but annotated as {width}x{height}"))
+            seen = "{}x{}".format(*state.size) if state.size else "unreadable"
+            report(Finding("size of the picture", place, f"is {seen}, but annotated as {width}x{height}"))
+        if state.holds_several:
+            text = "holds several pictures; the first is read"
+            report(Finding("several pictures in a file", place, text, is_damage=False))
     for path in dataset.image_paths:
         names_in[path.parent].discard(path.name)
     is_damage = dataset.layout == "imagenet-vid"

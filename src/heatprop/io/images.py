@@ -8,17 +8,22 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
-import cv2
-import numpy as np
-
 from heatprop.errors import SourceError, SourceNotFoundError
 from heatprop.io.animations import several_in
-from heatprop.io.silence import opencv_silence
+from heatprop.io.picture_reader import PictureReader
+from heatprop.io.pictures import PictureError
 from heatprop.io.sources import OpenSource, SourceInfo
 from heatprop.types import Frame, ImageArray
 
-IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+_PICTURES = ".avif .bmp .dib .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp"
+_OTHER_PICTURES = ".arw .cr2 .cr3 .dng .exr .gif .hdr .heic .heif .ico .jxl .nef .psd .svg .tga"
+_VIDEOS = ".avi .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ts .webm .wmv"
+IMAGE_SUFFIXES = frozenset(_PICTURES.split())
+"""Endings of pictures that are read."""
+OTHER_SUFFIXES = frozenset(f"{_OTHER_PICTURES} {_VIDEOS}".split())
+"""Endings of other pictures and of videos: where they lie beside pictures, they are named as left out."""
 IMAGE_RATE = Fraction(25)
+_MOST_NAMES = 3
 
 
 def is_pattern(path: Path) -> bool:
@@ -26,8 +31,11 @@ def is_pattern(path: Path) -> bool:
     return glob.has_magic(str(path)) and not path.exists()
 
 
-def find_images(path: Path) -> list[Path]:
+def find_images(path: Path) -> tuple[list[Path], list[Path]]:
     """Return the images in a folder, of a pattern, or the one image, with numbers in their names in order.
+
+    Returns:
+        The images, and pictures of other kinds and videos that were found beside them.
 
     Example:
         >>> sorted([Path("shot10.png"), Path("shot9.png")], key=natural_order)[0].name
@@ -39,7 +47,9 @@ def find_images(path: Path) -> list[Path]:
     """
     try:
         found = _find(path)
-        images = [one for one in found if one.suffix.lower() in IMAGE_SUFFIXES and one.is_file()]
+        files = [one for one in found if one.is_file()]
+        images = [one for one in files if one.suffix.lower() in IMAGE_SUFFIXES]
+        others = [one for one in files if one.suffix.lower() in OTHER_SUFFIXES]
     except SourceError:
         raise
     except OSError as error:
@@ -47,7 +57,7 @@ def find_images(path: Path) -> list[Path]:
     if not images:
         kinds = " ".join(sorted(IMAGE_SUFFIXES))
         raise SourceError(f"{path}: no images among {len(found)} files; images end in {kinds}")
-    return sorted(images, key=natural_order)
+    return sorted(images, key=natural_order), sorted(others, key=natural_order)
 
 
 def _find(path: Path) -> list[Path]:
@@ -72,38 +82,11 @@ def natural_order(path: Path) -> list[tuple[int, int, str]]:
     ]
 
 
-def read_image(path: Path) -> ImageArray | None:
-    """Return an image as uint8 RGB ``(H, W, 3)``, upright; None when it is damaged.
-
-    Grey, 16-bit and transparent images become plain RGB; a JPEG's orientation tag is followed.
-
-    Raises:
-        SourceError: the file cannot be read.
-    """
-    try:
-        data = np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise SourceError(f"{path}: cannot read it ({error.strerror}); check the file") from None
-    try:
-        with opencv_silence():
-            image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    except cv2.error:
-        return None
-    return None if image is None else np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
-
-
-def try_read_image(path: Path) -> ImageArray | None:
-    """Return what `read_image` does; None also when the file cannot be read."""
-    try:
-        return read_image(path)
-    except SourceError:
-        return None
-
-
 class ImageSource(OpenSource):
     """Images as a video, 25 a second since images carry no times; they may differ in size.
 
-    A damaged image is left out and counted; the time it would have had stays empty.
+    A damaged image is left out, counted and named; the time it would have had stays empty. Images of more than 8
+    bits are scaled by what some of them hold, all alike.
 
     Args:
         path: a folder, one image, or a pattern.
@@ -115,10 +98,27 @@ class ImageSource(OpenSource):
 
     def __init__(self, path: str | Path) -> None:
         super().__init__()
-        self._paths = find_images(Path(path))
-        first = next((image for image in map(read_image, self._paths) if image is not None), None)
+        self._paths, left_out = find_images(Path(path))
+        self._reader = PictureReader(self._paths)
+        self._lasting: list[str] = []
+        if left_out:
+            kinds = ", ".join(sorted({one.suffix.lower() for one in left_out}))
+            self._lasting.append(
+                f"{len(left_out)} files beside the pictures are left out ({kinds}); give them by themselves"
+            )
+        self._found: dict[Path, str] = {}
+        first = next((image for image in map(self._read, self._paths) if image is not None), None)
         if first is None:
-            raise SourceError(f"{path}: none of its {len(self._paths)} images can be decoded; check the files")
+            if len(self._paths) == 1:
+                raise SourceError(f"{path}: this picture {self._found[self._paths[0]]}; check the file")
+            raise SourceError(
+                f"{path}: none of its {len(self._paths)} images can be decoded (the first "
+                f"{self._found[self._paths[0]]}); check the files"
+            )
+        if self._reader.levels is not None and self._reader.levels.is_part:
+            bits = self._reader.levels.bits
+            self._lasting.append(f"the pictures hold {bits} bits in files of more; they are scaled to these")
+        self.notes = [*self._lasting, *self.notes]
         self._iteration = 0
         self.info = SourceInfo(
             name=str(path),
@@ -134,13 +134,14 @@ class ImageSource(OpenSource):
     def _frames(self) -> Iterator[Frame]:
         self.skipped = 0
         self._iteration += 1
-        self.notes.clear()
+        self.notes[:] = self._lasting
+        self._found.clear()
         iteration, index, origin = self._iteration, 0, 0
         for position, path in enumerate(self._paths):
             self._require_open()
             if iteration != self._iteration:
                 return
-            image = read_image(path)
+            image = self._read(path)
             if image is None:
                 self.skipped += 1
                 continue
@@ -153,6 +154,16 @@ class ImageSource(OpenSource):
                 self.note(f"{whole}; only the first of them is read")
             yield Frame(image, index, float((position - origin) / IMAGE_RATE))
             index += 1
+
+    def _read(self, path: Path) -> ImageArray | None:
+        """Return an image; None, and name it, where it is damaged."""
+        try:
+            return self._reader.read(path)
+        except PictureError as error:
+            if path not in self._found and len(self._found) < _MOST_NAMES:
+                self.note(f"damaged, left out: {path.name} {error.problem}")
+            self._found[path] = error.problem
+            return None
 
     def close(self) -> None:
         """End the source; calling it again does nothing."""

@@ -14,7 +14,7 @@ from heatprop.datasets.annotations import VideoDataset
 from heatprop.drawing import draw
 from heatprop.errors import SourceError
 from heatprop.evaluation.detections import DetectionTable
-from heatprop.io.images import try_read_image
+from heatprop.io.picture_reader import PictureReader
 from heatprop.reproduction.scenes import RULES, Scene
 from heatprop.types import Detections
 
@@ -37,6 +37,7 @@ def picture_scenes(
     Returns:
         What stands in the report about each, and the pictures, JPEG, by their names.
     """
+    reader = PictureReader(dataset.image_paths)
     videos = dataset.video_of_rows()
     entries: list[dict[str, Any]] = []
     pictures: dict[str, bytes] = {}
@@ -45,7 +46,7 @@ def picture_scenes(
         steps: list[dict[str, Any]] = []
         drawn: dict[str, bytes] = {}
         for place, row in enumerate(scene.rows, 1):
-            image = try_read_image(Path(dataset.image_paths[row]))
+            image = reader.try_read(Path(dataset.image_paths[row]))
             if image is None:
                 break
             step: dict[str, Any] = {"frame": dataset.frame_names[row]}

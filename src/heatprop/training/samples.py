@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatprop.datasets.annotations import VideoDataset
-from heatprop.errors import SourceError
-from heatprop.io.images import read_image
+from heatprop.io.picture_reader import PictureReader
 from heatprop.networks.centernet import STRIDE
 from heatprop.training.augmentation import (
     Placement,
@@ -50,6 +49,7 @@ class DatasetSamples:
         seed: int,
     ) -> None:
         self._paths = dataset.image_paths
+        self._reader = PictureReader(dataset.image_paths)
         self._truth = dataset.truth.select(~dataset.truth.crowd)
         self._bounds = self._truth.bounds(dataset.frame_count)
         self._augmentation, self._seed = augmentation, seed
@@ -61,9 +61,7 @@ class DatasetSamples:
 
     def sample(self, number: int, epoch: int) -> Sample:
         """Read a picture and change it; see `TrainingData.sample`."""
-        image = read_image(Path(self._paths[number]))
-        if image is None:
-            raise SourceError(f"{self._paths[number]}: this picture is damaged; replace it")
+        image = self._reader.read(Path(self._paths[number]))
         random = np.random.default_rng((self._seed, epoch, number))
         objects = slice(self._bounds[number], self._bounds[number + 1])
         boxes, labels = self._truth.boxes[objects], self._truth.labels[objects]

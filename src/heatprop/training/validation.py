@@ -17,7 +17,7 @@ from heatprop.evaluation.detections import DetectionTable
 from heatprop.evaluation.metrics.coco import coco_result
 from heatprop.evaluation.metrics.matching import match
 from heatprop.evaluation.metrics.official import mean_of_known, official_result
-from heatprop.io.images import try_read_image
+from heatprop.io.picture_reader import PictureReader
 from heatprop.letterbox import InputFormat, Letterbox, boxes_to_frame, fit_letterbox, letterbox
 from heatprop.networks import CenterNet, NetworkOutput
 from heatprop.networks.centernet import STRIDE
@@ -77,8 +77,10 @@ class Looker:
                 yield list(zip(batch, split_output(output), strict=True))
 
     def _pictures(self, dataset: VideoDataset, rows: Sequence[int]) -> Generator[Picture, None, None]:
+        reader = PictureReader(dataset.image_paths)
+
         def read(row: int) -> Picture | None:
-            image = try_read_image(Path(dataset.image_paths[row]))
+            image = reader.try_read(Path(dataset.image_paths[row]))
             if image is None:
                 return None
             fitted = fit_letterbox(image.shape[1], image.shape[0], self.input_format)

@@ -20,7 +20,8 @@ from heatprop.evaluation.runs.methods import Method, VideoMethod, finish_video
 from heatprop.evaluation.runs.run_folder import FinishedPart, RunFolder
 from heatprop.evaluation.runs.sparse_outputs import SparseOutput, sparsify
 from heatprop.interrupts import check
-from heatprop.io.images import read_image
+from heatprop.io.picture_reader import PictureReader
+from heatprop.io.pictures import PictureError, read_picture
 from heatprop.letterbox import Letterbox, fit_letterbox, letterbox
 from heatprop.pipeline import map_ahead
 from heatprop.types import Detections, HeadOutput, ImageArray
@@ -35,11 +36,13 @@ class PictureNetwork:
         backend: runs the network.
         card: of the model.
         classes: which of its channels the dataset has classes for; the others are left out.
+        reader: reads a picture.
     """
 
     backend: Backend
     card: ModelCard
     classes: ClassMatching
+    reader: Callable[[Path], ImageArray] = read_picture
 
     def look(self, path: Path) -> tuple[Letterbox, HeadOutput]:
         """Read a picture and run the network on it.
@@ -56,12 +59,10 @@ class PictureNetwork:
         Raises:
             SourceError: it is missing or damaged.
         """
-        image = read_image(path)
-        if image is None:
-            raise SourceError(
-                f"{path}: this picture is damaged; replace it and run again: what is finished is kept"
-            )
-        return image
+        try:
+            return self.reader(path)
+        except PictureError as error:
+            raise SourceError(f"{error} and run again: what is finished is kept") from None
 
     def prepare(self, image: ImageArray) -> tuple[Letterbox, ImageArray]:
         """Lay a picture into the network's input; return how, and the batch of one."""
@@ -90,7 +91,7 @@ def open_network(
     """
     classes = match_classes(model.card.classes, dataset.classes)
     opened = open_backend(backend, model, precision=precision, device=device)
-    return PictureNetwork(opened, model.card, classes)
+    return PictureNetwork(opened, model.card, classes, PictureReader(dataset.image_paths).read)
 
 
 def frames_to_do(dataset: VideoDataset, folder: RunFolder) -> int:
