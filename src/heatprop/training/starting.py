@@ -83,10 +83,11 @@ def take_over(network: CenterNet, checkpoint: Checkpoint, path: str) -> str:
                 f"model.start {path} has {each.name} {given!r}, not {ours!r}; "
                 f"set model.{each.name} to that, or start from another file"
             )
-    known = {name: row for row, name in enumerate(checkpoint.card.classes)}
+    known = checkpoint.card.classes
+    row_of = {name: row for row, name in enumerate(known)}
     names = class_names(wanted)
     state, given_state = network.state_dict(), checkpoint.network.state_dict()
-    shared = [(row, known[name]) for row, name in enumerate(names) if name in known]
+    shared = [(row, row_of[name]) for row, name in enumerate(names) if name in row_of]
     for key, tensor in given_state.items():
         if key.startswith("heatmap.output."):
             for row, theirs_row in shared:
