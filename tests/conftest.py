@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Generator
 from importlib.metadata import PackageNotFoundError, files
@@ -15,7 +16,13 @@ from hypothesis import HealthCheck, settings
 from heatprop.types import ImageArray
 
 # How fast the machine is decides nothing: not an example that takes longer, nor making it.
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# HEATPROP_EXAMPLES asks for more or fewer examples than the usual hundred.
+settings.register_profile(
+    "any machine",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    max_examples=int(os.environ.get("HEATPROP_EXAMPLES", "100")),
+)
 settings.load_profile("any machine")
 
 # What takes gigabytes, and is there for training, export and the torch backend alone.

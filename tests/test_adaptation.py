@@ -212,6 +212,18 @@ def test_an_object_expected_outside_of_a_small_map_is_looked_for_as_far_as_its_r
     assert [each.lengths.tolist() for each in found] == [[1], [2], [3]]
 
 
+@settings(max_examples=8)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.3]))
+def test_and_with_the_largest_radius_and_many_objects(seed, min_iou):
+    random = np.random.default_rng(seed)
+    frames = [
+        (np.float32(random.choice([0, 0.1, 0.5, 0.9], (2, 11, 13))), np.full((2, 11, 13), 1.5, np.float32), None)
+        for _ in range(3)
+    ]
+    config = replace(adapting(min_iou=min_iou, least_radius=128), radius=128, nms_iou=1.0)
+    assert_equals_the_loops(frames, config)
+
+
 @pytest.mark.parametrize("part", OFF)
 @settings(max_examples=40)
 @given(frames=videos())

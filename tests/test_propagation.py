@@ -441,3 +441,62 @@ def test_updates_and_moves_that_fail_leave_no_trace(frames, config, data):
                 disturbed.update(HeadOutput(bad, sizes), overwrite=True)
         output = HeadOutput(heatmap, size, offset)
         assert_same_detections(disturbed.update(output), alone.update(output))
+
+
+@pytest.mark.parametrize("radius", [17, 128])
+def test_large_squares_of_many_objects_equal_the_dense_ones(radius):
+    random = np.random.default_rng(radius)
+    shape, config = (3, 40, 50), PropagationConfig(radius=radius, nms_iou=1.0)
+    dense = DensePropagator(config)
+    cells = np.sort(random.choice(np.prod(shape), 300, replace=False))
+    scores = np.sort(random.choice([0, 0.1, 0.4, 0.4, 0.9], 300))[::-1].astype(np.float32)
+    sizes, lengths = random.random((300, 2), np.float32), random.integers(1, 9, 300)
+    carried = Carried(random.permutation(cells), scores, sizes, lengths)
+    dense.detections = [
+        {"cell": np.unravel_index(cell, shape), "score": float(score), "size": size, "length": length}
+        for cell, score, size, length in zip(carried.cells, scores, sizes, lengths, strict=True)
+    ]
+    h, length, size, distance = dense.propagation_heatmap(shape, 2)
+    found = propagate(carried, shape, radius)
+    assert found.cells.tolist() == np.flatnonzero(h > 0).tolist()
+    assert scores[found.sources].astype(float).tolist() == h.reshape(-1)[found.cells].tolist()
+    assert lengths[found.sources].tolist() == length.reshape(-1)[found.cells].tolist()
+    assert found.distances.tolist() == distance.reshape(-1)[found.cells].tolist()
+    label, place = np.divmod(found.cells, 40 * 50)
+    assert sizes[found.sources, 0].tolist() == size.reshape(3, 2, -1)[label, 0, place].astype(np.float32).tolist()
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("radius", 129),
+        ("radius", 10**9),
+        pytest.param("radius", 10**5000, id="of thousands of digits"),
+        ("radius", inf),
+        ("radius", np.int64(2**62)),
+        ("max_detections", 10**12),
+        ("max_detections", 1001),
+        ("alpha", inf),
+        ("alpha", float("nan")),
+        ("alpha", 10**400),
+        ("beta", float("nan")),
+        ("beta", -inf),
+        ("beta", 10**400),
+        ("beta", "2\n"),
+        ("score_threshold", float("nan")),
+        pytest.param("nms_iou", 10**5000, id="of thousands of digits too"),
+    ],
+)
+def test_settings_beyond_what_can_be_are_refused_in_a_line(setting, value):
+    with pytest.raises(InvalidConfigError, match=f"^{setting} is .*; it must be a") as caught:
+        PropagationConfig(**{setting: value})
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("form", [PropagationConfig.paper(), PropagationConfig.adaptive()])
+@pytest.mark.parametrize("beta", [1e300, 1.7e308, 5e-324])
+def test_the_largest_and_smallest_beta_are_what_their_limits_are(form, beta):
+    limit = replace(form, beta=inf if beta > 1 else 0.0)
+    values = [0.9] * 3 + [0.2] * 3
+    assert scores_over(replace(form, beta=beta), values) == scores_over(limit, values)

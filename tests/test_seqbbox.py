@@ -189,3 +189,14 @@ def test_numbers_that_are_none_are_refused_and_change_nothing(score, left):
     assert matcher.update(frame).lengths.tolist() == [2]
     with pytest.raises(InvalidArrayError, match="finite"):
         seq_bbox([wrong])
+
+
+def test_gaps_beyond_all_videos_are_refused_and_class_numbers_may_be_large():
+    with pytest.raises(InvalidConfigError, match=r"max_gap is 1000000000000; .* from 0 to 10000"):
+        SeqBboxConfig(max_gap=10**12)
+
+    def one(label):
+        return Detections([[0, 0, 4, 4]], [0.5], [label])
+
+    large = seq_bbox([one(2**62), Detections.empty(), one(2**62)], SeqBboxConfig(max_gap=10_000))
+    assert [found.lengths.tolist() for found in large] == [[1], [2], [3]]

@@ -56,3 +56,43 @@ def test_detections_check_that_there_is_one_row_an_object():
 def test_a_picture_must_be_uint8_rgb(image, message):
     with pytest.raises(InvalidArrayError, match=message):
         Frame(image, 0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("labels", [np.inf], "not finite"),
+        ("labels", [-np.inf], "not finite"),
+        ("labels", [np.nan], "not finite"),
+        ("labels", [1e300], "beyond int64"),
+        ("labels", [2.0**63], "beyond int64"),
+        ("labels", [2**63], "beyond int64"),
+        ("labels", np.array([2**64 - 1], np.uint64), "beyond int64"),
+        ("labels", [10**400], "element type object"),
+        ("labels", ["cat"], "element type <U3"),
+        ("labels", [None], "element type object"),
+        ("labels", [[1, 2], [3]], "inhomogeneous"),
+        ("labels", np.array(["2026-01-01"], np.datetime64), "element type"),
+        ("lengths", [np.inf], "not finite"),
+        ("lengths", [0.5], "not whole"),
+        ("lengths", [10**30], "element type object"),
+        ("scores", [1e300], "beyond float32"),
+        ("scores", [10**400], "element type object"),
+        ("scores", ["0.5"], "element type"),
+        ("boxes", [[0, 0, 1, 1e39]], "beyond float32"),
+        ("boxes", [[0, 0, 1, 1j]], "element type complex"),
+    ],
+)
+def test_detections_of_values_that_are_no_such_numbers_are_refused_in_a_line(name, value, problem):
+    given = {"boxes": [[0, 0, 1, 1]], "scores": [0.5], "labels": [0], "lengths": [1]} | {name: value}
+    with pytest.raises(
+        InvalidArrayError, match=rf"^{name} is not a numeric array \(.*{problem}.*\); pass"
+    ) as caught:
+        Detections(**given)
+    assert "\n" not in str(caught.value)
+
+
+def test_labels_that_are_whole_numbers_are_taken_whatever_their_type():
+    for value in ([7.0], np.array([7], np.uint64), np.array([7], np.int8), [np.float16(7)], (7,)):
+        assert Detections([[0, 0, 1, 1]], [0.5], value).labels.tolist() == [7]
+    assert Detections([[0, 0, 1, 1]], [0.5], [2**63 - 1]).labels.tolist() == [2**63 - 1]

@@ -20,10 +20,11 @@ from heatprop.boxes import iou
 from heatprop.decoding import boxes_at, sizes_at
 from heatprop.errors import InvalidConfigError, check_count, check_range
 from heatprop.heatmaps import neighbours_of, square, unravel
-from heatprop.propagation_heatmap import Carried, PropagationHeatmap
+from heatprop.propagation_heatmap import MOST_RADIUS, Carried, PropagationHeatmap
 from heatprop.types import FloatArray, HeadOutput, IntArray
 
 _DoubleArray: TypeAlias = NDArray[np.float64]
+_AT_ONCE = 1 << 18  # cells in the neighbourhoods that are looked at together
 PictureArea: TypeAlias = tuple[float, float, float, float]
 """Left, top, right and bottom of the picture on the output grid, in cells: the rest is padding."""
 
@@ -35,8 +36,8 @@ class AdaptationConfig:
     Attributes:
         velocity: share of an object's last step in its velocity, in [0, 1]; 0 expects every object where it was.
         least_radius: how many cells around its expected place an object is looked for while its motion is foreseen
-            well; at least 0. Where it is not, or not known yet, up to `PropagationConfig.radius`; given here too,
-            that holds for all.
+            well; from 0 to 128. Where it is not, or not known yet, up to `PropagationConfig.radius`; given here
+            too, that holds for all.
         nearness: how much of its score a cell must be better for each squared cell of distance, to be taken for
             the object; at most 1000. 0 leaves distance aside.
         min_iou: what the network sees there must overlap the expected box so much to be the object, in [0, 1]; 0
@@ -81,7 +82,7 @@ class AdaptationConfig:
     holds_peaks: bool = True
 
     def __post_init__(self) -> None:
-        check_count("least_radius", self.least_radius, 0)
+        check_count("least_radius", self.least_radius, 0, MOST_RADIUS)
         shares = ("velocity", "min_iou", "evidence", "fade", "rise", "lift", "largest_fade", "leaving")
         for name in shares:
             check_range(name, getattr(self, name), 0, 1)
@@ -164,10 +165,43 @@ def place_objects(
     if adaptation.max_length == 0:
         none = np.empty(0, np.int64)
         return PropagationHeatmap(none, none, none, followed)
-    shape, heatmap = output.heatmap.shape, output.heatmap.reshape(-1)
-    labels, rows, columns = expected_places(followed, shape)
+    shape = output.heatmap.shape
+    _, rows, columns = expected_places(followed, shape)
     radii = search_radii(followed.surprises, adaptation.least_radius, radius)
-    dy, dx = _nearest_first(min(int(radii.max(initial=0)), _farthest(rows, columns, shape)))
+    steps = _nearest_first(min(int(radii.max(initial=0)), _farthest(rows, columns, shape)))
+    taken, objects, squared = (np.empty(0, np.int64) for _ in range(3))
+    for start in range(0, len(radii), max(_AT_ONCE // steps.shape[1], 1)):  # large squares a few at a time
+        some = np.arange(start, min(start + max(_AT_ONCE // steps.shape[1], 1), len(radii)))
+        cells, worth = _candidates(
+            followed.select(some),
+            output,
+            adaptation,
+            radii=radii[some],
+            steps=steps,
+            score_threshold=score_threshold,
+        )
+        if start:
+            worth[np.isin(cells, taken)] = -inf
+        chosen, which = _a_cell_for_each(worth, cells)
+        taken = np.concatenate([taken, cells[chosen, which]])
+        objects = np.concatenate([objects, some[chosen]])
+        squared = np.concatenate([squared, (steps * steps).sum(axis=0)[which]])
+    order = np.argsort(taken)
+    return PropagationHeatmap(taken[order], objects[order], squared[order], followed)
+
+
+def _candidates(
+    followed: Followed,
+    output: HeadOutput,
+    adaptation: AdaptationConfig,
+    *,
+    radii: IntArray,
+    steps: IntArray,
+    score_threshold: float,
+) -> tuple[IntArray, _DoubleArray]:
+    """Return the cells where objects are looked for, int64 ``(N, K)``, and what each is worth, -inf for none."""
+    shape, heatmap = output.heatmap.shape, output.heatmap.reshape(-1)
+    (labels, rows, columns), (dy, dx) = expected_places(followed, shape), steps
     y, x = rows[:, None] + dy, columns[:, None] + dx
     open_to = (y >= 0) & (y < shape[1]) & (x >= 0) & (x < shape[2])
     open_to &= np.maximum(np.abs(dy), np.abs(dx)) <= radii[:, None]
@@ -179,12 +213,9 @@ def place_objects(
         seen, step = np.nonzero(open_to & (heatmap[cells] >= np.float32(score_threshold)))
         seen_rows, seen_columns = y[seen, step], x[seen, step]
         own = boxes_at(seen_rows, seen_columns, sizes_at(output, seen_rows, seen_columns), None)
-        expected = boxes_at(rows, columns, followed.sizes, None)
-        open_to[seen, step] = iou(own, expected[seen]) >= adaptation.min_iou
-    objects, steps = _a_cell_for_each(np.where(open_to, worth, -inf), cells)
-    order = np.argsort(cells[objects, steps])
-    objects, steps = objects[order], steps[order]
-    return PropagationHeatmap(cells[objects, steps], objects, squared[steps], followed)
+        awaited = boxes_at(rows, columns, followed.sizes, None)
+        open_to[seen, step] = iou(own, awaited[seen]) >= adaptation.min_iou
+    return cells, np.where(open_to, worth, -inf)
 
 
 def evidence_factors(network: _DoubleArray, scores: _DoubleArray, share: float, fade: float) -> _DoubleArray:
@@ -247,7 +278,8 @@ def lift_cells(
     assert isinstance(followed, Followed)
     values = network.astype(np.float64)
     scores = followed.scores[rows].astype(np.float64)
-    weights = beta * np.minimum(followed.lengths[rows], adaptation.max_length)
+    with np.errstate(over="ignore"):  # beyond all floats it is what it is for infinity
+        weights = beta * np.minimum(followed.lengths[rows], adaptation.max_length)
     evidence = evidence_factors(values, scores, adaptation.evidence, adaptation.fade)
     gains = alpha * (1.0 - 1.0 / (1.0 + weights)) * evidence
     area = (0.0, 0.0, float(shape[2]), float(shape[1])) if picture is None else picture

@@ -11,6 +11,8 @@ from heatprop.errors import InvalidArrayError, check_count, check_range
 from heatprop.heatmaps import cells_above, local_maxima, one_per_plateau, unravel
 from heatprop.types import Detections, FloatArray, HeadOutput, IntArray
 
+MOST_DETECTIONS = 1000  # ten times the paper's: suppression compares all with all
+
 
 @dataclass(frozen=True, kw_only=True)
 class DecodingConfig:
@@ -18,7 +20,7 @@ class DecodingConfig:
 
     Attributes:
         score_threshold: detections below it are dropped; in [0, 1].
-        max_detections: how many peaks a frame may give, over all classes, before suppression; at least 1.
+        max_detections: how many peaks a frame may give, over all classes, before suppression; from 1 to 1000.
         nms_iou: of two boxes of a class that overlap by more than this, the weaker goes; 1 keeps all.
 
     Raises:
@@ -32,7 +34,7 @@ class DecodingConfig:
     def __post_init__(self) -> None:
         check_range("score_threshold", self.score_threshold, 0, 1)
         check_range("nms_iou", self.nms_iou, 0, 1)
-        check_count("max_detections", self.max_detections, 1)
+        check_count("max_detections", self.max_detections, 1, MOST_DETECTIONS)
 
 
 def decode(

@@ -71,15 +71,29 @@ def check_range(name: str, value: object, low: float, high: float) -> None:
     Raises:
         InvalidConfigError: it is not.
     """
-    if isinstance(value, bool) or not isinstance(value, Real) or not low <= float(value) <= high:
-        raise InvalidConfigError(f"{name} is {value!r}; it must be a number from {low:g} to {high:g}")
+    try:
+        is_within = not isinstance(value, bool) and isinstance(value, Real) and low <= float(value) <= high
+    except OverflowError:  # a whole number beyond all floats
+        is_within = False
+    if not is_within:
+        raise InvalidConfigError(f"{name} is {_said(value)}; it must be a number from {low:g} to {high:g}")
 
 
-def check_count(name: str, value: object, low: int) -> None:
-    """Check that a setting is a whole number of at least `low`.
+def check_count(name: str, value: object, low: int, high: int | None = None) -> None:
+    """Check that a setting is a whole number of at least `low`, and of at most `high` where that is given.
 
     Raises:
         InvalidConfigError: it is not.
     """
-    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < low:
-        raise InvalidConfigError(f"{name} is {value!r}; it must be a whole number of at least {low}")
+    is_whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not is_whole or int(value) < low or (high is not None and int(value) > high):  # type: ignore[call-overload]
+        wanted = f"of at least {low}" if high is None else f"from {low} to {high}"
+        raise InvalidConfigError(f"{name} is {_said(value)}; it must be a whole number {wanted}")
+
+
+def _said(value: object) -> str:
+    """Return a value for a message, on one line; Python refuses to write some whole numbers out."""
+    try:
+        return shortened(" ".join(repr(value).split()))
+    except ValueError:
+        return "a number of thousands of digits"

@@ -37,7 +37,7 @@ from heatprop.heatmaps import (
     one_per_plateau,
     unravel,
 )
-from heatprop.propagation_heatmap import Carried, PropagationHeatmap, propagate
+from heatprop.propagation_heatmap import MOST_RADIUS, Carried, PropagationHeatmap, propagate
 from heatprop.types import Detections, FloatArray, HeadOutput, IntArray
 
 Carries: TypeAlias = Literal["balanced", "network"]
@@ -48,8 +48,8 @@ class PropagationConfig(DecodingConfig):
     """Settings of heatmap propagation; the defaults are the paper's.
 
     Attributes:
-        radius: P, how many cells around a detection's centre its score is carried to; at least 0. Larger
-            follows faster objects, and lifts more of what stands beside a carried one.
+        radius: P, how many cells around a detection's centre its score is carried to; from 0 to 128, the side of
+            the paper's grid. Larger follows faster objects, and lifts more of what stands beside a carried one.
         alpha: share of the long-term heatmap in the balanced one (equation 6); in [0, 1]. 0 turns propagation
             off, 1 never trusts the moment.
         beta: how strongly tracklet length weighs the past (equation 5); at least 0, `math.inf` allowed.
@@ -77,7 +77,7 @@ class PropagationConfig(DecodingConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_count("radius", self.radius, 0)
+        check_count("radius", self.radius, 0, MOST_RADIUS)
         check_range("alpha", self.alpha, 0, 1)
         check_range("beta", self.beta, 0, inf)
         if self.carries not in get_args(Carries):
@@ -151,7 +151,8 @@ def balance(network: FloatArray, propagated: PropagationHeatmap, alpha: float, b
         The balanced heatmap at the same cells, float32 ``(M,)``.
     """
     carried = propagated.carried
-    gains = alpha * (1.0 - 1.0 / (1.0 + beta * carried.lengths))
+    with np.errstate(over="ignore"):  # beyond all floats it is what it is for infinity
+        gains = alpha * (1.0 - 1.0 / (1.0 + beta * carried.lengths))
     values = network.astype(np.float64)
     values += gains[propagated.sources] * (carried.scores[propagated.sources] - values)
     return values.astype(np.float32)

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from heatprop.heatmaps import square, unravel
 from heatprop.types import FloatArray, IntArray
 
+MOST_RADIUS = 128  # the side of the paper's grid: further nothing can go there
+_MANY = 1 << 18  # cells in all squares from which on they are painted one after the other
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Carried:
@@ -69,10 +72,12 @@ def propagate(carried: Carried, shape: tuple[int, int, int], radius: int) -> Pro
     Args:
         carried: the last frame's detections.
         shape: ``(C, H, W)`` of the heatmap.
-        radius: P; a square has the side ``2 P + 1``.
+        radius: P, at most `MOST_RADIUS`; a square has the side ``2 P + 1``.
     """
     positive = np.flatnonzero(carried.scores > 0)  # a score of 0 carries nothing: h = 0 means l = 0 and s = 0
     order = positive[np.argsort(-carried.scores[positive], kind="stable")]
+    if len(order) * (2 * radius + 1) ** 2 > _MANY:
+        return _painted(carried, order, shape, radius)
     labels, rows, columns = unravel(carried.cells[order], shape)
     dy, dx = square(radius)
     y, x = rows[:, None] + dy, columns[:, None] + dx
@@ -85,3 +90,19 @@ def propagate(carried: Carried, shape: tuple[int, int, int], radius: int) -> Pro
     is_first = np.diff(cells, prepend=-1) > 0
     cells, (rank, step) = cells[is_first], np.divmod(ranks[is_first], len(dy))
     return PropagationHeatmap(cells, order[rank], (dy * dy + dx * dx)[step], carried)
+
+
+def _painted(carried: Carried, order: IntArray, shape: tuple[int, int, int], radius: int) -> PropagationHeatmap:
+    """Do the rest of `propagate` for large squares, in the memory of one class: the winner is painted last."""
+    labels, rows, columns = unravel(carried.cells[order], shape)
+    found: list[tuple[IntArray, IntArray, IntArray]] = []
+    for label in np.unique(labels).tolist():
+        winners = np.full(shape[1:], -1, np.int32)
+        for rank in np.flatnonzero(labels == label)[::-1].tolist():
+            y, x = int(rows[rank]), int(columns[rank])
+            winners[max(y - radius, 0) : y + radius + 1, max(x - radius, 0) : x + radius + 1] = rank
+        y, x = np.nonzero(winners >= 0)
+        ranks = winners[y, x]
+        cells = (label * shape[1] + y) * shape[2] + x
+        found.append((cells, order[ranks], (y - rows[ranks]) ** 2 + (x - columns[ranks]) ** 2))
+    return PropagationHeatmap(*(np.concatenate(each) for each in zip(*found, strict=True)), carried)

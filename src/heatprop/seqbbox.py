@@ -26,6 +26,7 @@ from heatprop.errors import InvalidArrayError, check_count, check_range
 from heatprop.types import Detections, IntArray
 
 _DoubleArray: TypeAlias = NDArray[np.float64]
+_MOST_GAP = 10_000  # minutes of video
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +36,8 @@ class SeqBboxConfig:
     Attributes:
         min_iou: boxes that overlap less are not matched, however close their scores bring them; in [0, 1]. 0 asks
             that they touch at all.
-        max_gap: frames in a row in which an object may be missed and still be linked and put in; at least 0, which
-            links nothing. Only `seq_bbox` has use for it.
+        max_gap: frames in a row in which an object may be missed and still be linked and put in; from 0, which
+            links nothing, to 10000. Only `seq_bbox` has use for it.
 
     Raises:
         InvalidConfigError: a value lies outside its range.
@@ -47,7 +48,7 @@ class SeqBboxConfig:
 
     def __post_init__(self) -> None:
         check_range("min_iou", self.min_iou, 0, 1)
-        check_count("max_gap", self.max_gap, 0)
+        check_count("max_gap", self.max_gap, 0, _MOST_GAP)
 
 
 def match_boxes(first: Detections, second: Detections, min_iou: float) -> IntArray:
@@ -244,7 +245,8 @@ def _over_gaps(firsts: IntArray, lasts: IntArray, labels: IntArray, max_gap: int
     """
     if not max_gap or not len(firsts):
         return np.empty(0, np.int64), np.empty(0, np.int64)
-    of_class = labels * (int(lasts.max()) + max_gap + 3)  # classes lie further apart than any gap
+    # Classes lie further apart than any gap, and are numbered anew so that their numbers stay small.
+    of_class = np.unique(labels, return_inverse=True)[1] * (int(lasts.max()) + max_gap + 3)
     order = np.argsort(of_class + firsts, kind="stable")
     begins = (of_class + firsts)[order]
     low = np.searchsorted(begins, of_class + lasts + 2)

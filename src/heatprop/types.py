@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from heatprop.errors import InvalidArrayError
+from heatprop.errors import InvalidArrayError, shortened
 
 FloatArray: TypeAlias = NDArray[np.float32]
 IntArray: TypeAlias = NDArray[np.int64]
@@ -24,17 +24,26 @@ def _as_array(value: ArrayLike, dtype: type[np.generic], name: str) -> NDArray[A
         array = np.asarray(value)
         if array.dtype.kind in "OUSMmVc":
             raise TypeError(f"element type {array.dtype}")
-        if (
-            np.issubdtype(dtype, np.integer)
-            and array.dtype.kind == "f"
-            and not np.array_equal(array, array.round())
-        ):
-            raise TypeError("its values are not whole")
-        return np.ascontiguousarray(array, dtype) if array.ndim else array.astype(dtype)
-    except (TypeError, ValueError) as error:
-        raise InvalidArrayError(
-            f"{name} is not a numeric array ({error}); pass a NumPy array of {dtype.__name__}"
-        ) from None
+        if np.issubdtype(dtype, np.integer):
+            _check_whole(array, dtype)
+        with np.errstate(over="raise"):
+            return np.ascontiguousarray(array, dtype) if array.ndim else array.astype(dtype)
+    except FloatingPointError:
+        problem = f"a value is beyond {dtype.__name__}"
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        problem = shortened(" ".join(str(error).split()), 120)
+    raise InvalidArrayError(f"{name} is not a numeric array ({problem}); pass a NumPy array of {dtype.__name__}")
+
+
+def _check_whole(array: NDArray[Any], dtype: type[np.generic]) -> None:
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise TypeError("a value is not finite")
+    if array.dtype.kind == "f" and not np.array_equal(array, array.round()):
+        raise TypeError("its values are not whole")
+    kept = np.iinfo(dtype)
+    # Compared as whole numbers of Python's: the largest is no float.
+    if array.size and not kept.min <= int(array.min()) <= int(array.max()) <= kept.max:
+        raise TypeError(f"a value is beyond {dtype.__name__}")
 
 
 def _check_shape(array: NDArray[Any], shape: Sequence[int | None], name: str, layout: str) -> None:
