@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from time import perf_counter
 from typing import TypeAlias
 
@@ -288,8 +287,4 @@ def _push(
 
 def _opened(source: Source) -> AbstractContextManager[VideoSource]:
     """Open a source by its address; one that the caller opened stays the caller's to close."""
-    if isinstance(source, str | int):
-        return open_video(source)
-    if isinstance(source, os.PathLike):
-        return open_video(Path(source))
-    return nullcontext(source)
+    return nullcontext(source) if isinstance(source, VideoSource) else open_video(source)

@@ -7,7 +7,6 @@ import os
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeAlias, cast
 
 from heatprop.detector import Source, StageTimings, VideoDetector
@@ -211,9 +210,7 @@ def _all_in_one(sources: Sequence[Source], errors: Mapping[int, Exception]) -> S
 
 
 def _opened(source: Source) -> AbstractContextManager[VideoSource]:
-    if isinstance(source, VideoSource):
-        return nullcontext(source)
-    return open_video(source if isinstance(source, str | int) else Path(source))
+    return nullcontext(source) if isinstance(source, VideoSource) else open_video(source)
 
 
 def _name(source: Source) -> str:

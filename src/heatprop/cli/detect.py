@@ -22,6 +22,7 @@ from heatprop.cli.usage import UsageError
 from heatprop.detector import VideoDetector
 from heatprop.errors import InvalidConfigError, check_count, check_range
 from heatprop.interrupts import Interrupted
+from heatprop.io.names import sources_of
 from heatprop.io.results import STANDARD_OUTPUT
 from heatprop.keyframes import Fill, KeyframeConfig
 from heatprop.propagation import PropagationConfig
@@ -50,7 +51,8 @@ class Detect:
     sources: Annotated[
         tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="SOURCE [SOURCE ...]", help_behavior_hint="")
     ]
-    """Video file, http or rtsp address, camera (camera:0), folder of images, or pattern ('shots/*.jpg')."""
+    """Video file, http or rtsp address, camera (camera:0), folder of pictures, or pattern ('shots/*.jpg').
+    A folder or pattern of videos ('films/*.mp4') is several sources."""
     output: Annotated[
         Path | None, tyro.conf.arg(aliases=["-o"], metavar="OUT.mp4|FOLDER", help_behavior_hint="")
     ] = None
@@ -118,10 +120,11 @@ class Detect:
         # Frames are scaled side by side; threads within one would only take turns with those of the network.
         cv2.setNumThreads(1)
         results = STANDARD_OUTPUT if self.json in _NAMES_OF_STANDARD_OUTPUT else self.json
-        names = name_outputs(self.sources, self.output, results)
-        jobs = [self._job(source, name) for source, name in zip(self.sources, names, strict=True)]
+        sources = sources_of(self.sources)
+        names = name_outputs(sources, self.output, results, are_several=sources != list(self.sources))
+        jobs = [self._job(source, name) for source, name in zip(sources, names, strict=True)]
         try:
-            if len(jobs) == 1:
+            if len(jobs) == 1 and sources == list(self.sources):
                 return self._run_one(jobs[0])
             detector = self._detector()
             with folders_made(names):

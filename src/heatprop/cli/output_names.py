@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 from heatprop.errors import InvalidConfigError, OutputError, shortened
-from heatprop.io.addresses import is_address, path_named, shown
+from heatprop.io.addresses import MASK, is_address, path_named, shown
 from heatprop.io.images import IMAGE_SUFFIXES, is_pattern
 from heatprop.io.results import STANDARD_OUTPUT
 from heatprop.io.sinks import SUFFIXES
@@ -38,20 +38,23 @@ def stem_of(source: str) -> str:
         >>> stem_of("rtsp://10.0.0.7:554/"), stem_of("https://example.org/a/b.webm?x=1")
         ('10.0.0.7', 'b')
     """
-    if "://" in source:
-        address = urlparse(source)
-        stem = Path(address.path).stem or address.hostname or "stream"
+    if is_address(source):
+        address = urlparse(shown(source))
+        told = [each for each in address.path.split("/") if each and each != MASK]
+        stem = Path(told[-1]).stem if told else address.hostname or "stream"
     elif source.startswith("/dev/") or re.fullmatch(r"camera:\d+", source):
         stem = Path(source).name
     else:
-        path = Path(source)
-        if any(mark in path.name for mark in "*?["):
+        path = path_named(source)
+        while is_pattern(path):
             path = path.parent
-        stem = path.resolve().name if os.path.isdir(path) else path.stem
+        stem = path.resolve().name if path.is_dir() else path.stem
     return _plain(stem) or "video"
 
 
-def name_outputs(sources: Sequence[str], output: Path | None, results: str | None) -> list[OutputNames]:
+def name_outputs(
+    sources: Sequence[str], output: Path | None, results: str | None, *, are_several: bool = False
+) -> list[OutputNames]:
     """Name the outputs of each source.
 
     For one source `output` and `results` are the names. For several they are folders, in which a source has
@@ -62,12 +65,13 @@ def name_outputs(sources: Sequence[str], output: Path | None, results: str | Non
         sources: what the user gave; at least one.
         output: what was said of the annotated video.
         results: what was said of the JSON Lines.
+        are_several: whether even one source counts as several: a folder or pattern of videos was given.
 
     Raises:
         InvalidConfigError: several sources do not go with what was said.
         OutputError: two sources would write the same file, or one would write over another source.
     """
-    if len(sources) == 1:
+    if len(sources) == 1 and not are_several:
         if output is None and results is None:
             output = Path(f"{stem_of(sources[0])}.heatprop.mp4")
         return [OutputNames(output, results)]

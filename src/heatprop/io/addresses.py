@@ -8,6 +8,15 @@ from urllib.parse import urlparse
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _USER = re.compile(r"(?<=://)[^/?#\s]*@")
+MASK = "***"
+# Values of a query that say what is shown, not who may see it; of all others nobody knows.
+_HARMLESS = frozenset({"camera", "channel", "fps", "height", "resolution", "subtype", "width"})
+# A key is long and has letters and digits; a stream has its key last in the path.
+_KEY = re.compile(
+    r"(?=[^.]*\d)(?=[^.]*[A-Za-z])"
+    r"(?:[A-Za-z0-9]{20,}|[A-Za-z0-9]{4}(?:-[A-Za-z0-9]{4}){3,}|live_[A-Za-z0-9_]+)(?:\.\w+)?"
+)
+_KEY_IS_LAST = frozenset({"rtmp", "rtmpe", "rtmps", "rtmpt", "rtmpte", "rtmpts"})
 _CAMERA = re.compile(r"camera:(\d+)|(/dev/(?:video\d+|v4l/.+))")
 _FILE = "file://"
 
@@ -18,13 +27,33 @@ def is_address(name: str | Path) -> bool:
 
 
 def shown(address: str | Path) -> str:
-    """Return an address without the name and password it may carry, for messages and results.
+    """Return an address without what lets somebody in, for messages and results: passwords, tokens, stream keys.
 
     Example:
-        >>> shown("rtsp://bob:s3cret@10.0.0.7/door"), shown("street@night.mp4")
-        ('rtsp://***@10.0.0.7/door', 'street@night.mp4')
+        >>> shown("rtsp://bob:s3cret@10.0.0.7/door?channel=1&token=abc"), shown("street@night.mp4")
+        ('rtsp://***@10.0.0.7/door?channel=1&token=***', 'street@night.mp4')
+        >>> shown("rtmp://example.org/app/abcd-1234")
+        'rtmp://example.org/app/***'
     """
-    return _USER.sub("***@", address) if isinstance(address, str) and is_address(address) else str(address)
+    if not isinstance(address, str) or not is_address(address):
+        return str(address)
+    rest, has_fragment, _ = _USER.sub(f"{MASK}@", address).partition("#")
+    rest, has_query, query = rest.partition("?")
+    scheme, _, place = rest.partition("://")
+    host, *path = place.split("/")
+    path = [MASK if _KEY.fullmatch(each) else each for each in path]
+    if scheme.lower() in _KEY_IS_LAST and len(path) > 1 and path[-1]:
+        path[-1] = MASK
+    masked = "&".join(_masked(each) for each in query.split("&"))
+    return f"{scheme}://{'/'.join([host, *path])}{has_query}{masked}{has_fragment and '#' + MASK}"
+
+
+def _masked(parameter: str) -> str:
+    name, is_given, value = parameter.partition("=")
+    is_harmless = name.lower() in _HARMLESS and len(value) <= 9 and value.isalnum()
+    if is_given:
+        return f"{name}={value if is_harmless else MASK}"
+    return MASK if name else ""
 
 
 def camera_named(name: str) -> int | str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections import deque
 from fractions import Fraction
@@ -23,6 +24,21 @@ _MOST_ASPECT = 16
 _SMALL_PICTURE = 1280 * 720
 # From release 19 on PyAV replaces what is no UTF-8 by itself.
 _REPLACE: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+# What a file, and what an address, may make libav open besides itself: nothing of this machine but the file.
+_LOCAL = "file,crypto,data"
+_REMOTE = (
+    "http,https,httpproxy,tcp,tls,udp,udplite,rtp,rtmp,rtmps,rtmpt,rtmpe,rtmpts,rtmpte,srt,srtp,rist,"
+    "mmsh,mmst,ftp,crypto,data"
+)
+# These name other files to read, and a file that came from anywhere may name any.
+_NAMES_OTHERS = frozenset({"concat", "dash", "hls", "imf", "lavfi", "rtsp", "sdp", "sap", "vapoursynth"})
+_HEADS = {
+    b"#EXTM3U": "HLS playlist",
+    b"ffconcat": "list of files",
+    b"v=0": "SDP description",
+    b"<?xml": "description of a stream",
+    b"<MPD": "DASH description",
+}
 _NOT_VIDEO = {"tty", "image2", "bin", "xbin", "adf", "idf"}
 
 
@@ -41,17 +57,15 @@ def open_container(
         SourceError: it cannot be read or is no video.
     """
     name = shown(address)
-    if not is_remote and not os.access(address, os.R_OK):
-        raise SourceError(f"{name}: permission denied; ask for the right to read it")
-    if not is_remote and Path(address).is_file() and Path(address).stat().st_size == 0:
-        raise SourceError(f"{name} is empty (0 bytes); copy or record it again")
+    if not is_remote:
+        _check_file(Path(address))
     start = time.monotonic()
     try:
         container = av.open(
             # Without the scheme libav takes a colon in a file's name for one.
             str(address) if is_remote else f"file:{address}",
             mode="r",
-            options={"rtsp_flags": "prefer_tcp"} if name.lower().startswith("rtsp") else {},
+            options=_options(name, is_remote=is_remote),
             timeout=timeout if is_remote else None,
             **_REPLACE,
         )
@@ -60,6 +74,10 @@ def open_container(
     except (av.FFmpegError, OSError, ValueError) as error:
         # Some protocols call an answer that never came invalid.
         is_late = is_remote and time.monotonic() - start >= timeout
+        if not is_remote and (what := _names_others(Path(address))):
+            raise SourceError(
+                f"{name} is a {what}, which may name any file of this machine; give the files that it names"
+            ) from None
         if isinstance(error, av.InvalidDataError) and not is_late:
             raise SourceError(f"{name} is not a video, or it is damaged or cut off; try to play it") from None
         if is_late:
@@ -67,6 +85,42 @@ def open_container(
         raise explain_failure(name, error, timeout if is_remote else None) from None
     assert isinstance(container, av.container.InputContainer)
     return container
+
+
+def _check_file(path: Path) -> None:
+    """Refuse what is no file and no pipe, and what is empty.
+
+    Raises:
+        SourceError: it is.
+    """
+    try:
+        kind = path.stat()
+    except OSError as error:
+        raise SourceError(f"{path}: cannot look there ({error.strerror}); check the path") from None
+    if not (stat.S_ISREG(kind.st_mode) or stat.S_ISFIFO(kind.st_mode)):
+        raise SourceError(f"{path} is a device or socket; give a file or a pipe, or camera:0 for a camera")
+    if not os.access(path, os.R_OK):
+        raise SourceError(f"{path}: permission denied; ask for the right to read it")
+    if stat.S_ISREG(kind.st_mode) and kind.st_size == 0:
+        raise SourceError(f"{path} is empty (0 bytes); copy or record it again")
+
+
+def _options(name: str, *, is_remote: bool) -> dict[str, str]:
+    """Return what libav is told: which protocols and which formats may be used, and how RTSP is spoken."""
+    if not is_remote:
+        formats = sorted(each for each in av.formats_available if not _NAMES_OTHERS & set(each.split(",")))
+        return {"protocol_whitelist": _LOCAL, "format_whitelist": ",".join(formats)}
+    options = {"protocol_whitelist": _REMOTE}
+    return options | {"rtsp_flags": "prefer_tcp"} if name.lower().startswith("rtsp") else options
+
+
+def _names_others(path: Path) -> str | None:
+    """Return what a file is that names others, None if it does not look like one."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        head = file.read(64).lstrip(b"\xef\xbb\xbf \r\n")
+    return next((what for start, what in _HEADS.items() if head.startswith(start)), None)
 
 
 def explain_failure(name: str, error: Exception, timeout: float | None) -> SourceError:

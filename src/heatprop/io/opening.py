@@ -6,7 +6,9 @@ Each kind of source is imported when it is asked for: the one for files and addr
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
+from numbers import Integral
+from typing import Any
 
 from heatprop.errors import SourceError, SourceNotFoundError
 from heatprop.io.addresses import camera_named, is_address, path_named
@@ -14,7 +16,7 @@ from heatprop.io.newest import NewestFrames
 from heatprop.io.sources import VideoSource
 
 
-def open_video(source: str | Path | int) -> VideoSource:
+def open_video(source: str | os.PathLike[str] | int) -> VideoSource:
     """Open a video and look at its first picture.
 
     A camera or a live stream gives the newest picture each time: what comes while nobody reads is dropped and
@@ -26,7 +28,7 @@ def open_video(source: str | Path | int) -> VideoSource:
 
     Raises:
         SourceNotFoundError: there is no such file, folder, camera or page.
-        SourceError: it cannot be read, or holds no pictures.
+        SourceError: it cannot be read, holds no pictures, or is no name of a source.
 
     Example:
         >>> open_video("missing.mp4")
@@ -34,14 +36,17 @@ def open_video(source: str | Path | int) -> VideoSource:
             ...
         heatprop.errors.SourceNotFoundError: missing.mp4: no such file; check the path
     """
-    name = str(source)
-    camera = source if isinstance(source, int) else camera_named(name)
+    if isinstance(source, bool) or not isinstance(source, str | os.PathLike | Integral):
+        raise SourceError(f"{type(source).__name__} is no video source; {_remedy(source)}")
+    name = str(source) if isinstance(source, Integral) else os.fspath(source)
+    camera = int(source) if isinstance(source, Integral) else camera_named(name)
     if camera is not None:
         from heatprop.io.camera import CameraSource  # noqa: PLC0415
 
         return NewestFrames(CameraSource(camera))
     from heatprop.io.animations import AnimationSource, Several, several_in  # noqa: PLC0415
     from heatprop.io.images import IMAGE_SUFFIXES, ImageSource, is_pattern  # noqa: PLC0415
+    from heatprop.io.names import videos_of  # noqa: PLC0415
 
     remote = is_address(name)
     path = path_named(name)
@@ -50,6 +55,11 @@ def open_video(source: str | Path | int) -> VideoSource:
         is_missing = not remote and not is_images and not path.exists()
     except OSError as error:
         raise SourceError(f"{name}: cannot look there ({error.strerror}); check the path") from None
+    if is_images and (videos := videos_of(name)):
+        raise SourceError(
+            f"{name} holds {len(videos)} videos, each a source of its own; give them to "
+            "MultiStreamDetector, or the folder to heatprop detect"
+        )
     several = None if remote or not path.is_file() else several_in(path)
     if several in (Several.ANIMATED_WEBP, Several.TIFF_PAGES):
         return AnimationSource(path, several)
@@ -62,3 +72,15 @@ def open_video(source: str | Path | int) -> VideoSource:
 
     video = ContainerSource(name if remote else path, is_remote=remote)
     return NewestFrames(video, at_its_times=video.comes_in_pieces) if video.info.is_paced else video
+
+
+def _remedy(source: Any) -> str:
+    if isinstance(source, list | tuple | set):
+        return "give one at a time, or several to MultiStreamDetector.stream"
+    if hasattr(source, "isOpened") and hasattr(source, "retrieve"):
+        return "give what it was opened with: a path, an address, or the number of a camera"
+    if hasattr(source, "read") and hasattr(source, "name"):
+        return "give the path of the file"
+    if hasattr(source, "ndim") or hasattr(source, "__next__"):
+        return "give pictures of your own one by one to VideoDetector.update"
+    return "give a path, an address, or the number of a camera"

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from heatprop.errors import InvalidArrayError, OutputError
-from heatprop.io.addresses import shown
+from heatprop.io.addresses import MASK, is_address, shown
 from heatprop.io.end_mark import end_mark
 from heatprop.io.outputs import OutputFile
 from heatprop.io.results_header import ResultsHeader
@@ -80,7 +80,7 @@ class VideoSink:
         width: width in pixels; None for the source's.
         height: height in pixels; None for the source's.
         audio_from: file or address whose sound to keep; None for the source's own, when it has sound and can be
-            read twice; a source whose address holds a password needs that address here. Without sound:
+            read twice; a source whose address holds a secret needs that address here. Without sound:
             ``dataclasses.replace(info, has_audio=False)``.
         crf: quality of x264, 0 (lossless) to 51; lower is better and larger.
         preset: effort of x264, by its names.
@@ -124,8 +124,14 @@ class VideoSink:
         self._height = height or info.height
         self._crf, self._preset = crf, preset
         self._sound, self._is_own_sound = audio_from, False
-        if info.has_audio and not info.is_live and audio_from is None and "://***@" in info.name:
-            self.audio_note = "written without sound: its address holds a password; give it as audio_from"
+        if (
+            info.has_audio
+            and not info.is_live
+            and audio_from is None
+            and MASK in info.name
+            and is_address(info.name)
+        ):
+            self.audio_note = "written without sound: its address holds a secret; give it as audio_from"
         elif info.has_audio and not info.is_live and shown(audio_from or info.name) == info.name:
             self._sound, self._is_own_sound = audio_from or info.name, True
         elif info.has_audio and audio_from is None:
