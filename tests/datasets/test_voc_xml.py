@@ -216,5 +216,5 @@ def test_a_file_cut_off_anywhere_is_refused(length: int) -> None:
 def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"gone\.xml: cannot be read \(No such file"):
         read_annotation(tmp_path / "gone.xml", VID_LABELS)
-    with pytest.raises(DatasetError, match=r"cannot be read \(Is a directory"):
+    with pytest.raises(DatasetError, match=r"cannot be read \(it is a folder, not a regular file"):
         read_annotation(tmp_path, VID_LABELS)

@@ -100,6 +100,35 @@ def test_a_missing_file_and_one_that_is_no_text(tmp_path: Path) -> None:
         read_config(tmp_path / "bytes.toml")
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[data]\nlayout = " + "[" * 20_000 + "]" * 20_000, "nested too deep"),
+        ("[data]\n" + ".".join(["a"] * 50_000) + " = 1", "nested too deep|unknown"),
+        ("[run]\nseed = " + "9" * 5_000, "is not TOML"),
+        ("[run]\nseed = 0xffffffffffffffffffff", "more than 64 bits"),
+        ("[run]\nthreads = 0x7fffffffffffffff", r"run\.threads is 9223372036854775807; it must be"),
+        ("[data]\nworkers = 10_000_000", r"data\.workers is 10000000"),
+        ("[schedule]\nbatch_size = 0x7fffffffffffffff", r"schedule\.batch_size is"),
+        ("[validation]\nbatch_size = 100_000_000", r"validation\.batch_size is"),
+        ("[schedule]\nepochs = 0x7fffffffffffffff", r"schedule\.epochs is"),
+        ("[run]\nseed = 0x7fffffffffffffff", r"run\.seed is"),
+        ("[model]\nhead_width = 1_000_000_000", "head_width is"),
+        ("[loss]\nsize = inf", "loss weight size is inf"),
+        ("[loss]\nsize = nan", "loss weight size is nan"),
+        ('[data]\ntrain_split = "a\\u0000b"', r"data\.train_split is .* null character"),
+        ("[run]\nseed = 1979-05-27", r"run\.seed is datetime.*it must be a whole number"),
+    ],
+)
+def test_what_no_settings_can_be_is_refused_in_one_line(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text(text)
+    with pytest.raises(InvalidConfigError, match=said) as caught:
+        read_config(path)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 600
+
+
 def test_json_gives_back_the_same_configuration(tmp_path: Path) -> None:
     config = read(tmp_path, '[data]\ntrain = ["a", "b"]\n[schedule]\ndrops = [1, 2]\n[model]\nwidth = 0.5\n')
     assert config_from_json(config_to_json(config), "here") == config

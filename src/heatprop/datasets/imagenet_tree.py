@@ -38,7 +38,7 @@ class ImagenetTree:
         """Return the list file of that name, or None."""
         folder = self.root / "ImageSets"
         places = (folder / self.task / name, folder / name)
-        return next((place for place in places if place.is_file()), None)
+        return next((place for place in places if place.exists()), None)
 
     def splits(self) -> str:
         """Return the names of the splits that have annotations, for messages."""

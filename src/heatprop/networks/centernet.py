@@ -20,6 +20,8 @@ STRIDE = 4
 RESNETS = ("resnet18", "resnet34", "resnet50", "resnet101")
 HEATMAP_BIAS = -2.19
 
+LARGEST_WIDTH = 65_536
+"""Channels of a head; more than any machine holds."""
 _log = logging.getLogger(__name__)
 
 
@@ -77,6 +79,7 @@ class CenterNetConfig:
             raise InvalidConfigError(f"backbone is {self.backbone!r}; it must be {', '.join(known)} or timm:NAME")
         check_count("classes", self.class_count, 1)
         check_count("head_width", self.head_width, 0)
+        check_range("head_width", self.head_width, 0, LARGEST_WIDTH)
         check_range("width", self.width, 1 / 64, 4)
         if self.backbone == "dla34" and (self.width != 1 or not self.deformable or self.lateral):
             raise InvalidConfigError("backbone dla34 has no width, deformable or lateral; leave them out")

@@ -16,6 +16,9 @@ from heatprop.training.losses import LossWeights
 
 Precision: TypeAlias = Literal["f32", "bf16"]
 _INFINITY = float("inf")
+MOST_THREADS, LARGEST_BATCH, MOST_EPOCHS = 4096, 65_536, 10**6
+"""Far beyond any machine; what goes further ends in errors of libraries that do not name the key."""
+LARGEST_SEED = 2**53
 
 
 def _choice(name: str, value: object, choices: tuple[str, ...]) -> None:
@@ -52,6 +55,7 @@ class DataConfig:
         check_count("data.images_a_class", self.images_a_class, 1)
         check_count("data.frames_a_video", self.frames_a_video, 0)
         check_count("data.workers", self.workers, 0)
+        check_range("data.workers", self.workers, 0, MOST_THREADS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,7 +184,9 @@ class ScheduleConfig:
 
     def __post_init__(self) -> None:
         check_count("schedule.epochs", self.epochs, 1)
+        check_range("schedule.epochs", self.epochs, 1, MOST_EPOCHS)
         check_count("schedule.batch_size", self.batch_size, 1)
+        check_range("schedule.batch_size", self.batch_size, 1, LARGEST_BATCH)
         _choice("schedule.kind", self.kind, ("steps", "cosine"))
         for drop in self.drops:
             check_count("schedule.drops", drop, 1)
@@ -210,6 +216,7 @@ class ValidationConfig:
         check_count("validation.every_epochs", self.every_epochs, 0)
         check_count("validation.frames", self.frames, 0)
         check_count("validation.batch_size", self.batch_size, 1)
+        check_range("validation.batch_size", self.batch_size, 1, LARGEST_BATCH)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,9 +241,11 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         check_count("run.seed", self.seed, 0)
+        check_range("run.seed", self.seed, 0, LARGEST_SEED)
         _choice("run.precision", self.precision, ("f32", "bf16"))
         _choice("run.device", self.device, ("auto", "cpu", "cuda"))
         check_count("run.threads", self.threads, 0)
+        check_range("run.threads", self.threads, 0, MOST_THREADS)
         check_count("run.checkpoint_steps", self.checkpoint_steps, 1)
 
 

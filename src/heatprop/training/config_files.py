@@ -174,6 +174,8 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     elif hint is float and isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
     elif type(value) is hint:
+        if isinstance(value, str) and "\0" in value:
+            raise InvalidConfigError(f"{where} is {_show(value)}; no name has a null character")
         return value
     else:
         wanted = _KINDS.get(hint, str(hint))
