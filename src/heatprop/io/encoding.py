@@ -17,6 +17,7 @@ from heatprop.errors import SourceError
 from heatprop.io.encoders import MOST_TICKS, MOST_TICKS_MPEG4, choose_encoder, choose_time_base
 from heatprop.io.end_mark import COMMENT, segment_with_mark
 from heatprop.io.growing_file import GrowingFile
+from heatprop.io.indexing import index_video
 from heatprop.io.pixels import SINGLE_THREAD, guess_matrix
 from heatprop.io.sound import Sound
 from heatprop.io.timeline import Clock
@@ -24,8 +25,8 @@ from heatprop.types import ImageArray
 
 _FORMATS = MappingProxyType({".mp4": "mp4", ".m4v": "ipod", ".mov": "mov", ".mkv": "matroska"})
 # A fragment or cluster every half second, each written out at once: so much may be lost when a run is killed.
-# The index in the head waits for the first fragment: it needs to know whether sound begins before the pictures.
-_FRAGMENTS = MappingProxyType({"movflags": "hybrid_fragmented+delay_moov", "frag_duration": "500000"})
+# The first index waits for the first fragment: it needs to know whether sound begins before the pictures.
+_FRAGMENTS = MappingProxyType({"movflags": "delay_moov", "frag_duration": "500000"})
 _CLUSTERS = MappingProxyType({"cluster_time_limit": "500"})
 _WRITTEN_OUT = MappingProxyType({"flush_packets": "1", "max_interleave_delta": "500000"})
 # mp4 counts the ticks between two frames in 31 bits: at 90,000 a second 6.6 hours.
@@ -81,7 +82,8 @@ class VideoWriter:
         self._time_base = choose_time_base(
             frame_rate, MOST_TICKS_MPEG4 if self._encoder == "mpeg4" else MOST_TICKS
         )
-        if path.suffix.lower() == ".mkv":  # it has no other, and two frames in one tick would be one
+        self._is_matroska = path.suffix.lower() == ".mkv"
+        if self._is_matroska:  # it has no other, and two frames in one tick would be one
             self._time_base = _TICK_OF_MKV
         self._step = max(1, round(1 / (frame_rate * self._time_base)))
         # Without B-frames a frame is in the file soon, and its time is the one it has: mp4 has no room for the
@@ -118,7 +120,7 @@ class VideoWriter:
 
     def _open(self, *, copy: bool) -> None:
         suffix = self._path.suffix.lower()
-        options = {**_WRITTEN_OUT, **(_CLUSTERS if suffix == ".mkv" else _FRAGMENTS)}
+        options = {**_WRITTEN_OUT, **(_CLUSTERS if self._is_matroska else _FRAGMENTS)}
         file = GrowingFile(self._path)
         container = av.open(file, "w", format=_FORMATS[suffix], container_options=options)
         container.metadata["comment"] = COMMENT
@@ -197,21 +199,27 @@ class VideoWriter:
         container, self._container = self._container, None
         if container is not None and self._file is not None:
             container.close()
-            self._file.seek(0, os.SEEK_END)
-            self._file.write(mark)
-            if self._file.error is None:
-                self._file.settle()
-                self._take_in(mark)
+            if self._is_matroska or not self._is_indexed(mark):
+                self._append(mark)
             self._file.close()
             self._raise_error()
 
-    def _take_in(self, mark: bytes) -> None:
-        """Let the segment of a Matroska file end behind the mark."""
-        is_matroska = self._file is not None and self._path.suffix.lower() == ".mkv"
-        if self._file is None or not is_matroska or not mark:
-            return
-        change = segment_with_mark(self._file.head(_HEAD_BYTES), len(mark))
-        if change is not None:
+    def _is_indexed(self, mark: bytes) -> bool:
+        """Put the index of an mp4 file at its head, and return whether that was possible."""
+        assert self._file is not None
+        self._file.settle()
+        if self._file.error is not None:
+            return False
+        return index_video(self._path, _FORMATS[self._path.suffix.lower()], self._rate, COMMENT, mark)
+
+    def _append(self, mark: bytes) -> None:
+        assert self._file is not None
+        self._file.seek(0, os.SEEK_END)
+        self._file.write(mark)
+        if self._file.error is None:
+            self._file.settle()
+        change = segment_with_mark(self._file.head(_HEAD_BYTES), len(mark)) if self._is_matroska and mark else None
+        if change is not None and self._file.error is None:
             self._file.seek(change[0])
             self._file.write(change[1])
             self._file.settle()

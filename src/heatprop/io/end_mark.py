@@ -6,7 +6,8 @@ lines that JSON Lines begin and end with. A copy that was cut, or that another p
     {"format": "heatprop-video", "version": 2, "model": ..., "settings": ..., "source": ..., ...}
     {"end": {"frames": 120, "complete": true}}
 
-A file that heatprop is still writing, or was killed while it wrote, has a comment in its head and no index.
+A file that heatprop is still writing, or was killed while it wrote, has a comment in its head and no mark: an mp4
+file goes on in fragments then, and a Matroska file does not know its length.
 """
 
 from __future__ import annotations
@@ -98,17 +99,5 @@ def is_left_open(path: Path) -> bool:
             return False
         if path.suffix.lower() == ".mkv":
             return _SEGMENT_OF_UNKNOWN_SIZE in head
-        # Until it is closed, the index of the first second stands in the head as a box of its own.
-        position = 0
-        while position < len(head):
-            file.seek(position)
-            start = file.read(16)
-            if len(start) < 8:
-                return False
-            size, kind = struct.unpack(">I4s", start[:8])
-            if kind == b"moov":
-                return True
-            if kind == b"mdat" or size < 8:
-                return False
-            position += size
-    return False
+    # The box that says that a file goes on in fragments.
+    return b"mvex" in head

@@ -10,6 +10,9 @@ from pathlib import Path
 from heatprop.errors import OutputError, OutputExistsError
 from heatprop.io.completeness import is_begun
 
+# Stands in the name of the file that a whole video is written into once more, with its index at the head.
+INDEXED = ".index"
+
 
 def is_same_file(path: str | Path, other: str | Path) -> bool:
     """Return whether both names are there and are those of one file."""
@@ -27,14 +30,17 @@ def find_leftovers(path: str | Path, source: str = "") -> list[Path]:
     """
     path = Path(path)
     real = Path(os.path.realpath(path))
-    form = re.compile(rf"{re.escape(real.stem)}\.part(-\d+)?{re.escape(path.suffix)}")
+    form = re.compile(rf"{re.escape(real.stem)}\.part(-\d+)?({re.escape(INDEXED)})?{re.escape(path.suffix)}")
     folder = path.parent if path.parent.resolve() == real.parent else real.parent
     try:
         near = [each for each in folder.iterdir() if form.fullmatch(each.name)]
         return [
             each
             for each in sorted(near)
-            if each.is_file() and not each.is_symlink() and not is_same_file(each, source) and is_begun(each)
+            if each.is_file()
+            and not each.is_symlink()
+            and not is_same_file(each, source)
+            and (INDEXED in each.name or is_begun(each))
         ]
     except OSError:
         return []
