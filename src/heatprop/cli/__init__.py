@@ -5,13 +5,15 @@ from __future__ import annotations
 import errno
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module, metadata
 from typing import Annotated, Any, Protocol, Union, cast
 
 import tyro
 
-from heatprop.cli.messages import close_standard_output, error, say
+from heatprop.cli.messages import error, say
+from heatprop.cli.standard_streams import ReaderLeft, StandardOutputError, close_standard_output, standard_streams
 from heatprop.cli.usage import UsageError, check_command, parse_quietly
 from heatprop.errors import HeatpropError
 from heatprop.interrupts import Interrupted, check, handled
@@ -50,21 +52,31 @@ def main(argv: list[str] | None = None) -> int:
     128 + N: stopped by signal N (130 for Ctrl-C); what was finished is kept and valid.
     """
     arguments = sys.argv[1:] if argv is None else argv
-    if arguments[:1] == ["--version"]:
-        sys.stdout.write(f"heatprop {metadata.version('heatprop')}\n")
-        return 0
     with handled():
-        return _run(arguments)
+        try:
+            with standard_streams():
+                return _run(arguments)
+        except ReaderLeft:
+            return 0
+        except StandardOutputError as problem:
+            with suppress(OSError, ValueError, AttributeError):
+                error(problem)
+            return 1
 
 
 def _run(arguments: list[str]) -> int:
     try:
+        if arguments[:1] == ["--version"]:
+            sys.stdout.write(f"heatprop {metadata.version('heatprop')}\n")
+            return 0
         check_command(arguments, _COMMANDS)
         command = _command(arguments)
         check()
         return command.run()
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0
+    except StandardOutputError:
+        raise
     except BrokenPipeError:
         close_standard_output()
         return 0

@@ -1,8 +1,7 @@
-"""What the command line says on standard error, and how it lets go of standard output."""
+"""What the command line says on standard error."""
 
 from __future__ import annotations
 
-import os
 import sys
 
 
@@ -16,10 +15,3 @@ def say(line: str) -> None:
     shown = "".join(each if each.isprintable() else repr(each)[1:-1] for each in line)
     sys.stderr.write(f"{shown}\n")
     sys.stderr.flush()
-
-
-def close_standard_output() -> None:
-    """After a broken pipe: send whatever is still buffered nowhere, so that Python's exit is quiet."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)

@@ -10,7 +10,7 @@ from types import MappingProxyType, TracebackType
 from typing import Self
 
 from heatprop.cli.detect_header import header_of_video
-from heatprop.cli.messages import close_standard_output
+from heatprop.cli.standard_streams import close_standard_output
 from heatprop.drawing import draw, side_by_side
 from heatprop.errors import HeatpropError, OutputError
 from heatprop.io import SourceInfo, VideoSink
