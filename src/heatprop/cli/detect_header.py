@@ -105,7 +105,7 @@ def _stamp_of(source: str) -> dict[str, Any]:
         return {}
     path = Path(source)
     try:
-        files = [path] if path.is_file() else find_images(path)
+        files = [path] if path.is_file() else find_images(path)[0]
         stats = [file.stat() for file in files]
     except (OSError, SourceError, ValueError):
         return {}
