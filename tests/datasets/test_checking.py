@@ -12,6 +12,8 @@ import pytest
 from datasets.trees import (
     DOG,
     GOLDEN,
+    HEIGHT,
+    WIDTH,
     coco,
     frame_lines,
     write_coco,
@@ -57,7 +59,9 @@ def picture(root: Path, frame: int = 0) -> Path:
 @pytest.mark.parametrize("pictures", ["decoded", "quick", "not checked"])
 def test_a_whole_dataset_is_counted_and_usable(vid: Path, pictures: str) -> None:
     annotation(vid, 1).write_text(xml())
-    annotation(vid, 2).write_text(xml(xml_object(), xml_object(track=1), xml_object(DOG, track=2)))
+    annotation(vid, 2).write_text(
+        xml(xml_object(), xml_object(box=(9, 5, 20, 30), track=1), xml_object(DOG, track=2))
+    )
     report = check_dataset(vid, pictures=pictures)  # type: ignore[arg-type]
     assert report.is_usable
     assert report.findings == ()
@@ -241,6 +245,7 @@ def test_cocovid_is_counted_and_its_damage_found(tmp_path: Path) -> None:
         "size of the picture": 1,
         "box outside the picture": 1,
         "picture without annotation": 1,
+        "class without objects": 1,
     }
     assert example(report, "damaged annotation").endswith(
         "annotations.json, annotation 3: is of image 9, which is not among the images"
@@ -271,3 +276,129 @@ def test_progress_goes_through_both_stages(vid: Path) -> None:
     seen: list[tuple[str, int, int]] = []
     check_dataset(vid, progress=lambda *stage: seen.append(stage))
     assert seen == [("annotations", 5, 5), ("pictures", 5, 5)]
+
+
+A_DOG = {"category_id": 9, "instance_id": 8}
+
+
+def checked(root: Path, content: object) -> dict[str, int]:
+    report = check_dataset(write_coco(root, content), pictures="not checked")
+    assert report.is_usable
+    return kinds(report)
+
+
+DOUBTFUL: dict[str, tuple[list[object], str]] = {
+    "emptied": ([0, 0, 0, 0], "box without area"),
+    "a line": ([5, 5, 10, 0], "box without area"),
+    "half a pixel": ([5, 5, 0.5, 10], "box smaller than a pixel"),
+    "shares of 1": ([0.2, 0.3, 0.4, 0.4], "box in shares of the picture"),
+    "all of the picture in shares": ([0, 0, 1, 1], "box in shares of the picture"),
+    "beyond": ([60, 40, 10, 10], "box outside the picture"),
+    "left of it": ([-5, 2, 10, 10], "box outside the picture"),
+}
+
+
+@pytest.mark.parametrize(("box", "kind"), DOUBTFUL.values(), ids=DOUBTFUL)
+def test_a_box_that_can_hardly_be_meant_is_noted_with_its_annotation(
+    tmp_path: Path, box: list[object], kind: str
+) -> None:
+    write_coco(tmp_path, coco({"a": 1}, [A_DOG, {"bbox": box}]))
+    report = check_dataset(tmp_path, pictures="not checked")
+    assert report.is_usable
+    assert kinds(report) == {kind: 1}
+    assert example(report, kind).startswith(f"{tmp_path / 'annotations.json'}, annotation 2: box (")
+
+
+def test_boxes_without_area_in_xml_are_noted_with_their_line(vid: Path) -> None:
+    annotation(vid).write_text(xml(xml_object(), xml_object(box=(9, 9, 9, 30)), xml_object()))
+    report = check_dataset(vid, pictures="not checked")
+    assert report.is_usable
+    assert kinds(report) == {"box without area": 1, "box twice": 1, "track twice in a frame": 1}
+    assert f"{annotation(vid)}, line " in example(report, "box without area")
+
+
+def test_many_doubtful_boxes_are_one_group_with_a_few_examples(tmp_path: Path) -> None:
+    boxes = [
+        {"bbox": [number / 5000, 0, 0, 0], "category_id": 3 + 6 * (number % 2), "instance_id": number}
+        for number in range(3000)
+    ]
+    write_coco(tmp_path, coco({"a": 1}, boxes))
+    report = check_dataset(tmp_path, pictures="not checked")
+    (group,) = (one for one in report.findings if one.kind == "box without area")
+    assert (group.count, len(group.examples)) == (3000, 5)
+
+
+def test_the_same_box_twice_is_noted(tmp_path: Path) -> None:
+    same = {"bbox": [1, 2, 10, 20], "instance_id": None}
+    others = [{"bbox": [1, 2, 10, 21]}, {"image_id": 2}, {"category_id": 9}]
+    write_coco(tmp_path, coco({"a": 2}, [same, *[same | other for other in others], same]))
+    report = check_dataset(tmp_path, pictures="not checked")
+    assert kinds(report) == {"box twice": 1}
+    assert "annotation 5: is the same box as annotation 1" in example(report, "box twice")
+
+
+def test_boxes_written_as_corners_are_noticed(tmp_path: Path) -> None:
+    corners = [
+        {"bbox": [20 + n, 10 + n, 50 + n, 40], "category_id": 3 + 6 * (n % 2), "instance_id": n} for n in range(8)
+    ]
+    assert checked(tmp_path / "corners", coco({"a": 1}, corners)) == {
+        "box outside the picture": 8,
+        "boxes as corners": 1,
+    }
+    sides = [box | {"bbox": [20, 10 + n, 44, 20]} for n, box in enumerate(corners)]
+    assert checked(tmp_path / "sides", coco({"a": 1}, sides)) == {}
+
+
+def test_what_cannot_be_scored_is_noted(tmp_path: Path) -> None:
+    assert checked(tmp_path / "none", coco({"a": 1})) == {"no objects": 1}
+    assert checked(tmp_path / "crowds", coco({"a": 1}, [{"iscrowd": 1}])) == {"only crowds": 1}
+    assert checked(tmp_path / "class", coco({"a": 1}, [{}])) == {"class without objects": 1}
+
+
+def test_a_picture_listed_twice_is_noted(tmp_path: Path) -> None:
+    content = coco({"a": 2}, [{}, A_DOG])
+    content["images"][1]["file_name"] = "a/000000.jpg"
+    assert checked(tmp_path, content)["picture listed twice"] == 1
+
+
+def test_frames_whose_names_run_backwards_are_noted(tmp_path: Path) -> None:
+    content = coco({"a": 3}, [{}, A_DOG])
+    for image, number in zip(content["images"], (0, 2, 1), strict=True):
+        image["file_name"] = f"a/{number}.jpg"
+    assert checked(tmp_path, content) == {"frames out of order": 1}
+
+
+def test_counting_from_0_is_noted(tmp_path: Path, vid: Path) -> None:
+    content = coco({"a": 1}, [{"category_id": 0}, {"category_id": 1, "instance_id": 8}])
+    content["categories"] = [{"id": 0, "name": "cat"}, {"id": 1, "name": "dog"}]
+    assert checked(tmp_path / "coco", content) == {"numbered from 0": 1}
+    write_list(vid, "val.txt", frame_lines(TWO, start=0))
+    assert kinds(check_dataset(vid, pictures="not checked")) == {"numbered from 0": 1}
+
+
+def test_numbers_that_are_shifted_by_one_get_a_hint(tmp_path: Path) -> None:
+    content = coco({"a": 1}, [{"category_id": 0}, {"category_id": 1, "instance_id": 8}])
+    content["categories"] = [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}]
+    write_coco(tmp_path, content)
+    report = check_dataset(tmp_path, pictures="not checked")
+    assert "does one of the two lists count from 0" in example(report, "damaged annotation")
+
+
+def test_photos_that_are_turned_by_their_tag_fit_annotations_of_what_people_see(tmp_path: Path) -> None:
+    write_coco(tmp_path, coco({"a": 1}, [{}, A_DOG]))
+    tags = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
+    write_picture(tmp_path / "a/000000.jpg", HEIGHT, WIDTH)
+    data = (tmp_path / "a/000000.jpg").read_bytes()
+    part = b"\xff\xe1" + (len(tags) + 2).to_bytes(2, "big") + tags
+    (tmp_path / "a/000000.jpg").write_bytes(data[:2] + part + data[2:])
+    for pictures in ("decoded", "quick"):
+        assert check_dataset(tmp_path, pictures=pictures).findings == ()  # type: ignore[arg-type]
+
+
+def test_a_picture_file_with_several_pictures_is_noted(tmp_path: Path) -> None:
+    content = coco({"a": 1}, [{}, A_DOG])
+    content["images"][0]["file_name"] = "a.tiff"
+    write_coco(tmp_path, content)
+    pages = [np.full((HEIGHT, WIDTH, 3), level, np.uint8) for level in (9, 200)]
+    cv2.imwritemulti(str(tmp_path / "a.tiff"), pages)
+    assert kinds(check_dataset(tmp_path)) == {"several pictures in a file": 1}

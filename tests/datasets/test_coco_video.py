@@ -265,3 +265,67 @@ def test_damaged_annotations_can_be_collected_and_left_out(tmp_path: Path) -> No
         ("annotation 4", False),
     ]
     assert findings[2].text == "box (60, 0, 69, 9) reaches beyond the picture of 64x48"
+
+
+def as_floats(value: Any) -> Any:
+    """Return the content as tools built on pandas write it."""
+    if isinstance(value, dict):
+        return {name: as_floats(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [as_floats(one) for one in value]
+    return float(value) if isinstance(value, int) else value
+
+
+def test_whole_numbers_written_as_floats_are_the_same_numbers(tmp_path: Path) -> None:
+    content = coco(
+        {"a": 2, "b": 1}, [{"iscrowd": 1}, {"image_id": 3, "category_id": 9, "occluded": 1, "video_id": 2}]
+    )
+    whole, floats = load(tmp_path / "whole", content), load(tmp_path / "floats", as_floats(content))
+    assert "64.0" in (tmp_path / "floats/data/annotations.json").read_text()
+    assert (floats.class_ids, floats.videos, floats.frame_names) == (
+        whole.class_ids,
+        whole.videos,
+        whole.frame_names,
+    )
+    assert floats.frame_ids.tolist() == whole.frame_ids.tolist()
+    assert floats.image_sizes.tolist() == whole.image_sizes.tolist()
+    for name in ("frames", "boxes", "labels", "tracks", "occluded", "crowd"):
+        assert getattr(floats.truth, name).tolist() == getattr(whole.truth, name).tolist()
+
+
+@pytest.mark.parametrize("value", ["1", 1.5, True, NAN, float("inf"), 1e300, [1], {}])
+@pytest.mark.parametrize("field", ["id", "image_id", "category_id", "instance_id"])
+def test_what_is_no_whole_number_is_refused(tmp_path: Path, field: str, value: object) -> None:
+    with pytest.raises(DatasetError, match=rf"{field} is .*; it must be a whole number"):
+        load(tmp_path, damaged("annotations", **{field: value}))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../a.jpg",
+        "a/../../b.jpg",
+        "/etc/passwd.jpg",
+        "..",
+        "a\\..\\..\\b.jpg",
+        "\\b.jpg",
+        "C:\\b.jpg",
+        "C:b.jpg",
+        "//h/b.jpg",
+    ],
+)
+@pytest.mark.parametrize("is_plain", [False, True])
+def test_a_file_name_may_not_lead_out_of_the_folder(tmp_path: Path, name: str, is_plain: bool) -> None:
+    content = damaged("images", file_name=name)
+    if is_plain:
+        del content["videos"]
+        for image in content["images"]:
+            del image["video_id"]
+    with pytest.raises(DatasetError, match=r"image 2: file_name is .*, which leads out of the dataset"):
+        load(tmp_path, content)
+
+
+@pytest.mark.parametrize("name", ["a/b.jpg", "a..b/..c.jpg", "./a.jpg", "ä b.jpg", "12:30.jpg"])
+def test_other_file_names_are_taken(tmp_path: Path, name: str) -> None:
+    dataset = load(tmp_path, damaged("images", file_name=name))
+    assert dataset.image_paths[1] == tmp_path / "data" / name

@@ -87,7 +87,8 @@ def write_det(root: Path, contents: Mapping[str, Sequence[str]] = DET_PICTURES, 
     for name, wnids in contents.items():
         path = root / "Annotations/DET" / f"{name}.xml"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(xml(*(xml_object(wnid, track=None) for wnid in wnids)))
+        objects = (xml_object(wnid, (4 + x, 5, 20 + x, 30), track=None) for x, wnid in enumerate(wnids))
+        path.write_text(xml(*objects))
         if pictures:
             write_picture(root / "Data/DET" / f"{name}.JPEG")
     return root

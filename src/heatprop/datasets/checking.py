@@ -10,7 +10,7 @@ import numpy as np
 
 from heatprop.datasets.annotations import DatasetError, VideoDataset
 from heatprop.datasets.coco_video import find_annotations, load_coco_video
-from heatprop.datasets.consistency import check_numbering, check_pictures, check_tracks
+from heatprop.datasets.consistency import check_content, check_numbering, check_pictures, check_tracks
 from heatprop.datasets.findings import Finding, Progress
 from heatprop.datasets.imagenet_checks import examine_pictures, examine_snippets
 from heatprop.datasets.imagenet_det import read_listed_pictures
@@ -55,6 +55,7 @@ def check_dataset(
         return DatasetReport(name, str(root), None, source, 0, 0, 0, 0, 0, "not checked", (), log.groups())
     check_numbering(dataset, log)
     check_tracks(dataset, log)
+    check_content(dataset, log)
     if pictures != "not checked":
         seen = check_pictures(
             dataset,

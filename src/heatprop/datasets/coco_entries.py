@@ -9,9 +9,27 @@ from pathlib import Path
 from typing import Any
 
 from heatprop.datasets.annotations import DatasetError
+from heatprop.datasets.inside import leads_out
 
 _SINGULAR = {"images": "image", "videos": "video", "annotations": "annotation", "categories": "category"}
 _LARGEST = 2**63 - 1
+_LARGEST_FLOAT = 2.0**53
+
+
+def as_whole(value: object) -> int | None:
+    """Return a whole number that may be written as 640 or, as tools built on pandas do, as 640.0; else None.
+
+    Texts and truth values are none, nor are numbers beyond 64 bits.
+
+    Example:
+        >>> [as_whole(value) for value in (640, 640.0, 640.5, "640", True, float("nan"))]
+        [640, 640, None, None, None, None]
+    """
+    if isinstance(value, float) and abs(value) <= _LARGEST_FLOAT and value.is_integer():
+        return int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > _LARGEST:
+        return None
+    return value
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,7 +51,7 @@ class Entry:
         return DatasetError(f"{self.place}: {text}")
 
     def whole(self, name: str, default: int | None = None) -> int:
-        """Return a whole number; null counts as left out.
+        """Return a whole number, also where it is written as 640.0; null counts as left out.
 
         Raises:
             DatasetError: it is none, or is left out and has no default.
@@ -41,9 +59,10 @@ class Entry:
         value = self.fields.get(name)
         if value is None and default is not None:
             return default
-        if isinstance(value, bool) or not isinstance(value, int) or abs(value) > _LARGEST:
+        number = as_whole(value)
+        if number is None:
             raise self.wrong(f"{name} is {value!r:.60}; it must be a whole number")
-        return value
+        return number
 
     def text(self, name: str, default: str | None = None) -> str:
         """Return a text that is not empty.
@@ -65,9 +84,22 @@ class Entry:
         value = self.fields.get(name)
         if value is None:
             return False
-        if not isinstance(value, (bool, int)):
+        if not isinstance(value, bool) and as_whole(value) is None:
             raise self.wrong(f"{name} is {value!r:.60}; it must be 0 or 1")
         return bool(value)
+
+    def inner_path(self, name: str) -> str:
+        """Return the path of a file below the folder of the dataset.
+
+        Raises:
+            DatasetError: it is no text, or leads out of the folder.
+        """
+        value = self.text(name)
+        if leads_out(value):
+            raise self.wrong(
+                f"{name} is {value!r:.60}, which leads out of the dataset; give a path below its folder"
+            )
+        return value
 
     def numbers(self, name: str, count: int) -> tuple[float, ...]:
         """Return that many finite numbers.
@@ -114,8 +146,8 @@ class Entries:
         for position, fields in enumerate(values):
             if not isinstance(fields, dict):
                 raise DatasetError(f"{self.path}: {self.name}[{position}] is {fields!r:.60}; it must be an object")
-            number = fields.get("id")
-            if isinstance(number, bool) or not isinstance(number, int):
+            number = as_whole(fields.get("id"))
+            if number is None:
                 yield Entry(position, fields, f"{self.path}, {self.name}[{position}]")
             else:
                 yield Entry(number, fields, f"{self.path}, {singular} {number}")

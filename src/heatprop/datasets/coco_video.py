@@ -14,6 +14,7 @@ import numpy as np
 from heatprop.datasets.annotations import DatasetError, Video, VideoDataset
 from heatprop.datasets.coco_entries import Entries, Entry, table_of
 from heatprop.datasets.columns import Box, TruthColumns
+from heatprop.datasets.doubtful_boxes import SeenBoxes, doubts
 from heatprop.datasets.findings import Finding, Report, refuse
 from heatprop.io.regular_files import LARGEST_ANNOTATIONS, read_regular
 
@@ -54,7 +55,7 @@ def load_coco_video(
     objects = _Objects(row_of, label_of, images, report)
     for entry in Entries(content, "annotations", path, required=False):
         objects.add(entry)
-    names = tuple(image.text("file_name") for image in images)
+    names = tuple(image.inner_path("file_name") for image in images)
     return VideoDataset(
         layout="coco-video",
         root=folder,
@@ -135,7 +136,7 @@ def _frames(
     if not images:
         raise DatasetError(f"{path}: has no images; a dataset needs at least one frame")
     if "videos" not in content and not any("video_id" in image.fields for image in images.values()):
-        lone = [Video(image.text("file_name"), row, 1) for row, image in enumerate(images.values())]
+        lone = [Video(image.inner_path("file_name"), row, 1) for row, image in enumerate(images.values())]
         return tuple(lone), list(images.values())
     videos = table_of(Entries(content, "videos", path))
     of_video: dict[int, list[Entry]] = {number: [] for number in videos}
@@ -199,6 +200,7 @@ class _Objects:
         self.columns = TruthColumns()
         self._row_of, self._label_of, self._images, self._report = row_of, label_of, images, report
         self._ids: set[int] = set()
+        self._seen = SeenBoxes()
 
     def add(self, entry: Entry) -> None:
         """Add what an annotation says, or report why it cannot be used."""
@@ -214,13 +216,17 @@ class _Objects:
         image, category = entry.whole("image_id"), entry.whole("category_id")
         row, label = self._row_of.get(image), self._label_of.get(category)
         if row is None:
-            raise entry.wrong(f"is of image {image}, which is not among the images")
+            raise entry.wrong(f"is of image {image}, which is not among the images{_shifted(image, self._row_of)}")
         if label is None:
-            raise entry.wrong(f"is of category {category}, which is not among the categories")
+            shifted = _shifted(category, self._label_of)
+            raise entry.wrong(f"is of category {category}, which is not among the categories{shifted}")
         video = self._images[row].fields.get("video_id")
         if entry.fields.get("video_id", video) != video:
             raise entry.wrong(f"is of video {entry.fields['video_id']!r:.60}, but its image is of video {video}")
         box = self._box(entry, self._images[row])
+        twice = self._seen.finding(row, label, box, entry.place, f"annotation {entry.id}")
+        if twice is not None:
+            self._report(twice)
         self.columns.add(
             row, box, label,
             track=entry.whole("instance_id", entry.whole("track_id", -1)),
@@ -234,8 +240,12 @@ class _Objects:
         if width < 0 or height < 0:
             raise entry.wrong(f"bbox has the sides {width:g} and {height:g}; none may be negative")
         box = (x, y, x + width, y + height)
-        if x < 0 or y < 0 or box[2] > image.fields["width"] or box[3] > image.fields["height"]:
-            place = "({:g}, {:g}, {:g}, {:g})".format(*box)
-            text = f"box {place} reaches beyond the picture of {image.fields['width']}x{image.fields['height']}"
-            self._report(Finding("box outside the picture", entry.place, text, is_damage=False))
+        for kind, text in doubts(box, image.whole("width"), image.whole("height")):
+            self._report(Finding(kind, entry.place, text, is_damage=False))
         return box
+
+
+def _shifted(number: int, known: Mapping[int, int]) -> str:
+    """Return a hint where numbers seem to be counted from 0 in one place and from 1 in another."""
+    is_next = (number == min(known) - 1 == 0) or (number == max(known) + 1 and min(known) == 0)
+    return "; does one of the two lists count from 0, the other from 1?" if is_next else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from heatprop.datasets.annotations import VideoDataset
+from heatprop.datasets.doubtful_boxes import corners_for_sides
 from heatprop.datasets.findings import Finding, Progress, Report
 from heatprop.io.images import IMAGE_SUFFIXES
 from heatprop.io.pictures import PictureState, inspect_picture
@@ -70,11 +71,55 @@ def check_numbering(dataset: VideoDataset, report: Report) -> None:
         known = [number for number in numbers if number is not None]
         if len(known) < len(numbers):
             continue
+        back = next(((a, b) for a, b in pairwise(known) if b <= a), None)
+        if back is not None:
+            text = f"frame {back[1]} follows frame {back[0]}: by their names they are out of order"
+            report(Finding("frames out of order", video.name, text, is_damage=False))
+            continue
         gaps = [(a, b) for a, b in pairwise(known) if b - a != 1]
         if gaps and len({b - a for a, b in pairwise(known)}) > 1:
             (before, after), more = gaps[0], f", and {len(gaps) - 1} more gaps" if len(gaps) > 1 else ""
             text = f"frame {after} follows frame {before}{more}"
             report(Finding("gap in the numbering", video.name, text, is_damage=False))
+
+
+def check_content(dataset: VideoDataset, report: Report) -> None:
+    """Report what leaves figures without a meaning, though each entry is right by itself; no damage."""
+
+    def note(kind: str, place: object, text: str) -> None:
+        report(Finding(kind, str(place), text, is_damage=False))
+
+    truth, place = dataset.truth, dataset.annotation_paths[0] if dataset.annotation_paths else dataset.root
+    if not len(truth):
+        note("no objects", place, "not a single object is annotated; nothing can be scored or learned")
+    elif truth.crowd.all():
+        note("only crowds", place, f"all {len(truth)} boxes are crowds, which are neither scored nor learned")
+    rows: dict[Path, int] = {}
+    for row, path in enumerate(dataset.image_paths):
+        first = rows.setdefault(path, row)
+        if first != row:
+            text = f"is the picture of frame {dataset.frame_ids[first]} and of frame {dataset.frame_ids[row]}"
+            note("picture listed twice", path, text)
+    if dataset.layout == "coco-video":
+        _check_coco(dataset, note)
+    elif dataset.frame_ids.min() == 0:
+        note("numbered from 0", dataset.root, "frames are numbered from 0, the official lists from 1")
+
+
+def _check_coco(dataset: VideoDataset, note: Callable[[str, object, str], None]) -> None:
+    place, truth = dataset.annotation_paths[0], dataset.truth
+    if min(dataset.class_ids) == 0:
+        note(
+            "numbered from 0", place, "categories are numbered from 0, those of COCO from 1; so must detections be"
+        )
+    there = np.bincount(truth.labels[~truth.crowd], minlength=len(dataset.classes)) > 0
+    if there.any():
+        for label in np.flatnonzero(~there).tolist():
+            number, name = dataset.class_ids[label], dataset.classes[label]
+            note("class without objects", place, f"category {number} ({name}) has none; it is not scored")
+        corners = corners_for_sides(dataset)
+        if corners is not None:
+            note(corners.kind, corners.place, corners.text)
 
 
 def check_tracks(dataset: VideoDataset, report: Report) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from heatprop.datasets.annotations import DatasetError
 from heatprop.datasets.findings import at_line
 from heatprop.datasets.imagenet_tree import ImagenetTree, frame_names, snippet_folders
+from heatprop.datasets.inside import leads_out
 from heatprop.io.regular_files import LARGEST_LIST, read_regular
 
 _SPLITS = ("train", "val", "test")
@@ -115,7 +116,7 @@ def labelled_paths(path: Path) -> Iterator[tuple[int, str, int]]:
 
 
 def _inside(name: str, path: Path, line: int) -> str:
-    if name.startswith("/") or ".." in name.split("/") or "\0" in name:
+    if leads_out(name):
         raise DatasetError(f"{at_line(path, line)}: {name!r:.60} leads out of the dataset")
     return name
 

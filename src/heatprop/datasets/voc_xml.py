@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from heatprop.datasets.annotations import DatasetError
 from heatprop.datasets.columns import Box
+from heatprop.datasets.doubtful_boxes import SeenBoxes, doubts
 from heatprop.datasets.findings import Finding, Report, at_line, refuse
 from heatprop.io.regular_files import open_regular
 
@@ -104,6 +105,7 @@ def parse_annotation(
         report(fault.finding(path))
         return None
     objects = []
+    seen = SeenBoxes()
     for element in root.iterchildren("object"):
         try:
             found = _object(element, labels, skip_others)
@@ -113,10 +115,12 @@ def parse_annotation(
         if found is None:
             continue
         objects.append(found)
-        x1, y1, x2, y2 = found.box
-        if x1 < 0 or y1 < 0 or x2 > width or y2 > height:  # pixels may count from 0 or from 1
-            text = f"box ({x1:g}, {y1:g}, {x2:g}, {y2:g}) reaches beyond the picture of {width}x{height}"
-            report(Finding("box outside the picture", at_line(path, found.line), text, is_damage=False))
+        place = at_line(path, found.line)
+        for kind, text in doubts(found.box, width, height):  # pixels may count from 0 or from 1
+            report(Finding(kind, place, text, is_damage=False))
+        twice = seen.finding(0, found.label, found.box, place, f"the one in line {found.line}")
+        if twice is not None:
+            report(twice)
     return Annotation(width, height, tuple(objects))
 
 
