@@ -117,9 +117,17 @@ def entry(**changes):
         (f"[{entry(bbox=[1, 2, 3])}]", r"line 1, detection 1: bbox is \[1, 2, 3\]; it must be"),
         (f"[{entry(bbox=7)}]", "detection 1: bbox is 7; it must be"),
         (f"[{entry(bbox=[1, 2, -3, 4])}]", "detection 1: box .* has crossed sides"),
-        (f"[{entry(image_id='a')}]", "detection 1: image_id is 'a'; it must be int"),
+        (f"[{entry(image_id='a')}]", "detection 1: image_id is 'a'; it must be a whole number"),
         (f"[{entry()},\n{entry(image_id=7)}]", "line 2, detection 2: frame 7 is not in the dataset"),
         (f"[{entry()}, 5]", "detection 2: 5 is no detection"),
+        (f"[{entry(image_id=float('nan'))}]", "detection 1: image_id is nan; it must be a whole number"),
+        (f"[{entry(image_id=102.5)}]", "detection 1: image_id is 102.5; it must be a whole number"),
+        (f"[{entry(image_id=True)}]", "detection 1: image_id is True; it must be a whole number"),
+        (line(frame="gone", frame_id="102"), "line 1: frame_id is '102'; it must be a whole number or missing"),
+        (f'{{"annotations": [{entry()}, {entry(score="gone")}]}}', "annotations, detection 2: 'score' is missing"),
+        (f'{{"info": {{}}, "found": [{entry()}]}}', "is one object with .'found', 'info'.; give COCO's list"),
+        (f'{{"results": [{entry()}], "detections": []}}', "is one object with .'detections', 'results'."),
+        ("{\n}\n", "is one object with .*; give COCO's list"),
         (f"[{entry(score=float('inf'))}]", "detection 1: .* not all finite"),
     ],
 )
@@ -254,3 +262,21 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be made"):
         write_mot_text(tmp_path / "file" / "mot", DATASET, make_detections([]))
+
+
+@pytest.mark.parametrize("name", ["annotations", "results", "predictions", "detections"])
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_list_in_an_object_is_read_as_the_list_itself(tmp_path, name, indent):
+    content = {"info": {"by": "a tool"}, "images": [], name: [ENTRY, ENTRY | {"image_id": 103}]}
+    wanted = read(tmp_path, json.dumps(content[name]))
+    assert columns(read(tmp_path, json.dumps(content, indent=indent))) == columns(wanted)
+    assert len(wanted) == 2
+
+
+def test_whole_numbers_may_be_written_as_floats(tmp_path):
+    assert columns(read(tmp_path, "102.0 12.0 0.5 1 2 3 4")) == columns(read(tmp_path, "102 12 0.5 1 2 3 4"))
+    floats = {"image_id": float(ENTRY["image_id"]), "category_id": float(ENTRY["category_id"])}
+    assert columns(read(tmp_path, f"[{entry(**floats)}]")) == columns(read(tmp_path, f"[{entry()}]"))
+    numbered = {"frame": "gone", "frame_id": 102}
+    wanted = columns(read(tmp_path, line(**numbered)))
+    assert columns(read(tmp_path, line(**numbered | {"frame_id": 102.0, "class": float(LINE["class"])}))) == wanted

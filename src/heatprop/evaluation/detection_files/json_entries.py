@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatprop.datasets.annotations import VideoDataset
+from heatprop.datasets.coco_entries import as_whole
 from heatprop.errors import shortened
 from heatprop.evaluation.detection_files.raw import DetectionFileError, RawDetections
 from heatprop.io.results import FORMAT as RESULTS_FORMAT
@@ -23,6 +24,7 @@ Entry: TypeAlias = dict[str, Any]
 
 _LINE_FIELDS = ("class", "score", "x1", "y1", "x2", "y2")
 _COCO_FIELDS = ("category_id", "score", "x", "y", "w", "h")
+_WRAPPERS = ("annotations", "results", "predictions", "detections")
 _LINES_AT_ONCE = 50_000
 _NOT_JSON = (ValueError, RecursionError)  # also a number of thousands of digits, and nesting without end
 
@@ -76,15 +78,53 @@ def parse_coco(text: str, path: Path, dataset: VideoDataset) -> RawDetections:
         raise DetectionFileError(
             f"{path}{line}: no JSON ({_reason(error)}); the file may be cut off, write it anew"
         ) from None
+    return _from_list(
+        entries, path, dataset, lambda number: f"line {_line_of_entry(text, number)}, detection {number + 1}"
+    )
 
-    def place(number: int) -> str:
-        return f"line {_line_of_entry(text, number)}, detection {number + 1}"
 
+def parse_objects(text: str, path: Path, dataset: VideoDataset) -> RawDetections:
+    """Read what begins with an object: lines of them, or one that holds COCO's list in a field of `_WRAPPERS`.
+
+    Raises:
+        DetectionFileError: it is neither.
+    """
+    content = _one_object(text)
+    if content is None or not {"class", "score"}.isdisjoint(content) or content.get("format") == RESULTS_FORMAT:
+        return parse_json_lines(text, path, dataset)
+    lists = [name for name in _WRAPPERS if isinstance(content.get(name), list)]
+    if len(lists) == 1:
+        (name,) = lists
+        return _from_list(content[name], path, dataset, lambda number: f"{name}, detection {number + 1}")
+    if not content.keys() & {*_LINE_FIELDS, "frame", "frame_id"}:
+        raise DetectionFileError(
+            f"{path}: is one object with {_short(sorted(content))}; give COCO's list of detections by itself, or "
+            f"in one of the fields {', '.join(_WRAPPERS)}"
+        )
+    return parse_json_lines(text, path, dataset)
+
+
+def _one_object(text: str) -> dict[str, Any] | None:
+    """Return the object that is all of a text; None where it is something else, such as several lines."""
+    start = text.lstrip()
+    first, _, rest = start.partition("\n")
+    if rest.strip() and first.rstrip().endswith("}"):  # lines, of which there may be millions
+        return None
+    try:
+        content = json.loads(start)
+    except _NOT_JSON:
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _from_list(
+    entries: Sequence[Entry], path: Path, dataset: VideoDataset, place: Callable[[int], str]
+) -> RawDetections:
     id_rows = {number: row for row, number in enumerate(dataset.frame_ids.tolist())}
     try:
         numbers = _numbers(entries, _coco_fields, _COCO_FIELDS)
         ids = [entry.get("image_id") for entry in entries]
-        _check_types(ids, "image_id", (int,))
+        _check_whole(ids, "image_id")
     except _BadEntryError as error:
         raise DetectionFileError(f"{path}, {place(error.index)}: {error}") from None
     frames = np.array([id_rows.get(number, -1) for number in ids], np.int64)
@@ -124,7 +164,7 @@ def _rows_of_lines(entries: Sequence[Entry], name_rows: dict[str, int], id_rows:
         )
     names, ids = ([entry.get(field) for entry in entries] for field in ("frame", "frame_id"))
     _check_types(names, "frame", (str, type(None)))
-    _check_types(ids, "frame_id", (int, type(None)))
+    _check_whole(ids, "frame_id", or_missing=True)
     rows = np.empty(len(entries), np.int64)
     for index, (name, number) in enumerate(zip(names, ids, strict=True)):
         by_number = -1 if number is None else id_rows.get(number, -1)
@@ -141,6 +181,17 @@ def _check_types(values: Sequence[object], name: str, types: tuple[type, ...]) -
         index = next(index for index, value in enumerate(values) if type(value) not in types)
         wanted = " or ".join("missing" if kind is type(None) else kind.__name__ for kind in types)
         raise _BadEntryError(index, f"{name} is {_short(values[index])}; it must be {wanted}")
+
+
+def _check_whole(values: Sequence[object], name: str, *, or_missing: bool = False) -> None:
+    """Check for whole numbers, also those written as 7.0, which Python counts as the same key as 7."""
+    missing = {type(None)} if or_missing else set()
+    if set(map(type, values)) <= {int, *missing}:
+        return
+    for index, value in enumerate(values):
+        if as_whole(value) is None and not (or_missing and value is None):
+            wanted = "a whole number" + (" or missing" if or_missing else "")
+            raise _BadEntryError(index, f"{name} is {_short(value)}; it must be {wanted}")
 
 
 def _numbers(

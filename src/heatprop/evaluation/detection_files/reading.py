@@ -5,7 +5,9 @@
     [{"image_id": 1, "category_id": 4, "score": 0.8315, "bbox": [104.2, 77, 156.2, 234.8]}, ...]
 
 Frames and classes are the dataset's official numbers (`VideoDataset.frame_ids`, `class_ids`); a line of JSON may
-name its frame, or number it as `frame_id`, or both. Which of the three a file is, its first character says.
+name its frame, or number it as `frame_id`, or both. COCO's list may stand in an object, as its `annotations`,
+`results`, `predictions` or `detections`. Whole numbers may be written as floats, 7.0, but not as texts. Which of the
+three a file is, its first character says.
 A file is taken whole or not at all.
 """
 
@@ -18,13 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatprop.datasets.annotations import VideoDataset
-from heatprop.evaluation.detection_files.json_entries import parse_coco, parse_json_lines
+from heatprop.evaluation.detection_files.json_entries import parse_coco, parse_objects
 from heatprop.evaluation.detection_files.official_text import parse_text
 from heatprop.evaluation.detection_files.raw import DetectionFileError, RawDetections, positions
 from heatprop.evaluation.detections import DetectionTable
 from heatprop.io.regular_files import LARGEST_DETECTIONS, open_regular
 
-_PARSERS = {"[": parse_coco, "{": parse_json_lines}
+_PARSERS = {"[": parse_coco, "{": parse_objects}
 _FARTHEST = 2.0**53  # pixels; areas of larger boxes overflow
 
 
