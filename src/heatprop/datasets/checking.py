@@ -148,7 +148,7 @@ def _coco_video(root: Path, _: str, log: FindingLog, progress: Progress | None) 
     try:
         dataset = load_coco_video(root, report=log)
     except DatasetError as error:
-        log(Finding("damaged annotation file", str(path), str(error).removeprefix(f"{path}: ")))
+        log(Finding("damaged annotation file", str(path), str(error).removeprefix(str(path)).lstrip(",: ")))
         return None, str(path)
     if progress is not None:
         progress(dataset.frame_count, dataset.frame_count)

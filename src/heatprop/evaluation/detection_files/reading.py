@@ -6,8 +6,8 @@
 
 Frames and classes are the dataset's official numbers (`VideoDataset.frame_ids`, `class_ids`); a line of JSON may
 name its frame, or number it as `frame_id`, or both. COCO's list may stand in an object, as its `annotations`,
-`results`, `predictions` or `detections`. Whole numbers may be written as floats, 7.0, but not as texts. Which of the
-three a file is, its first character says.
+`results`, `predictions` or `detections`. Whole numbers may be written as floats, 7.0, but not as texts. Which of
+the three a file is, its first character says.
 A file is taken whole or not at all.
 """
 
