@@ -61,6 +61,7 @@ sprites: $(VENV)/.dev-installed
 
 bench: $(VENV)/.dev-installed
 	$(BIN)/python benchmarks/propagation.py
+	$(BIN)/python benchmarks/plateaus.py
 	$(BIN)/python benchmarks/end_to_end.py
 
 clean:

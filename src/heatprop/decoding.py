@@ -8,7 +8,8 @@ import numpy as np
 
 from heatprop.boxes import nms
 from heatprop.errors import InvalidArrayError, check_count, check_range
-from heatprop.heatmaps import cells_above, local_maxima, one_per_plateau, unravel
+from heatprop.heatmaps import unravel
+from heatprop.peaks import find_peaks
 from heatprop.types import Detections, FloatArray, HeadOutput, IntArray
 
 MOST_DETECTIONS = 1000  # ten times the paper's: suppression compares all with all
@@ -73,8 +74,7 @@ def decode(
     Source: equation 1 and section 4.1 of the paper; CenterNet's ``ctdet_decode``.
     """
     config = DecodingConfig(score_threshold=score_threshold, max_detections=max_detections, nms_iou=nms_iou)
-    peaks = local_maxima(output.heatmap, cells_above(output.heatmap, config.score_threshold), 3)
-    peaks = one_per_plateau(peaks, output.heatmap, 3)
+    peaks = find_peaks(output.heatmap, config.score_threshold, 3)
     peaks = strongest(peaks, output.heatmap, config.max_detections)
     labels, rows, columns = unravel(peaks, output.heatmap.shape)
     boxes = boxes_at(rows, columns, sizes_at(output, rows, columns), output.offset)
@@ -83,8 +83,19 @@ def decode(
 
 
 def strongest(cells: IntArray, heatmap: FloatArray, count: int) -> IntArray:
-    """Return the at most `count` cells of the highest values, best first; equal ones keep their order."""
-    order = np.argsort(-heatmap.reshape(-1)[cells], kind="stable")
+    """Return the at most `count` cells of the highest values, best first; equal ones keep their order.
+
+    >>> strongest(np.arange(4), np.array([0.1, 0.5, 0.9, 0.5], np.float32), 2).tolist()
+    [2, 1]
+    """
+    values = heatmap.reshape(-1)[cells]
+    if len(cells) > 4 * count:  # only what is as strong as the last of them needs to be put in order
+        least = np.partition(values, len(values) - count)[len(values) - count]
+        stronger = np.flatnonzero(values > least)
+        as_strong = np.flatnonzero(values == least)[: count - len(stronger)]
+        chosen = np.sort(np.concatenate([stronger, as_strong]))
+        cells, values = cells[chosen], values[chosen]
+    order = np.argsort(-values, kind="stable")
     return cells[order[:count]]
 
 

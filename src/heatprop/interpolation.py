@@ -7,14 +7,8 @@ import numpy as np
 from heatprop.boxes import nms
 from heatprop.decoding import DecodingConfig, boxes_at, sizes_at, strongest
 from heatprop.errors import InvalidArrayError
-from heatprop.heatmaps import (
-    cells_above,
-    check_probabilities,
-    hold_probabilities,
-    local_maxima,
-    one_per_plateau,
-    unravel,
-)
+from heatprop.heatmaps import check_probabilities, hold_probabilities, unravel
+from heatprop.peaks import find_peaks
 from heatprop.types import Detections, FloatArray, HeadOutput
 
 
@@ -75,8 +69,8 @@ class HeatmapInterpolator:
         if not hold_probabilities(output.heatmap):
             check_probabilities(output.heatmap)
         averaged = output.heatmap if last is None else np.float32(0.5) * (output.heatmap + last.heatmap)
-        peaks = local_maxima(averaged, cells_above(averaged, self.config.score_threshold), 3)
-        peaks = strongest(one_per_plateau(peaks, averaged, 3), averaged, self.config.max_detections)
+        peaks = find_peaks(averaged, self.config.score_threshold, 3)
+        peaks = strongest(peaks, averaged, self.config.max_detections)
         labels, rows, columns = unravel(peaks, averaged.shape)
         sizes = sizes_at(output, rows, columns)
         if last is not None:

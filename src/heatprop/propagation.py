@@ -12,7 +12,6 @@ from math import inf
 from typing import Literal, Self, TypeAlias, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from heatprop.adaptation import (
     AdaptationConfig,
@@ -29,14 +28,8 @@ from heatprop.adaptation import (
 from heatprop.boxes import nms
 from heatprop.decoding import DecodingConfig, boxes_at, sizes_at, strongest
 from heatprop.errors import InvalidArrayError, InvalidConfigError, check_count, check_range
-from heatprop.heatmaps import (
-    cells_above,
-    check_probabilities,
-    hold_probabilities,
-    local_maxima,
-    one_per_plateau,
-    unravel,
-)
+from heatprop.heatmaps import check_probabilities, hold_probabilities, unravel
+from heatprop.peaks import Known, find_peaks
 from heatprop.propagation_heatmap import MOST_RADIUS, Carried, PropagationHeatmap, propagate
 from heatprop.types import Detections, FloatArray, HeadOutput, IntArray
 
@@ -260,9 +253,9 @@ class HeatmapPropagator:
         if config.adaptation is not None and config.adaptation.holds_peaks:
             hold_peaks(balanced, network, propagated)
 
-        peaks = local_maxima(balanced, cells_above(balanced, config.score_threshold), config.peak_window)
-        preference = _preference(balanced.reshape(-1)[peaks], *propagated.at(peaks), network, propagated)
-        peaks = one_per_plateau(peaks, balanced, config.peak_window, preference)
+        # Of equal peaks one stays: where the network itself says most, then the nearest to its carried peak.
+        known = Known(propagated.cells, network, propagated.distances)
+        peaks = find_peaks(balanced, config.score_threshold, config.peak_window, known)
         peaks = strongest(peaks, balanced, config.max_detections)
 
         labels, rows, columns = unravel(peaks, heatmap.shape)
@@ -377,20 +370,6 @@ class HeatmapPropagator:
             self._scratch = np.empty_like(heatmap)
         np.copyto(self._scratch, heatmap)
         return self._scratch
-
-
-def _preference(
-    scores: FloatArray,
-    covered: NDArray[np.bool_],
-    place: IntArray,
-    network: FloatArray,
-    propagated: PropagationHeatmap,
-) -> tuple[FloatArray, IntArray]:
-    """Order equal peaks: first where the network itself says most, then the nearest to its carried peak."""
-    said, distances = -scores, np.zeros(len(scores), np.int64)
-    said[covered] = -network[place]
-    distances[covered] = propagated.distances[place]
-    return said, distances
 
 
 def _whole_cells(shifts: FloatArray, side: int) -> IntArray:

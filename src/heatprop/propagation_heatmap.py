@@ -99,10 +99,11 @@ def _painted(carried: Carried, order: IntArray, shape: tuple[int, int, int], rad
     for label in np.unique(labels).tolist():
         winners = np.full(shape[1:], -1, np.int32)
         for rank in np.flatnonzero(labels == label)[::-1].tolist():
-            y, x = int(rows[rank]), int(columns[rank])
-            winners[max(y - radius, 0) : y + radius + 1, max(x - radius, 0) : x + radius + 1] = rank
+            top, left = (max(int(place[rank]) - radius, 0) for place in (rows, columns))
+            winners[top : rows[rank] + radius + 1, left : columns[rank] + radius + 1] = rank
         y, x = np.nonzero(winners >= 0)
         ranks = winners[y, x]
         cells = (label * shape[1] + y) * shape[2] + x
         found.append((cells, order[ranks], (y - rows[ranks]) ** 2 + (x - columns[ranks]) ** 2))
-    return PropagationHeatmap(*(np.concatenate(each) for each in zip(*found, strict=True)), carried)
+    cells, sources, distances = (np.concatenate(each) for each in zip(*found, strict=True))
+    return PropagationHeatmap(cells, sources, distances, carried)

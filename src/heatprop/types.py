@@ -22,10 +22,12 @@ ImageArray: TypeAlias = NDArray[np.uint8]
 def _as_array(value: ArrayLike, dtype: type[np.generic], name: str) -> NDArray[Any]:
     try:
         array = np.asarray(value)
+        if array.dtype == dtype:
+            return np.ascontiguousarray(array) if array.ndim else array
         if array.dtype.kind in "OUSMmVc":
             raise TypeError(f"element type {array.dtype}")
         if np.issubdtype(dtype, np.integer):
-            _check_whole(array, dtype)
+            _check_whole(array)
         with np.errstate(over="raise"):
             return np.ascontiguousarray(array, dtype) if array.ndim else array.astype(dtype)
     except FloatingPointError:
@@ -35,15 +37,15 @@ def _as_array(value: ArrayLike, dtype: type[np.generic], name: str) -> NDArray[A
     raise InvalidArrayError(f"{name} is not a numeric array ({problem}); pass a NumPy array of {dtype.__name__}")
 
 
-def _check_whole(array: NDArray[Any], dtype: type[np.generic]) -> None:
+def _check_whole(array: NDArray[Any]) -> None:
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise TypeError("a value is not finite")
     if array.dtype.kind == "f" and not np.array_equal(array, array.round()):
         raise TypeError("its values are not whole")
-    kept = np.iinfo(dtype)
+    kept = np.iinfo(np.int64)
     # Compared as whole numbers of Python's: the largest is no float.
     if array.size and not kept.min <= int(array.min()) <= int(array.max()) <= kept.max:
-        raise TypeError(f"a value is beyond {dtype.__name__}")
+        raise TypeError("a value is beyond int64")
 
 
 def _check_shape(array: NDArray[Any], shape: Sequence[int | None], name: str, layout: str) -> None:
