@@ -16,7 +16,7 @@ from heatprop.cli.detect_header import first_difference
 from heatprop.errors import OutputError, OutputExistsError
 from heatprop.io.claims import claim_file
 from heatprop.io.completeness import Completeness, OutputState, count_frames, state_of
-from heatprop.io.outputs import find_leftovers, is_same_file
+from heatprop.io.outputs import INDEXED, find_leftovers, is_same_file
 from heatprop.io.results import ResultsHeader
 
 
@@ -110,7 +110,13 @@ def take_over_leftovers(paths: Sequence[Path], source: str, notify: Callable[[st
             frames, before = count_frames(leftover), look_at(path)
             is_free = before is None and not os.path.lexists(path)
             is_unfinished = before is not None and before.state.completeness is Completeness.UNFINISHED
-            if frames and (is_free or (is_unfinished and before is not None and before.frames < frames)):
+            # What was being given its index says nothing of itself yet; beside it is the same in fragments.
+            is_whole = INDEXED not in leftover.name
+            if (
+                is_whole
+                and frames
+                and (is_free or (is_unfinished and before is not None and before.frames < frames))
+            ):
                 os.replace(leftover, os.path.realpath(path))
                 notify(f"heatprop: {leftover}, left of a run that was killed, is now {path} ({frames:,} frames)")
             else:
