@@ -176,7 +176,7 @@ class DetectOutputs:
             return
         sink, writer, claimed = self._sink, self._writer, self._claimed
         self._sink = self._writer = self._claimed = None
-        for output, path in ((sink, self._video), (writer, claimed and claimed.path)):
+        for output, path in ((sink, self._video), (writer, None if claimed is None else claimed.path)):
             if output is None:
                 continue
             try:
