@@ -140,7 +140,8 @@ def as_csv(rows: Sequence[SweepRow]) -> str:
     flat = [_flat(row) for row in rows]
     columns = ["method", "radius", "alpha", "beta", "score_threshold", "seq_nms", *_FIGURES, "detections"]
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n", restval="")
+    # What a sweep does not vary stands in its JSON.
+    writer = csv.DictWriter(text, columns, lineterminator="\n", restval="", extrasaction="ignore")
     writer.writeheader()
     writer.writerows(flat)
     return text.getvalue()
