@@ -235,7 +235,7 @@ def _decode_other_jpeg(data: bytes) -> ImageArray:
     decoder.options = {"err_detect": "explode"}
     decoder.thread_count = 1
     try:
-        frames = decoder.decode(av.Packet(data))  # type: ignore[attr-defined]
+        frames = decoder.decode(av.Packet(data))
     except av.error.FFmpegError as error:
         if not isinstance(error, av.error.PatchWelcomeError):
             raise _ProblemError(f"is damaged: {error.strerror}") from None
@@ -250,7 +250,8 @@ def _decode_other_jpeg(data: bytes) -> ImageArray:
 
 def _checked_png(data: bytes) -> bytes:
     """Return a PNG of what a decoder needs, after a look at the checksums and at the end."""
-    view, parts, has_end = memoryview(data), [PNG_START], False
+    view, has_end = memoryview(data), False
+    parts: list[bytes | memoryview] = [PNG_START]
     for name, start, end in png_chunks(data):
         if name not in _NEEDED:
             continue
