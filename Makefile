@@ -2,6 +2,8 @@
 #   make demo    annotate a real video: demo.mp4 (VIDEO=path for your own)
 #   make test    run every test
 #   make report  a small report of the paper's tables and figures: report/index.html
+#   make matrix  the demo and the tests without PyTorch on every Python found (SHORT=1: 20 frames each)
+#   make campaign  damaged inputs, interruptions, kills, full disks (SHARE=0.01: a hundredth)
 #   make lint types    style, import contracts, static types
 #   make docs    build the documentation: site/index.html
 #   make weights rebuild the embedded model from its public source
@@ -11,7 +13,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test report lint types docs weights sprites bench clean
+.PHONY: demo test report matrix campaign lint types docs weights sprites bench clean
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
@@ -52,6 +54,12 @@ docs: $(VENV)/.docs-installed
 
 report: $(VENV)/.dev-installed
 	$(BIN)/heatprop reproduce -o report --quick
+
+matrix: | $(BIN)/python
+	$(BIN)/python tools/matrix.py $(if $(SHORT),--short)
+
+campaign: $(VENV)/.dev-installed
+	$(BIN)/python tools/campaign.py $(if $(SHARE),--share $(SHARE))
 
 weights: $(VENV)/.dev-installed
 	$(BIN)/python tools/convert_mb3_centernet.py
