@@ -102,7 +102,7 @@ def oldest(project: dict[str, object]) -> list[str]:
     """Return the oldest release that each dependency of the project's own and of the tried extras may have.
 
     >>> oldest({"dependencies": ["numpy>=1.26", "filelock>=3.30,<5"], "optional-dependencies": {}})
-    ['numpy==1.26', 'filelock==3.30']
+    ['numpy==1.26.*', 'filelock==3.30.*']
     """
     extras = project["optional-dependencies"]
     dependencies = project["dependencies"]
@@ -110,7 +110,7 @@ def oldest(project: dict[str, object]) -> list[str]:
     assert isinstance(dependencies, list)
     all_of_them = [*dependencies, *extras.get("openvino", []), *extras.get("demo", [])]
     found = [re.match(r"([\w.-]+)(?:\[[^]]*\])?>=([\d.]+)", each) for each in all_of_them]
-    return [f"{each[1]}=={each[2]}" for each in found if each]
+    return [f"{each[1]}=={each[2]}.*" for each in found if each]
 
 
 def try_case(version: str, python: str, oldest_of: dict[str, object] | None, *, short: bool) -> Case:

@@ -246,7 +246,7 @@ class VideoDetector:
         def prepared() -> Generator[tuple[Frame, Picture], None, None]:
             # In the thread that reads, while the frame is in the processor's cache.
             for frame in video:
-                yield frame, maker.make(frame.image)
+                yield frame, maker.make(frame.image, starts_anew=frame.starts_anew)
 
         # Enough frames that looks side by side are among them; a live source is answered soon instead.
         between = 0 if video.info.is_live else min(self.keyframes.expected_interval, _MOST_BETWEEN) - 1

@@ -64,6 +64,7 @@ class Frame:
         image: uint8 ``(H, W, 3)`` RGB, upright (a rotation flag of the source is already applied).
         index: number of the frame in the source, counted from 0.
         time: presentation time in seconds, as the source's time stamps say.
+        starts_anew: whether it does not follow the frame before: a stream was lost, and found again.
 
     Raises:
         InvalidArrayError: `image` is not uint8 ``(H, W, 3)``.
@@ -72,6 +73,7 @@ class Frame:
     image: ImageArray
     index: int
     time: float
+    starts_anew: bool = False
 
     def __post_init__(self) -> None:
         check_image(self.image)

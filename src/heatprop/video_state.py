@@ -97,17 +97,22 @@ class PictureMaker:
         if self._clock is not None:
             self._clock.memory = clock
 
-    def make(self, image: ImageArray) -> Picture:
-        """Make the next frame ready: uint8 ``(H, W, 3)`` RGB. A frame for which that fails counts as not given."""
-        with whole_or_not(self):
-            return self._made(image)
+    def make(self, image: ImageArray, *, starts_anew: bool = False) -> Picture:
+        """Make the next frame ready. A frame for which that fails counts as not given.
 
-    def _made(self, image: ImageArray) -> Picture:
+        Args:
+            image: uint8 ``(H, W, 3)`` RGB.
+            starts_anew: whether it does not follow the frame before, so that it begins a shot.
+        """
+        with whole_or_not(self):
+            return self._made(image, starts_anew=starts_anew)
+
+    def _made(self, image: ImageArray, *, starts_anew: bool) -> Picture:
         started = perf_counter()
         fitted = fit_letterbox(image.shape[1], image.shape[0], self._form, self._sample_aspect_ratio)
         network_input = letterbox(image, fitted)
         small = thumbnail(image)
-        starts_shot = self._fitted is not None and self._is_another_shot(fitted, small)
+        starts_shot = self._fitted is not None and (starts_anew or self._is_another_shot(fitted, small))
         looks, grey, pace = True, None, 1.0
         blank = is_blank(small)
         if self._clock is not None:

@@ -107,6 +107,8 @@ class Detect:
     --keyframe-interval, and rather where the picture changes."""
     keyframe_fill: Annotated[Fill, tyro.conf.arg(help_behavior_hint="")] = KeyframeConfig.fill
     """Boxes between two looks: from the past one, at once, or from both (auto, but for live sources)."""
+    reconnect: Annotated[float | None, tyro.conf.arg(metavar="SECONDS", help_behavior_hint="")] = None
+    """Try a live stream that breaks again for so long, with growing pauses; 0: end at once. Left out: 10."""
     seq_nms: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
     """Find objects in all frames first, rescore them along their paths, then write; not for live sources."""
 
@@ -153,6 +155,8 @@ class Detect:
         if self.compare and self.no_propagation:
             raise InvalidConfigError("--compare needs propagation for the right side; drop --no-propagation")
         check_range("score_threshold", self.score_threshold, 0, 1)
+        if self.reconnect is not None:
+            check_range("--reconnect", self.reconnect, 0, 1e9)
         self._keyframes()
 
     def _keyframes(self) -> KeyframeConfig:
@@ -170,6 +174,7 @@ class Detect:
             max_frames=self.max_frames,
             seq_nms=self.seq_nms,
             score_threshold=self.score_threshold,
+            reconnect=self.reconnect,
         )
 
     def _detector(self) -> VideoDetector:

@@ -74,6 +74,7 @@ class DetectJob:
         max_frames: at most so many frames; None for all.
         seq_nms: whether to find in all frames first, and rescore them.
         score_threshold: what is shown; with `seq_nms` the detector must return weaker boxes, too.
+        reconnect: see `heatprop.open_video`.
     """
 
     source: str
@@ -86,6 +87,7 @@ class DetectJob:
     max_frames: int | None
     seq_nms: bool
     score_threshold: float
+    reconnect: float | None = None
 
     @property
     def name(self) -> str:
@@ -99,7 +101,7 @@ class DetectJob:
             HeatpropError: the request is bad; nothing was written.
             Interrupted: before the first frame was asked for; nothing was written.
         """
-        with wait_for(lambda: open_video(self.source)) as video:
+        with wait_for(lambda: open_video(self.source, reconnect=self.reconnect)) as video:
             if self.seq_nms and video.info.is_live:
                 raise InvalidConfigError(
                     f"--seq-nms needs the whole video, and {self.name} is live; save it to a file first"
@@ -199,6 +201,7 @@ class DetectJob:
                     frames=outputs.frames,
                     skipped=video.skipped,
                     dropped=video.dropped,
+                    reconnections=video.reconnections,
                     looks=None if detector.keyframes.looks_everywhere else timings.looks,
                     objects=outputs.objects,
                     seconds=seconds,

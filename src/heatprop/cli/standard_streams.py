@@ -95,7 +95,7 @@ def standard_streams() -> Iterator[None]:
     # Where they are closed, Python has none.
     output = _Stream(before[0] or _closed(), is_needed=True)
     errors = _Stream(before[1] or open(os.devnull, "w", encoding="utf-8"), is_needed=False)  # noqa: SIM115
-    sys.stdout, sys.stderr = output, errors  # type: ignore[assignment]
+    sys.stdout, sys.stderr = output, errors
     try:
         yield
         output.flush()

@@ -22,6 +22,7 @@ class Summary:
         outputs: the files written.
         sound: what was lost of the sound; None when nothing was.
         dropped: frames of a camera or stream that came while earlier ones were worked on, and were let go.
+        reconnections: how often a stream was lost and found again.
         looks: in how many frames the network looked; None where it looks at each.
         notes: what is worth knowing of how the source was read.
     """
@@ -36,6 +37,7 @@ class Summary:
     outputs: Sequence[Path]
     sound: str | None = None
     dropped: int = 0
+    reconnections: int = 0
     looks: int | None = None
     notes: Sequence[str] = ()
 
@@ -60,6 +62,8 @@ class Summary:
         lost = f"{self.skipped:,} damaged left out" if self.skipped else "none damaged"
         if self.dropped:
             lost += f", {self.dropped:,} dropped to keep up"
+        if self.reconnections:
+            lost += f", lost and found again {self.reconnections:,} times"
         return [
             f"{self.name}: {self.frames:,} frames in {self.seconds:.1f} s, {fps:.1f} fps, {lost}",
             f"  objects  {self.objects:,}, {self.objects / frames:.1f} a frame",

@@ -17,6 +17,7 @@ from av.stream import Disposition
 from heatprop.errors import SourceError, SourceNotFoundError
 from heatprop.io.addresses import shown
 from heatprop.io.colour import UNSAID, ColourSpace
+from heatprop.io.http_stream import HttpStream
 
 TIMEOUT = 10.0
 _MOST_ERRORS_IN_A_ROW = 64
@@ -43,12 +44,13 @@ _NOT_VIDEO = {"tty", "image2", "bin", "xbin", "adf", "idf"}
 
 
 def open_container(
-    address: str | Path, *, is_remote: bool, timeout: float = TIMEOUT
+    address: str | Path, *, is_remote: bool, timeout: float = TIMEOUT, stream: HttpStream | None = None
 ) -> av.container.InputContainer:
     """Open a file or an address with libav.
 
     Args:
         address: the file or the address.
+        stream: what is to be read in place of the address.
         is_remote: whether it goes over the network.
         timeout: seconds to wait for an address to answer, and for each piece of data from it.
 
@@ -63,12 +65,14 @@ def open_container(
     try:
         container = av.open(
             # Without the scheme libav takes a colon in a file's name for one.
-            str(address) if is_remote else f"file:{address}",
+            stream or (str(address) if is_remote else f"file:{address}"),
             mode="r",
             options=_options(name, is_remote=is_remote),
-            timeout=timeout if is_remote else None,
+            timeout=timeout if is_remote and stream is None else None,
             **_REPLACE,
         )
+    except SourceError:  # of the stream
+        raise
     except (FileNotFoundError, av.HTTPNotFoundError):
         raise SourceNotFoundError(f"{name}: nothing found there; check the address") from None
     except (av.FFmpegError, OSError, ValueError) as error:
@@ -245,7 +249,10 @@ class PictureReader:
                 self._packets = self.container.demux(self.stream)
             else:
                 return packet if packet is not None and packet.size else None
-        return None
+        raise SourceError(
+            f"{self._name}: {_MOST_ERRORS_IN_A_ROW} damaged parts in a row, and nothing whole after them; "
+            + ("play it, or repair it" if self._timeout is None else "check the stream")
+        )
 
     def close(self) -> None:
         """Release the container; `read` gives None from now on."""

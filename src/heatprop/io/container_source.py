@@ -14,6 +14,7 @@ from heatprop.errors import SourceError
 from heatprop.io.addresses import shown
 from heatprop.io.colour import ColourSpace
 from heatprop.io.container import TIMEOUT, PictureReader, open_container
+from heatprop.io.http_stream import HttpStream
 from heatprop.io.pixels import UNKNOWN_MATRICES, RgbReader
 from heatprop.io.sources import OpenSource, SourceInfo
 from heatprop.io.timeline import LONGEST_PAUSE, LONGEST_SILENCE, LOOK_AHEAD, Timeline
@@ -34,6 +35,7 @@ class ContainerSource(OpenSource):
         address: path of a file, or an address when `is_remote`.
         is_remote: whether `address` goes over the network: then opening and reading have a time limit.
         timeout: that limit in seconds.
+        stream: what comes from the address, where that is a live stream over HTTP; the source then owns it.
 
     Attributes:
         comes_in_pieces: whether it is a live stream that is published some seconds at a time (HLS, DASH).
@@ -43,11 +45,18 @@ class ContainerSource(OpenSource):
         SourceError: it cannot be read, or holds no picture.
     """
 
-    def __init__(self, address: str | Path, *, is_remote: bool = False, timeout: float = TIMEOUT) -> None:
+    def __init__(
+        self,
+        address: str | Path,
+        *,
+        is_remote: bool = False,
+        timeout: float = TIMEOUT,
+        stream: HttpStream | None = None,
+    ) -> None:
         super().__init__()
         self._address = address
         self._is_remote = is_remote
-        self._timeout = timeout
+        self._timeout, self._stream = timeout, stream
         self._lock = threading.Lock()
         self._rgb = RgbReader()
         self._is_fresh = True
@@ -65,7 +74,9 @@ class ContainerSource(OpenSource):
             raise
 
     def _open(self) -> PictureReader:
-        container = open_container(self._address, is_remote=self._is_remote, timeout=self._timeout)
+        container = open_container(
+            self._address, is_remote=self._is_remote, timeout=self._timeout, stream=self._stream
+        )
         try:
             return PictureReader(container, shown(self._address), self._timeout if self._is_remote else None)
         except BaseException:
@@ -177,6 +188,8 @@ class ContainerSource(OpenSource):
         Where another thread waits for data that does not come, that thread releases them when it returns.
         """
         self._is_open = False
+        if self._stream is not None:
+            self._stream.close()
         if not self._lock.acquire(timeout=_LONGEST_WAIT):
             return
         try:

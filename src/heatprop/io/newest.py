@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from time import perf_counter
 
 from heatprop.io.sources import OpenSource, VideoSource
@@ -40,6 +41,7 @@ class NewestFrames(OpenSource):
         self.info = source.info
         self.skipped = source.skipped
         self.notes = list(source.notes)
+        self.reconnections = source.reconnections
         self.waited = 0.0
         self._source = source
         self._at_its_times = at_its_times
@@ -124,13 +126,16 @@ class NewestFrames(OpenSource):
         with self._changed:
             self.skipped = self._source.skipped
             self.notes = list(self._source.notes)
+            self.reconnections = self._source.reconnections
             if frame is not None and self._at_its_times:
                 self._hold(frame.time)
             if frame is None:
                 self._is_ended, self._error = True, error
                 self._is_reading, self._inner = False, None
             elif self._is_open:
-                self.dropped += self._newest is not None
+                if self._newest is not None:
+                    self.dropped += 1
+                    frame = replace(frame, starts_anew=frame.starts_anew or self._newest.starts_anew)
                 self._newest = frame
             self._changed.notify_all()
 

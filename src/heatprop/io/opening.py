@@ -9,14 +9,19 @@ from __future__ import annotations
 import os
 from numbers import Integral
 from typing import Any
+from urllib.parse import urlsplit
 
-from heatprop.errors import SourceError, SourceNotFoundError
+from heatprop.errors import SourceError, SourceNotFoundError, check_range
 from heatprop.io.addresses import camera_named, is_address, path_named
 from heatprop.io.newest import NewestFrames
+from heatprop.io.reconnecting import RECONNECT, ReconnectingSource
 from heatprop.io.sources import VideoSource
 
+_PLAYLISTS = (".m3u8", ".m3u", ".mpd")
+_LONGEST_RECONNECT = 1e9
 
-def open_video(source: str | os.PathLike[str] | int) -> VideoSource:
+
+def open_video(source: str | os.PathLike[str] | int, *, reconnect: float | None = None) -> VideoSource:
     """Open a video and look at its first picture.
 
     A camera or a live stream gives the newest picture each time: what comes while nobody reads is dropped and
@@ -25,6 +30,8 @@ def open_video(source: str | os.PathLike[str] | int) -> VideoSource:
     Args:
         source: a video file; an ``http(s)``, ``rtsp`` or other address; a camera as number, ``camera:0`` or
             ``/dev/video0``; a folder of images, one image, or a pattern such as ``shots/*.jpg``.
+        reconnect: seconds for which a stream on the network that breaks is tried again; 0 for not at all. None:
+            `RECONNECT` for live streams, 0 for files on the network.
 
     Raises:
         SourceNotFoundError: there is no such file, folder, camera or page.
@@ -36,6 +43,8 @@ def open_video(source: str | os.PathLike[str] | int) -> VideoSource:
             ...
         heatprop.errors.SourceNotFoundError: missing.mp4: no such file; check the path
     """
+    if reconnect is not None:
+        check_range("reconnect", reconnect, 0, _LONGEST_RECONNECT)
     if isinstance(source, bool) or not isinstance(source, str | os.PathLike | Integral):
         raise SourceError(f"{type(source).__name__} is no video source; {_remedy(source)}")
     name = str(source) if isinstance(source, Integral) else os.fspath(source)
@@ -70,8 +79,36 @@ def open_video(source: str | os.PathLike[str] | int) -> VideoSource:
         raise SourceNotFoundError(f"{name}: no such file; {remedy}")
     from heatprop.io.container_source import ContainerSource  # noqa: PLC0415
 
-    video = ContainerSource(name if remote else path, is_remote=remote)
-    return NewestFrames(video, at_its_times=video.comes_in_pieces) if video.info.is_paced else video
+    if not remote:
+        return ContainerSource(path)
+    video = _open_address(name)
+    if not video.info.is_paced:
+        return video
+    at_its_times = isinstance(video, ContainerSource) and video.comes_in_pieces
+    seconds = RECONNECT if reconnect is None else reconnect
+    if seconds > 0:
+        video = ReconnectingSource(lambda: _open_address(name), seconds, opened=video)
+    return NewestFrames(video, at_its_times=at_its_times)
+
+
+def _open_address(name: str) -> VideoSource:
+    """Open an address; live streams over HTTP by way of `HttpStream`, which knows when they are cut off."""
+    from heatprop.io.container import TIMEOUT  # noqa: PLC0415
+    from heatprop.io.container_source import ContainerSource  # noqa: PLC0415
+    from heatprop.io.http_stream import HttpStream  # noqa: PLC0415
+    from heatprop.io.mjpeg import MjpegSource  # noqa: PLC0415
+
+    if not name.lower().startswith(("http://", "https://")):
+        return ContainerSource(name, is_remote=True)
+    stream = HttpStream(name, TIMEOUT)
+    kind = stream.content_type.lower()
+    if kind.startswith("multipart/"):
+        return MjpegSource(name, stream)
+    path = urlsplit(name).path.lower()
+    if stream.has_end or path.endswith(_PLAYLISTS) or any(each in kind for each in ("mpegurl", "dash", "xml")):
+        stream.close()
+        return ContainerSource(name, is_remote=True)
+    return ContainerSource(name, is_remote=True, stream=stream)
 
 
 def _remedy(source: Any) -> str:

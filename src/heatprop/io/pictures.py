@@ -91,6 +91,18 @@ def read_picture(path: str | Path, levels: Callable[[], Levels] | None = None) -
     return _finished(stored, header, levels)
 
 
+def picture_of(data: bytes) -> ImageArray:
+    """Return the picture that bytes hold, as `read_picture` does of a file.
+
+    Raises:
+        PictureError: they are damaged or too large.
+    """
+    try:
+        return _finished(*_decoded(data), None)
+    except _ProblemError as error:
+        raise PictureError("a part", str(error)) from None
+
+
 def read_stored(path: str | Path) -> np.ndarray:
     """Return the values as they are stored, ``(H, W, 3)``, uint8 or deeper, not turned; as `read_picture`."""
     return _read(Path(path))[0]

@@ -83,6 +83,11 @@ class VideoSource(Protocol):
         ...
 
     @property
+    def reconnections(self) -> int:
+        """How often a live source was lost and found again so far."""
+        ...
+
+    @property
     def notes(self) -> Sequence[str]:
         """What is worth knowing of how it was read so far: short lines without an end of sentence."""
         ...
@@ -110,7 +115,7 @@ class OpenSource(ABC):
 
     def __init__(self) -> None:
         self.skipped = 0
-        self.dropped = 0
+        self.dropped = self.reconnections = 0
         self.notes: list[str] = []
         self._is_open = True
 
