@@ -50,6 +50,7 @@ class Parts:
         """Take more bytes and yield the pictures that are whole with them."""
         self._held += data
         while True:
+            self._held = self._held.lstrip(b"\r\n")
             start = self._held.find(_START)
             announced = _LENGTH.search(self._held, 0, max(start, 0)) if start >= 0 else None
             if announced is not None:
@@ -57,7 +58,7 @@ class Parts:
                 # Believed only where a picture ends there.
                 if self._held[max(end - 2, 0) : end] == _END:
                     yield self._held[start:end]
-                    self._held = self._held[end:].lstrip(b"\r\n")
+                    self._held = self._held[end:]
                     continue
             border = self._held.find(self._boundary, max(start, 0) if start >= 0 else len(self._boundary))
             if border < 0:
