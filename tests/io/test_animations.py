@@ -97,6 +97,25 @@ def test_an_animation_is_read_whole_with_its_times_whatever_its_name(
             assert (video.skipped, video.notes) == (0, [])
 
 
+@pytest.mark.parametrize("suffix", [".avif", ".png"])
+def test_a_sequence_in_avif_is_read_whole(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / "clip.avif"
+    with av.open(str(path), "w", format="avif") as container:
+        stream = container.add_stream("libsvtav1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        for number in range(5):
+            picture = av.VideoFrame.from_ndarray(paint(number, 64, 64)).reformat(format="yuv420p")
+            picture.pts = number
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    path = path.rename(tmp_path / f"clip{suffix}")
+    assert several_in(path) is Several.AVIF_SEQUENCE
+    with open_video(path) as video:
+        frames = list(video)
+    assert [number_of(frame.image) for frame in frames] == list(range(5))
+    assert [frame.time for frame in frames] == pytest.approx([number / 25 for number in range(5)], abs=0.001)
+
+
 @pytest.mark.parametrize("suffix", [".tif", ".png"])
 def test_the_pages_of_a_tiff_are_frames(suffix: str, tmp_path: Path) -> None:
     with open_video(write_tiff(tmp_path / f"scan{suffix}")) as video:

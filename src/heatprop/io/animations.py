@@ -37,6 +37,7 @@ class Several(Enum):
     ANIMATED_PNG = "animated PNG"
     ANIMATED_GIF = "GIF"
     ANIMATED_WEBP = "animated WebP"
+    AVIF_SEQUENCE = "AVIF sequence"
     TIFF_PAGES = "TIFF of several pages"
     JPEG_AND_OTHERS = "JPEG with other pictures behind it"
 
@@ -47,6 +48,7 @@ def several_in(path: Path) -> Several | None:
         Several.ANIMATED_PNG: _is_animated_png,
         Several.ANIMATED_GIF: _is_gif,
         Several.ANIMATED_WEBP: _is_animated_webp,
+        Several.AVIF_SEQUENCE: _is_avif_sequence,
         Several.JPEG_AND_OTHERS: _has_picture_index,
     }
     try:
@@ -70,6 +72,11 @@ def _is_gif(file: BinaryIO) -> bool:
 def _is_animated_webp(file: BinaryIO) -> bool:
     head = file.read(21)
     return head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X" and bool(head[20] & 0x02)
+
+
+def _is_avif_sequence(file: BinaryIO) -> bool:
+    head = file.read(64)
+    return head[4:8] == b"ftyp" and b"avis" in head[8:]
 
 
 def _is_animated_png(file: BinaryIO) -> bool:

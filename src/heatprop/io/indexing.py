@@ -49,6 +49,7 @@ def _copy(path: Path, target: Path, container: str, frame_rate: Fraction, commen
         streams = {}
         for stream in source.streams:
             streams[stream.index] = copy.add_stream_from_template(stream)
+            streams[stream.index].metadata.update(stream.metadata)
             streams[stream.index].time_base = stream.time_base
         for packet in source.demux():
             if packet.dts is not None:  # else it is the end of a stream

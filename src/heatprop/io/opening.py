@@ -72,7 +72,7 @@ def open_video(source: str | os.PathLike[str] | int, *, reconnect: float | None 
     several = None if remote or not path.is_file() else several_in(path)
     if several in (Several.ANIMATED_WEBP, Several.TIFF_PAGES):
         return AnimationSource(path, several)
-    if is_images and several not in (Several.ANIMATED_PNG, Several.ANIMATED_GIF):
+    if is_images and several not in (Several.ANIMATED_PNG, Several.ANIMATED_GIF, Several.AVIF_SEQUENCE):
         return ImageSource(path)
     if is_missing:
         remedy = f"for a camera write camera:{name}" if name.isdecimal() else "check the path"
