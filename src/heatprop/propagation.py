@@ -22,7 +22,6 @@ from heatprop.adaptation import (
     lift_cells,
     mix_trusted_sizes,
     nothing_followed,
-    place_objects,
     surprise_of_unknown,
 )
 from heatprop.boxes import nms
@@ -30,6 +29,7 @@ from heatprop.decoding import DecodingConfig, boxes_at, sizes_at, strongest
 from heatprop.errors import InvalidArrayError, InvalidConfigError, check_count, check_range
 from heatprop.heatmaps import check_probabilities, hold_probabilities, unravel
 from heatprop.peaks import Known, find_peaks
+from heatprop.placing import place_objects
 from heatprop.propagation_heatmap import MOST_RADIUS, Carried, PropagationHeatmap, propagate
 from heatprop.types import Detections, FloatArray, HeadOutput, IntArray
 

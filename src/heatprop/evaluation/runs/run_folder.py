@@ -124,12 +124,13 @@ class RunFolder:
 def _require_same(path: Path, have: Any, wanted: Mapping[str, Any]) -> None:
     old, new = dict(_leaves(have)), dict(_leaves(wanted))
     for name in {**new, **old}:
-        if name not in old:
+        within = [name.rpartition(".")[0], name]  # where something was none, nothing within it is said
+        if not any(each in old for each in within):
             raise RunFolderError(
                 f"{path} holds an evaluation that does not say its {name}, perhaps of an earlier version; "
                 "give -o another folder"
             )
-        if old[name] != new.get(name):
+        if old.get(name) != new.get(name):
             raise RunFolderError(
                 f"{path} holds an evaluation with {name} {shortened(str(old.get(name)))}, "
                 f"not {shortened(str(new.get(name)))}; "
