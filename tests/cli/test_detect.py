@@ -270,7 +270,7 @@ def test_standard_output_on_a_full_disk_is_one_line(
         done = subprocess.run(
             arguments, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, timeout=240, check=False
         )
-    message = f"heatprop: error: standard output: cannot write ({os.strerror(errno.ENOSPC)})\n"
+    message = f"heatprop: error: cannot write on standard output ({os.strerror(errno.ENOSPC)})\n"
     assert (done.returncode, done.stderr) == (1, message)
     assert names(tmp_path) == []
 

@@ -10,7 +10,7 @@ from types import MappingProxyType, TracebackType
 from typing import Self
 
 from heatprop.cli.detect_header import header_of_video
-from heatprop.cli.standard_streams import close_standard_output
+from heatprop.cli.standard_streams import ReaderLeft, close_standard_output
 from heatprop.drawing import draw, side_by_side
 from heatprop.errors import HeatpropError, OutputError
 from heatprop.io import SourceInfo, VideoSink
@@ -149,13 +149,13 @@ class DetectOutputs:
         """Go on with the video alone when whoever reads standard output has read enough."""
         try:
             yield
-        except BrokenPipeError:
+        except (BrokenPipeError, ReaderLeft):
             if self._stream == STANDARD_OUTPUT:
                 close_standard_output()
             self._writer = None
             if self._sink is None:
                 self.reader_gone = True
-                raise
+                raise BrokenPipeError from None
         except OutputError:
             if self._stream == STANDARD_OUTPUT:
                 close_standard_output()
@@ -188,7 +188,7 @@ class DetectOutputs:
                     output.close(complete=complete, header=self._video_header)
                 else:
                     output.close(complete=complete)
-            except BrokenPipeError:
+            except (BrokenPipeError, ReaderLeft):
                 if self._stream == STANDARD_OUTPUT:
                     close_standard_output()
             except HeatpropError as problem:

@@ -203,7 +203,7 @@ class ResultsWriter:
                     sys.stdout.flush()
                 else:
                     _write_all(self._file, line.encode())
-            except BrokenPipeError:
+            except (BrokenPipeError, OutputError):
                 raise
             except OSError as error:
                 raise OutputError(f"{self._name_of_stream}: cannot write ({error.strerror})") from None
