@@ -309,7 +309,7 @@ def test_a_damaged_picture_is_named_and_finished_work_kept(run: Run, street_imag
     done = run("evaluate", *FEW, "--root", root, "-o", "out")
     assert done.code == 1
     assert done.err.count("\n") == 1
-    assert "clip-2/000001.png: this picture is damaged" in done.err
+    assert "clip-2/000001.png: this picture is cut off or damaged" in done.err
     assert sorted(path.name for path in Path("out/work").iterdir()) == ["000000-000.npz"]
     damaged.unlink()
     done = run("evaluate", *FEW, "--root", root, "-o", "out")

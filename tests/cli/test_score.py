@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import time
@@ -140,17 +139,23 @@ def test_a_damaged_line_is_named_and_nothing_is_scored(tmp_path: Path) -> None:
 
 def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     # The detections come through a pipe that never ends: the command waits for them.
-    os.mkfifo(tmp_path / "endless.txt")
-    arguments = command("score", "endless.txt", *ARGUMENTS, "--plots", "plots")
+    arguments = command("score", "/dev/stdin", *ARGUMENTS, "--plots", "plots")
     with subprocess.Popen(
-        arguments, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        arguments,
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - one thread
     ) as run:
-        with (tmp_path / "endless.txt").open("w") as pipe:  # opens when the command does
-            pipe.write("1 4")
-            pipe.flush()
-            time.sleep(0.2)
-            run.send_signal(signal.SIGINT)
-            assert run.wait(60) == 130
+        assert run.stdin is not None
+        run.stdin.write("1 4")
+        run.stdin.flush()
+        while not (tmp_path / "plots").exists():
+            time.sleep(0.05)
+        run.send_signal(signal.SIGINT)
+        assert run.wait(60) == 130
         assert run.stdout is not None
         assert run.stderr is not None
         assert (run.stdout.read(), run.stderr.read()) == ("", "heatprop: error: stopped before all was scored\n")

@@ -13,7 +13,7 @@ A file is taken whole or not at all.
 
 from __future__ import annotations
 
-from io import TextIOWrapper
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -24,14 +24,17 @@ from heatprop.evaluation.detection_files.json_entries import parse_coco, parse_o
 from heatprop.evaluation.detection_files.official_text import parse_text
 from heatprop.evaluation.detection_files.raw import DetectionFileError, RawDetections, positions
 from heatprop.evaluation.detections import DetectionTable
-from heatprop.io.regular_files import LARGEST_DETECTIONS, open_regular
+from heatprop.io.regular_files import LARGEST_DETECTIONS, read_regular
 
 _PARSERS = {"[": parse_coco, "{": parse_objects}
+_STANDARD_INPUT = Path("/dev/stdin")
 _FARTHEST = 2.0**53  # pixels; areas of larger boxes overflow
 
 
 def read_detections(path: str | Path, dataset: VideoDataset) -> DetectionTable:
     """Read the detections of a dataset, in the order of the file; an empty file holds none.
+
+    ``/dev/stdin`` may be a pipe; any other name must be that of a regular file.
 
     Raises:
         DetectionFileError: the file cannot be read, is cut off, or a detection in it is not possible: an unknown
@@ -40,8 +43,7 @@ def read_detections(path: str | Path, dataset: VideoDataset) -> DetectionTable:
     """
     path = Path(path)
     try:
-        with TextIOWrapper(open_regular(path, LARGEST_DETECTIONS), encoding="utf-8-sig") as file:
-            text = file.read()
+        text = _contents(path).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise DetectionFileError(f"{path} is no text; give official text, JSON Lines or COCO's JSON") from None
     except OSError as error:
@@ -50,6 +52,15 @@ def read_detections(path: str | Path, dataset: VideoDataset) -> DetectionTable:
     if not start:
         return DetectionTable(*(np.empty(0, np.int64),) * 2, np.empty(0), np.empty((0, 4)))
     return _checked(_PARSERS.get(start, parse_text)(text, path, dataset), path, dataset)
+
+
+def _contents(path: Path) -> bytes:
+    if path != _STANDARD_INPUT:
+        return read_regular(path, LARGEST_DETECTIONS)
+    content = sys.stdin.buffer.read(LARGEST_DETECTIONS + 1)
+    if len(content) > LARGEST_DETECTIONS:
+        raise DetectionFileError(f"{path} gives more than {LARGEST_DETECTIONS:,} bytes; give a smaller file")
+    return content
 
 
 def _checked(raw: RawDetections, path: Path, dataset: VideoDataset) -> DetectionTable:
