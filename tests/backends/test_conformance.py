@@ -220,6 +220,80 @@ def test_a_file_that_breaks_its_cards_word_is_refused(name: str, tmp_path: Path)
         open_backend(name, zoo.Model(card, tmp_path / "renamed.onnx"))
 
 
+ONNX_RUNTIMES = [name for name in available() if name != "torch"]
+
+
+def with_fixed_batch(count: int) -> onnx.ModelProto:
+    """The embedded model for one size of batch, which stands in a layer too, as in networks that were traced."""
+    network = onnx.load(MODEL.path)
+    network.graph.input[0].type.tensor_type.shape.dim[0].dim_value = count
+    for output in network.graph.output:
+        output.type.tensor_type.shape.dim[0].dim_value = count
+    rename(network, "heatmap", "heatmap/loose")
+    shape = onnx.numpy_helper.from_array(np.array([count, 80, 0, -1]), "heatmap/shape")
+    network.graph.initializer.append(shape)
+    network.graph.node.append(onnx.helper.make_node("Reshape", ["heatmap/loose", "heatmap/shape"], ["heatmap"]))
+    return network
+
+
+def in_half_precision(*, outputs: bool) -> onnx.ModelProto:
+    """The embedded model with float16 for an input, and for outputs if asked for."""
+    network = onnx.load(MODEL.path)
+    rename(network, "images", "images/float32")
+    cast = onnx.helper.make_node("Cast", ["images"], ["images/float32"], to=onnx.TensorProto.FLOAT)
+    network.graph.node.insert(0, cast)
+    network.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.FLOAT16
+    for output in network.graph.output if outputs else []:
+        single = f"{output.name}/float32"
+        rename(network, output.name, single)
+        network.graph.node.append(
+            onnx.helper.make_node("Cast", [single], [output.name], to=onnx.TensorProto.FLOAT16)
+        )
+        output.type.tensor_type.elem_type = onnx.TensorProto.FLOAT16
+    return network
+
+
+def rename(network: onnx.ModelProto, old: str, new: str) -> None:
+    for node in network.graph.node:
+        node.input[:] = [new if each == old else each for each in node.input]
+        node.output[:] = [new if each == old else each for each in node.output]
+
+
+@pytest.mark.parametrize("name", ONNX_RUNTIMES)
+@pytest.mark.parametrize("batch", [1, 2, 4])
+def test_a_fixed_batch_takes_any_number_of_pictures(
+    name: str, batch: int, street: ImageArray, tmp_path: Path
+) -> None:
+    onnx.save(with_fixed_batch(batch), tmp_path / "fixed.onnx")
+    fixed = open_backend(name, load_model(tmp_path / "fixed.onnx"))
+    usual = open_backend(name, MODEL)
+    pictures = np.concatenate([np.roll(street, 16 * step, axis=2) for step in range(5)])
+    for count in (1, 2, 3, 5):
+        outputs = fixed.infer(pictures[:count])
+        assert len(outputs) == count
+        for output, truth in zip(outputs, usual.infer(pictures[:count]), strict=True):
+            assert_close(output, truth, TOLERANCE["f32"])
+
+
+@pytest.mark.parametrize("name", ONNX_RUNTIMES)
+@pytest.mark.parametrize("outputs", [False, True])
+def test_a_network_that_takes_float16_is_fed_it(
+    name: str, outputs: bool, street: ImageArray, tmp_path: Path
+) -> None:
+    onnx.save(in_half_precision(outputs=outputs), tmp_path / "half.onnx")
+    output = open_backend(name, load_model(tmp_path / "half.onnx")).infer(street)[0]
+    assert output.heatmap.dtype == output.size.dtype == np.float32
+    assert_close(output, open_backend(name, MODEL).infer(street)[0], TOLERANCE["f16"])
+
+
+def test_an_input_that_holds_no_floats_is_refused(tmp_path: Path) -> None:
+    network = in_half_precision(outputs=False)
+    network.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.INT32
+    onnx.save(network, tmp_path / "whole.onnx")
+    with pytest.raises(BackendError, match=r"whole\.onnx takes tensor\(int32\)"):
+        open_backend("onnx", load_model(tmp_path / "whole.onnx"))
+
+
 @pytest.mark.parametrize("name", available())
 @pytest.mark.parametrize("damage", ["a hole at its beginning", "a name that is no UTF-8"])
 def test_a_damaged_file_is_refused_in_one_line(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, Protocol, TypeAlias
 
 import cv2
@@ -71,6 +71,27 @@ def check_images(images: ImageArray, card: ModelCard) -> ImageArray:
             "prepare pictures with heatprop.letterbox"
         )
     return np.ascontiguousarray(images)
+
+
+def in_batches(images: ImageArray, batch: int | None) -> Iterator[tuple[ImageArray, int]]:
+    """Cut images into batches of the one size that a file may fix.
+
+    Args:
+        images: uint8 ``(N, H, W, 3)``, contiguous.
+        batch: images a call; None: any number.
+
+    Yields:
+        the images of a call, and how many of them count: the rest repeat the last, and fill up.
+
+    Example:
+        >>> [(len(part), count) for part, count in in_batches(np.zeros((5, 32, 32, 3), np.uint8), 4)]
+        [(4, 4), (4, 1)]
+    """
+    batch = batch or len(images)
+    for start in range(0, len(images), batch):
+        part = images[start : start + batch]
+        lacking = batch - len(part)
+        yield (np.concatenate([part, np.repeat(part[-1:], lacking, axis=0)]) if lacking else part), len(part)
 
 
 def to_planes(images: ImageArray, input_format: InputFormat) -> FloatArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import onnxruntime
 
 from heatprop.backends.base import (
@@ -10,18 +11,19 @@ from heatprop.backends.base import (
     Precision,
     check_heads,
     check_images,
+    in_batches,
     share_processors,
     split_heads,
     to_planes,
     wanted_channels,
 )
+from heatprop.backends.external_weights import weights_beside
 from heatprop.errors import BackendError
 from heatprop.types import HeadOutput, ImageArray
 from heatprop.zoo import Model
 
 _FATAL_ONLY = 4  # what fails is raised as an exception; printing it as well would reach the user twice
-
-
+_FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
 _PROVIDERS = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
 
 
@@ -70,11 +72,12 @@ class OnnxBackend:
         # Idle threads that spin take the processor from decoding and drawing.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            # Falling back by itself, it would write a frame of stars on standard output, amid the JSON Lines.
-            self._session = onnxruntime.InferenceSession(
-                str(model.path), options, providers=providers, enable_fallback=False
-            )
-            inputs = [each.name for each in self._session.get_inputs()]
+            with weights_beside(model.path) as path:
+                # Falling back by itself, it would write a frame of stars on standard output, amid the JSON Lines.
+                self._session = onnxruntime.InferenceSession(
+                    str(path), options, providers=providers, enable_fallback=False
+                )
+            inputs = self._session.get_inputs()
             channels = {each.name: _channels(each.shape) for each in self._session.get_outputs()}
         except Exception as error:  # ONNX Runtime has a dozen unrelated exception types
             raise BackendError(
@@ -85,19 +88,32 @@ class OnnxBackend:
             raise BackendError(
                 f"ONNX Runtime cannot start {name} here; are the card's driver and libraries installed?"
             )
-        check_heads(inputs, channels, model)
+        check_heads([each.name for each in inputs], channels, model)
+        if inputs[0].type not in _FLOATS:
+            raise BackendError(
+                f"model {model.path} takes {inputs[0].type}; ONNX Runtime can be given {', '.join(_FLOATS)}: "
+                "export it again with such an input"
+            )
+        self._float = _FLOATS[inputs[0].type]
+        self._batch = _fixed_batch(inputs[0].shape)
 
     def infer(self, images: ImageArray) -> list[HeadOutput]:
         """Run the network on a batch; see `heatprop.backends.Backend.infer`."""
         images = check_images(images, self._model.card)
-        planes = to_planes(images, self._model.card.input)
-        try:
-            arrays = self._session.run(self._outputs, {INPUT: planes})
-        except Exception as error:
-            raise BackendError(
-                f"ONNX Runtime failed on images {images.shape} with {self._model.path}: {_first_line(error)}"
-            ) from None
-        return split_heads(dict(zip(self._outputs, arrays, strict=True)), images, self._model)
+        outputs: list[HeadOutput] = []
+        for part, count in in_batches(images, self._batch):
+            planes = to_planes(part, self._model.card.input).astype(self._float, copy=False)
+            try:
+                arrays = self._session.run(self._outputs, {INPUT: planes})
+            except Exception as error:
+                raise BackendError(
+                    f"ONNX Runtime failed on images {images.shape} with {self._model.path}: {_first_line(error)}"
+                ) from None
+            named = {
+                name: np.asarray(array, np.float32) for name, array in zip(self._outputs, arrays, strict=True)
+            }
+            outputs += split_heads(named, part, self._model)[:count]
+        return outputs
 
 
 def _providers(device: Device, precision: Precision) -> list[str | tuple[str, dict[str, str]]]:
@@ -121,6 +137,10 @@ def _providers(device: Device, precision: Precision) -> list[str | tuple[str, di
 
 def _channels(shape: list[int | str | None]) -> int | None:
     return shape[1] if len(shape) == 4 and isinstance(shape[1], int) else None
+
+
+def _fixed_batch(shape: list[int | str | None]) -> int | None:
+    return shape[0] if shape and isinstance(shape[0], int) and shape[0] > 0 else None
 
 
 def _first_line(error: Exception) -> str:

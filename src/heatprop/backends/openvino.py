@@ -12,10 +12,12 @@ from heatprop.backends.base import (
     Precision,
     check_heads,
     check_images,
+    in_batches,
     share_processors,
     split_heads,
     wanted_channels,
 )
+from heatprop.backends.external_weights import weights_beside
 from heatprop.errors import BackendError
 from heatprop.letterbox import InputFormat
 from heatprop.telemetry import refuse_telemetry
@@ -78,8 +80,10 @@ class OpenVinoBackend:
             self._core = openvino.Core()
             # Asked for the format, since Core.read_model tries them all and prints what each says.
             frontend = FrontEndManager().load_by_framework("ir" if model.path.suffix == ".xml" else "onnx")
-            self._network = frontend.convert(frontend.load(str(model.path)))
+            with weights_beside(model.path) as path:
+                self._network = frontend.convert(frontend.load(str(path)))
             inputs = [port.get_any_name() for port in self._network.inputs]
+            self._batch = _fixed_batch(self._network.inputs)
             channels = {name: _channels(port) for port in self._network.outputs for name in port.names}
             offered = self._core.get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES")
         except Exception as error:  # OpenVINO has many unrelated exception types
@@ -108,13 +112,16 @@ class OpenVinoBackend:
     def infer(self, images: ImageArray) -> list[HeadOutput]:
         """Run the network on a batch; see `heatprop.backends.Backend.infer`."""
         images = check_images(images, self._model.card)
-        try:
-            outputs = self._compiled_for(images.shape).infer(images, list(wanted_channels(self._model.card)))
-        except Exception as error:
-            raise BackendError(
-                f"OpenVINO failed on images {images.shape} with {self._model.path}: {_last_line(error)}"
-            ) from None
-        return split_heads(outputs, images, self._model)
+        outputs: list[HeadOutput] = []
+        for part, count in in_batches(images, self._batch):
+            try:
+                arrays = self._compiled_for(part.shape).infer(part, list(wanted_channels(self._model.card)))
+            except Exception as error:
+                raise BackendError(
+                    f"OpenVINO failed on images {images.shape} with {self._model.path}: {_last_line(error)}"
+                ) from None
+            outputs += split_heads(arrays, part, self._model)[:count]
+        return outputs
 
     def _compiled_for(self, shape: tuple[int, ...]) -> _CompiledNetwork:
         """Return the network compiled for an input shape; the shapes used last are kept."""
@@ -170,6 +177,13 @@ def _taking_pictures(network: openvino.Model, input_format: InputFormat) -> open
     if any(std != 1.0 for std in input_format.std):
         steps.scale(list(input_format.std))
     return processor.build()
+
+
+def _fixed_batch(inputs: list[openvino.Output]) -> int | None:
+    """Return how many images a call takes where the file says so: its layers may hold that number too."""
+    shape = inputs[0].get_partial_shape() if inputs else None
+    fixed = shape is not None and shape.rank.is_static and len(shape) > 0 and shape[0].is_static
+    return shape[0].get_length() or None if shape is not None and fixed else None
 
 
 def _channels(port: openvino.Output) -> int | None:

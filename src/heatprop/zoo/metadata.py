@@ -2,8 +2,9 @@
 
 An ONNX file is one Protocol Buffers message. Its metadata are a handful of short fields beside the graph, so
 skipping from field to field reads a few hundred bytes where a runtime would load and check everything.
-The field numbers are those of `ModelProto`, `GraphProto`, `NodeProto`, `StringStringEntryProto` and, for an input,
-`ValueInfoProto`, `TypeProto` and `TensorShapeProto` in the public ONNX schema.
+The field numbers are those of `ModelProto`, `GraphProto`, `NodeProto`, `AttributeProto`, `TensorProto`,
+`StringStringEntryProto` and, for an input, `ValueInfoProto`, `TypeProto` and `TensorShapeProto` in the public ONNX
+schema.
 """
 
 from __future__ import annotations
@@ -17,6 +18,10 @@ from heatprop.io.regular_files import LARGEST_MODEL, open_regular
 _MODEL_GRAPH = 7
 _GRAPH_NODE = 1
 _NODE_OPERATOR = 4
+_NODE_ATTRIBUTE = 5
+_ATTRIBUTE_TENSOR, _ATTRIBUTE_GRAPH, _ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS = 5, 6, 10, 11
+_GRAPH_TENSOR = 5
+_TENSOR_ELSEWHERE = 13  # an entry for each thing that is to be known about where its numbers lie
 _GRAPH_INPUT = 11
 _INPUT_NAME = 1
 _INPUT_DIMENSION = (2, 1, 2, 1)  # its type, of a tensor, the shape, its dimensions
@@ -62,6 +67,33 @@ def read_operators(path: Path) -> set[str]:
     with open_regular(path, LARGEST_MODEL) as file:
         operators = _inside(file, 0, path.stat().st_size, _MODEL_GRAPH, _GRAPH_NODE, _NODE_OPERATOR)
         return {_text(file, *operator) for operator in operators}
+
+
+def read_external_files(path: Path) -> set[str]:
+    """Return the names of the files that hold weights of the ONNX file at `path`, as they stand in it.
+
+    Raises:
+        NotOnnxError: the file is something else, or is cut short.
+        OSError: it cannot be read.
+    """
+    with open_regular(path, LARGEST_MODEL) as file:
+        graphs = list(_inside(file, 0, path.stat().st_size, _MODEL_GRAPH))
+        names = set()
+        while graphs:
+            graph = graphs.pop()
+            tensors = list(_inside(file, *graph, _GRAPH_TENSOR))
+            for attribute in _inside(file, *graph, _GRAPH_NODE, _NODE_ATTRIBUTE):
+                for number, *payload in _fields(file, *attribute):
+                    if number in (_ATTRIBUTE_TENSOR, _ATTRIBUTE_TENSORS):
+                        tensors.append((payload[0], payload[1]))
+                    elif number in (_ATTRIBUTE_GRAPH, _ATTRIBUTE_GRAPHS):
+                        graphs.append((payload[0], payload[1]))
+            for tensor in tensors:
+                for entry in _inside(file, *tensor, _TENSOR_ELSEWHERE):
+                    words = {number: _text(file, *place) for number, *place in _fields(file, *entry)}
+                    if words.get(_ENTRY_KEY) == "location":
+                        names.add(words.get(_ENTRY_VALUE, ""))
+    return names
 
 
 def has_fixed_sides(path: Path, name: str) -> bool:
