@@ -7,10 +7,10 @@ is opened.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # of `typing`, which takes longer to load than all else here
 if TYPE_CHECKING:
+    from typing import Any
+
     from heatprop.decoding import decode
     from heatprop.detector import VideoDetector
     from heatprop.errors import HeatpropError
@@ -57,6 +57,8 @@ _ROOMS = {
 
 
 def __getattr__(name: str) -> Any:
+    from importlib import import_module  # noqa: PLC0415 - nothing is loaded before it is asked for
+
     if name not in _ROOMS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)

@@ -1,20 +1,24 @@
-"""The command `heatprop`, and `python -m heatprop`: signals are cared for before anything heavy is imported."""
+"""The command `heatprop`, and `python -m heatprop`: signals are cared for before anything else is imported."""
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
-from contextlib import suppress
-from typing import NoReturn
+import _signal  # what `signal` wraps: it is part of the interpreter, so that nothing is loaded before they wait
 
-from heatprop.interrupts import install, pending
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 
 def command() -> NoReturn:
     """Run the command line of this process and end the process with its exit code."""
-    install()
-    from heatprop.cli import main  # noqa: PLC0415 - takes a good part of a second
+    _install()
+    import os  # noqa: PLC0415 - these, and what they import, are loaded when signals are cared for
+    import signal  # noqa: PLC0415
+    import sys  # noqa: PLC0415
+    from contextlib import suppress  # noqa: PLC0415
+
+    from heatprop.cli import main  # noqa: PLC0415
+    from heatprop.interrupts import pending  # noqa: PLC0415
 
     code = main()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -27,6 +31,17 @@ def command() -> NoReturn:
                 stream.flush()
         os._exit(code)
     sys.exit(code)
+
+
+def _install() -> None:
+    """Install the handlers; a signal that comes meanwhile waits for them, where the system can let it."""
+    mask = getattr(_signal, "pthread_sigmask", None)
+    before = mask and mask(_signal.SIG_BLOCK, (_signal.SIGINT, _signal.SIGTERM))
+    from heatprop.interrupts import install  # noqa: PLC0415
+
+    install()
+    if mask:
+        mask(_signal.SIG_SETMASK, before)
 
 
 if __name__ == "__main__":
