@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import _signal  # what `signal` wraps: it is part of the interpreter, so that nothing is loaded before they wait
+# What `signal` wraps: a part of the interpreter, so that nothing is loaded before signals wait.
+import _signal  # type: ignore[import-not-found]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """Commands that are asked to stop at random moments, once or twice, and then run again.
 
-Each ends at once with the shell's code for the signal (130, 143), without a traceback and with no process left, and
+Each ends at once with the shell's code for the signal (130, 143), without a traceback and with no process left;
 the run that follows ends as if nothing had happened. Where a signal kills, as the second one and one that comes
 before heatprop's first line do, shells show the same codes.
 """
