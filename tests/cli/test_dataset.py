@@ -49,8 +49,8 @@ def test_as_a_user_runs_it_on_damaged_pictures(tmp_path: Path) -> None:
     (root / "a/000002.jpg").write_bytes(b"<html>404</html>")
     done = run_process("dataset", "check", root, "--json", folder=tmp_path)
     assert (done.code, done.err) == (1, "")
-    (group,) = json.loads(done.out)["findings"]
-    assert (group["kind"], group["count"], group["damage"]) == ("damaged picture", 2, True)
+    (group,) = (each for each in json.loads(done.out)["findings"] if each["damage"])
+    assert (group["kind"], group["count"]) == ("damaged picture", 2)
     assert [Path(one["place"]).name for one in group["examples"]] == ["000001.jpg", "000002.jpg"]
 
 

@@ -104,7 +104,7 @@ def test_eight_pictures_are_learned_by_heart_and_the_result_is_a_model(run: Run)
         "detect", "shapes", "--model", "run/best.pt", "--json", "-", "--score-threshold", "0.5", "--no-propagation"
     )
     assert found.code == 0, found.err
-    lines = [json.loads(line) for line in found.out.splitlines()[1:]]
+    lines = [json.loads(line) for line in found.out.splitlines()[1:-1]]
     truth = json.loads((shapes / "annotations.json").read_text())["annotations"]
     assert [len(line["boxes"]) for line in lines] == [
         sum(each["image_id"] == number for each in truth) for number in range(1, 9)
@@ -208,11 +208,11 @@ def test_a_picture_that_cannot_be_read_is_passed_over_and_named(run: Run) -> Non
     (shapes / "5.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
     done = run("train", "--config", tiny_config(Path("run.toml"), shapes), "-o", "run")
     assert done.code == 0, done.err
-    assert "shapes/5.png: this picture is damaged; replace it (another is learned from in its place" in done.err
+    assert "shapes/5.png: this picture is cut off or damaged: its header is not whole; replace it (another is learned from in its place" in done.err
     assert "1 frames of the validation set cannot be read" in done.err
     assert "1 of 8 pictures could not be read" in done.err
     assert Path("run/unreadable.txt").read_text().splitlines() == [
-        "shapes/5.png: this picture is damaged; replace it"
+        "shapes/5.png: this picture is cut off or damaged: its header is not whole; replace it"
     ]
 
 

@@ -184,9 +184,13 @@ Change = Callable[[dict[str, Any]], Any]
         ),
         (
             lambda state: state.update({"hm.0.weight": torch.ones(10**9, 0, 3, 3)}),
-            "does not fit CenterNet with resnet18: 9 of another shape (hm.0.weight is (1000000000, 0, 3, 3), not "
-            "(1000000000, 64, 3, 3), hm.0.bias is (64,), not (1000000000,), hm.2.weight is (80, 64, 1, 1), not "
-            "(80, 1000000000, 1, 1), ...)" + REMEDY,
+            "is of no network: by its heads, head_width is 1000000000; it must be a number from 0 to 65536",
+        ),
+        (
+            lambda state: state.update({"hm.0.weight": torch.ones(60000, 0, 3, 3)}),
+            "does not fit CenterNet with resnet18: 9 of another shape (hm.0.weight is (60000, 0, 3, 3), not "
+            "(60000, 64, 3, 3), hm.0.bias is (64,), not (60000,), hm.2.weight is (80, 64, 1, 1), not "
+            "(80, 60000, 1, 1), ...)" + REMEDY,
         ),
         (
             lambda state: state.update({"module.bn1.bias": torch.zeros(64)}),
@@ -295,6 +299,10 @@ def test_an_existing_file_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         (lambda value: value.update(state_dict=3), "FILE holds no state dict: state_dict is a int, no tensor"),
         (
             lambda value: value["config"].update(head_width=10**9),
+            "FILE: its configuration is not valid (head_width is 1000000000; it must be a number from 0 to 65536)",
+        ),
+        (
+            lambda value: value["config"].update(head_width=60000),
             "FILE does not fit CenterNet with timm:regnetx_002: 9 of another shape (heatmap.hidden.weight is (8, ",
         ),
         (

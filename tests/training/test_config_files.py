@@ -104,7 +104,12 @@ def test_a_missing_file_and_one_that_is_no_text(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("[data]\nlayout = " + "[" * 20_000 + "]" * 20_000, "nested too deep"),
-        ("[data]\n" + ".".join(["a"] * 50_000) + " = 1", "nested too deep|unknown"),
+        ("[data]\n" + ".".join(["a"] * 50_000) + " = 1", "nested too deep"),
+        ("[data]\n" + " . ".join(['"a b"', "'c'"] * 20_000) + " = 1", "nested too deep"),
+        ("[" + ".".join(["a"] * 50_000) + "]", "nested too deep"),
+        ("[data]\nlayout = {" + ".".join(["a"] * 50_000) + " = 1}", "nested too deep"),
+        ("[data]\n" + "a" * 500_000 + " = 1", r"data\.a+\.\.\. is unknown"),
+        ('[data]\n"a\\nb" = 1', r"data\.a.nb is unknown"),
         ("[run]\nseed = " + "9" * 5_000, "is not TOML"),
         ("[run]\nseed = 0xffffffffffffffffffff", "more than 64 bits"),
         ("[run]\nthreads = 0x7fffffffffffffff", r"run\.threads is 9223372036854775807; it must be"),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from heatprop.errors import ModelError
+from heatprop.errors import InvalidConfigError, ModelError
 from heatprop.letterbox import InputFormat
 from heatprop.networks.centernet import CenterNetConfig
 from heatprop.networks.weights import some
@@ -134,12 +134,15 @@ def recognise(path: object, state: Mapping[str, Tensor]) -> PublishedLayout:
             "known are CenterNet's resdcn_18, _34, _50, _101 and dla_34, and heatprop's own"
         )
     bare = "hm.weight" in state
-    config = CenterNetConfig(
-        backbone=backbone,
-        classes=_channels(state, ("hm.weight", "hm.bias") if bare else ("hm.2.weight", "hm.2.bias"), default=80),
-        head_width=0 if bare else _channels(state, ("hm.0.weight", "hm.0.bias"), default=64),
-        offset=any(key.startswith("reg.") for key in state),
-    )
+    try:
+        config = CenterNetConfig(
+            backbone=backbone,
+            classes=_channels(state, ("hm.weight", "hm.bias") if bare else ("hm.2.weight", "hm.2.bias"), default=80),
+            head_width=0 if bare else _channels(state, ("hm.0.weight", "hm.0.bias"), default=64),
+            offset=any(key.startswith("reg.") for key in state),
+        )
+    except InvalidConfigError as error:
+        raise ModelError(f"checkpoint {path} is of no network: by its heads, {error}") from None
     ignored = _IGNORED[_family(backbone)]
     return PublishedLayout(config, tuple(key for key in state if ignored.match(key)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
@@ -18,6 +19,9 @@ from heatprop.training.config import TrainingConfig
 Parsed = TypeVar("Parsed")
 
 _KINDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
+
+# Python's parser takes the square of the parts of a dotted key; settings have two.
+_KEY_WITHOUT_END = re.compile(r"""(?<![\w-])(?:(?:"[^"\n]*+"|'[^'\n]*+'|[\w-]++)[ \t]*+\.[ \t]*+){50}""")
 
 
 def read_config(path: str | Path, changes: Sequence[str] = ()) -> TrainingConfig:
@@ -93,6 +97,8 @@ def _parse_toml(text: str) -> dict[str, Any]:
     Raises:
         ValueError: it is none, or what no settings can be: nested without end, or with numbers beyond 64 bits.
     """
+    if _KEY_WITHOUT_END.search(text):
+        raise ValueError("it is nested too deep")
     try:
         content = tomllib.loads(text)
         _refuse_huge_numbers(content)
@@ -139,9 +145,10 @@ def _parse(kind: type[Parsed], content: Any, where: str) -> Parsed:
     names = [each.name for each in fields(kind)]  # type: ignore[arg-type]
     for key in content:
         if key not in names:
-            near = get_close_matches(key, names, n=1)
+            shown = shortened(repr(key)[1:-1])
+            near = get_close_matches(shown, names, n=1)
             perhaps = f"perhaps {near[0]}; " if near else ""
-            place = f"{where}.{key}" if where else f"section {key}"
+            place = f"{where}.{shown}" if where else f"section {shown}"
             raise InvalidConfigError(f"{place} is unknown; {perhaps}there are {', '.join(names)}")
     hints = get_type_hints(kind)
     return kind(

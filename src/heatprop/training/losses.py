@@ -39,7 +39,7 @@ class LossWeights:
 
     def __post_init__(self) -> None:
         for name in ("heatmap", "size", "offset", "classification"):
-            check_range(f"loss weight {name}", getattr(self, name), 0, 1e6)
+            check_range(f"loss weight {name}", getattr(self, name), 0, 3.4e38)  # what float32 holds
 
 
 class Counts(NamedTuple):
