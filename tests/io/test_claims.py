@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -127,8 +127,11 @@ while done < 100:
     except BusyError:
         pass
 """
-    processes = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(3)]
-    assert [process.wait() for process in processes] == [0, 0, 0]
+    with ExitStack() as ended:
+        processes = [ended.enter_context(subprocess.Popen([sys.executable, "-c", code])) for _ in range(3)]
+        for process in processes:
+            ended.callback(process.kill)  # or a stuck one would take a core for as long as the tests run
+        assert [process.wait(timeout=100) for process in processes] == [0, 0, 0]
     assert (tmp_path / "number").read_text() == "300"
 
 

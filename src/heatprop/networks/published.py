@@ -134,10 +134,11 @@ def recognise(path: object, state: Mapping[str, Tensor]) -> PublishedLayout:
             "known are CenterNet's resdcn_18, _34, _50, _101 and dla_34, and heatprop's own"
         )
     bare = "hm.weight" in state
+    heatmap = ("hm.weight", "hm.bias") if bare else ("hm.2.weight", "hm.2.bias")
     try:
         config = CenterNetConfig(
             backbone=backbone,
-            classes=_channels(state, ("hm.weight", "hm.bias") if bare else ("hm.2.weight", "hm.2.bias"), default=80),
+            classes=_channels(state, heatmap, default=80),
             head_width=0 if bare else _channels(state, ("hm.0.weight", "hm.0.bias"), default=64),
             offset=any(key.startswith("reg.") for key in state),
         )
