@@ -1,5 +1,7 @@
 """A picture file that holds several is told by its contents; all its pictures are read, or it is said."""
 
+import struct
+import zlib
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -123,6 +125,53 @@ def test_the_pages_of_a_tiff_are_frames(suffix: str, tmp_path: Path) -> None:
         assert [number_of(frame.image) for frame in frames] == list(range(COUNT))
         assert [frame.time for frame in frames] == pytest.approx([number / 25 for number in range(COUNT)])
         assert (video.info.frame_count, video.info.frame_rate) == (COUNT, 25)
+
+
+@pytest.mark.parametrize("white", [1023, 4095, 65535])
+def test_pages_of_more_than_8_bits_are_scaled_by_what_they_hold(white: int, tmp_path: Path) -> None:
+    pages = [np.full((8, 8, 3), white * number // 39, np.uint16) for number in range(40)]
+    assert cv2.imwritemulti(str(tmp_path / "deep.tif"), pages)
+    with open_video(tmp_path / "deep.tif") as video:
+        seen = [int(frame.image[0, 0, 0]) for frame in video]
+        notes = list(video.notes)
+    assert seen == [round(255 * (white * number // 39) / white) for number in range(40)]
+    bits = {1023: ["10"], 4095: ["12"], 65535: []}[white]
+    assert notes == [f"the pages hold {each} bits in a file of more; they are scaled to these" for each in bits]
+
+
+def enlarge_tiff(path: Path) -> None:
+    """Let the last page claim 20,000 x 20,000 pixels."""
+    write_tiff(path)
+    data = path.read_bytes()
+    for tag, value in ((b"\x00\x01", 64), (b"\x01\x01", 48)):
+        place = data.rindex(tag + b"\x03\0\x01\0\0\0" + value.to_bytes(2, "little"))
+        data = data[: place + 8] + (20_000).to_bytes(2, "little") + data[place + 10 :]
+    path.write_bytes(data)
+
+
+def enlarge_png(path: Path) -> None:
+    data = write_png(path, STAMPS).read_bytes()
+    head = b"IHDR" + struct.pack(">II", 20_000, 20_000) + data[24:29]
+    path.write_bytes(data[:12] + head + struct.pack(">I", zlib.crc32(head)) + data[33:])
+
+
+def enlarge_gif(path: Path) -> None:
+    data = write_gif(path, STAMPS).read_bytes()
+    path.write_bytes(data[:6] + struct.pack("<HH", 20_000, 20_000) + data[10:])
+
+
+def enlarge_webp(path: Path) -> None:
+    data = write_webp(path, STAMPS).read_bytes()
+    path.write_bytes(data[:24] + (2 * (16_383).to_bytes(3, "little")) + data[30:])
+
+
+@pytest.mark.parametrize("enlarge", [enlarge_tiff, enlarge_png, enlarge_gif, enlarge_webp])
+def test_pictures_of_gigabytes_are_refused(enlarge: Callable[[Path], None], tmp_path: Path) -> None:
+    path = tmp_path / "large"
+    enlarge(path)
+    with pytest.raises(SourceError, match=r"million, and at most 200 are read") as caught:
+        open_video(path)
+    assert "\n" not in str(caught.value)
 
 
 def test_long_animations_are_read_in_pieces(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ Animated PNG and GIF, and sequences in AVIF, are read through libav, as videos a
 
 from __future__ import annotations
 
+import mmap
 import struct
 from collections.abc import Iterator
 from enum import Enum
@@ -16,6 +17,8 @@ import cv2
 import numpy as np
 
 from heatprop.errors import SourceError
+from heatprop.io.levels import Levels, to_eight_bits
+from heatprop.io.picture_headers import page_sizes, read_header, too_large
 from heatprop.io.silence import opencv_silence
 from heatprop.io.sources import OpenSource, SourceInfo
 from heatprop.types import Frame, ImageArray
@@ -29,6 +32,9 @@ _MOST_BLOCKS = 1000
 _LEAST_SECONDS = 0.011
 _USUAL_SECONDS = 0.1
 _AT_ONCE = 32
+_LOOKED_AT = 16
+_HEAD = 1 << 16
+_DECODE = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
 
 
 class Several(Enum):
@@ -107,8 +113,28 @@ def _has_picture_index(file: BinaryIO) -> bool:
     return False
 
 
+def refuse_large(path: Path, kind: Several) -> None:
+    """Refuse a file that holds several pictures if one of them is too large to be decoded.
+
+    Raises:
+        SourceError: it says so of one.
+    """
+    with path.open("rb") as file:
+        if kind is Several.TIFF_PAGES:
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                size = max(page_sizes(data), key=lambda size: size[0] * size[1], default=(0, 0))
+        else:
+            header = read_header(file.read(_HEAD))
+            size = (header.width, header.height) if header else (0, 0)
+    problem = too_large(*size)
+    if problem is not None:
+        raise SourceError(f"{path}: a picture in it {problem}; make it smaller first")
+
+
 class AnimationSource(OpenSource):
     """An animated WebP with its times, or the pages of a TIFF, 25 a second since they carry no times.
+
+    Pages of more than 8 bits are scaled by what some of them hold, all alike.
 
     Args:
         path: the file.
@@ -126,6 +152,10 @@ class AnimationSource(OpenSource):
             raise SourceError(f"{path} is an animated WebP, which OpenCV reads from 4.11 on; update it")
         with opencv_silence():
             count = cv2.imcount(str(path))
+        self._levels = self._find_levels(count) if kind is Several.TIFF_PAGES else None
+        if self._levels is not None and self._levels.is_part:
+            bits = self._levels.bits
+            self.note(f"the pages hold {bits} bits in a file of more; they are scaled to these")
         first = next(iter(self._pictures(1)), None)
         if first is None:
             raise SourceError(f"{path}: none of its pictures can be decoded; it needs repair")
@@ -141,6 +171,17 @@ class AnimationSource(OpenSource):
             has_audio=False,
         )
 
+    def _find_levels(self, count: int) -> Levels | None:
+        """Return what is white in pages of more than 8 bits; None where the first page has no more."""
+        places = np.unique(np.linspace(0, max(count - 1, 0), _LOOKED_AT).round().astype(int))
+        deep = []
+        for place in places.tolist():
+            pages = self._read_pages(place, 1)
+            if place == 0 and pages and pages[0].dtype == np.uint8:
+                return None
+            deep += [page for page in pages if page.dtype != np.uint8]
+        return Levels.of(deep) if deep else None
+
     def _pictures(self, at_once: int = _AT_ONCE) -> Iterator[tuple[ImageArray, float]]:
         """Yield each picture as RGB, and for how many seconds it is shown."""
         start = 0
@@ -154,17 +195,31 @@ class AnimationSource(OpenSource):
                 return
 
     def _read(self, start: int, count: int) -> tuple[list[ImageArray], list[float]]:
+        if self._kind is Several.TIFF_PAGES:
+            pages = [self._to_eight_bits(page) for page in self._read_pages(start, count)]
+            return pages, [float(1 / PAGE_RATE)] * len(pages)
         try:
             with opencv_silence():
-                if self._kind is Several.TIFF_PAGES:
-                    _, pages = cv2.imreadmulti(str(self._path), start, count, flags=cv2.IMREAD_COLOR)
-                    return [np.asarray(page, np.uint8) for page in pages], [float(1 / PAGE_RATE)] * len(pages)
                 _, animation = cv2.imreadanimation(str(self._path), start, count)
         except cv2.error:
             return [], []
         milliseconds = np.asarray(animation.durations, np.float64).reshape(-1).tolist()
         shown = [each / 1000 if each / 1000 >= _LEAST_SECONDS else _USUAL_SECONDS for each in milliseconds]
         return [np.asarray(frame, np.uint8) for frame in animation.frames], shown[: len(animation.frames)]
+
+    def _read_pages(self, start: int, count: int) -> list[np.ndarray]:
+        try:
+            with opencv_silence():
+                return [
+                    np.asarray(page) for page in cv2.imreadmulti(str(self._path), start, count, flags=_DECODE)[1]
+                ]
+        except cv2.error:
+            return []
+
+    def _to_eight_bits(self, page: np.ndarray) -> ImageArray:
+        if page.dtype == np.uint8:
+            return page
+        return to_eight_bits(page, self._levels or Levels.of([page]))
 
     def _frames(self) -> Iterator[Frame]:
         self.skipped = 0

@@ -18,6 +18,7 @@ from heatprop.errors import SourceError, SourceNotFoundError
 from heatprop.io.addresses import shown
 from heatprop.io.colour import UNSAID, ColourSpace
 from heatprop.io.http_stream import HttpStream
+from heatprop.io.picture_headers import LARGEST_PICTURE, too_large
 
 TIMEOUT = 10.0
 _MOST_ERRORS_IN_A_ROW = 64
@@ -161,6 +162,10 @@ class PictureReader:
         self.stream = best if best in videos else videos[0]
         if self.stream.codec_context is None:
             raise SourceError(f"{name}: its video codec is unknown; convert it to H.264 first")
+        problem = too_large(self.stream.width, self.stream.height)
+        if problem is not None:
+            raise SourceError(f"{name}: a picture of it {problem}; make it smaller first")
+        self.stream.codec_context.options = {"max_pixels": str(LARGEST_PICTURE)}  # where its size changes
         # Small pictures decode in about a millisecond; more threads would only take time from the network.
         large = self.stream.width * self.stream.height > _SMALL_PICTURE
         self.stream.thread_type = "AUTO" if large else "NONE"

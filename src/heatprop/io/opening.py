@@ -53,7 +53,7 @@ def open_video(source: str | os.PathLike[str] | int, *, reconnect: float | None 
         from heatprop.io.camera import CameraSource  # noqa: PLC0415
 
         return NewestFrames(CameraSource(camera))
-    from heatprop.io.animations import AnimationSource, Several, several_in  # noqa: PLC0415
+    from heatprop.io.animations import AnimationSource, Several, refuse_large, several_in  # noqa: PLC0415
     from heatprop.io.images import IMAGE_SUFFIXES, ImageSource, is_pattern  # noqa: PLC0415
     from heatprop.io.names import videos_of  # noqa: PLC0415
 
@@ -70,6 +70,8 @@ def open_video(source: str | os.PathLike[str] | int, *, reconnect: float | None 
             "MultiStreamDetector, or the folder to heatprop detect"
         )
     several = None if remote or not path.is_file() else several_in(path)
+    if several is not None:
+        refuse_large(path, several)
     if several in (Several.ANIMATED_WEBP, Several.TIFF_PAGES):
         return AnimationSource(path, several)
     if is_images and several not in (Several.ANIMATED_PNG, Several.ANIMATED_GIF, Several.AVIF_SEQUENCE):

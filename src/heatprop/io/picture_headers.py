@@ -10,12 +10,15 @@ import re
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from mmap import mmap
 from typing import Literal, TypeAlias
 
 from heatprop.io.orientation import UPRIGHT, Orientation
 
 PictureKind: TypeAlias = Literal["JPEG", "PNG", "TIFF", "WebP", "BMP", "GIF", "PNM", "JPEG 2000", "AVIF"]
 PNG_START = b"\x89PNG\r\n\x1a\n"
+LARGEST_PICTURE = 200_000_000
+"""Pixels; a decoded picture of as many takes 600 MB, and its decoder as much again."""
 
 _FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
@@ -157,10 +160,10 @@ def _webp(data: bytes) -> PictureHeader | None:
 
 
 def _tiff(data: bytes) -> PictureHeader | None:
-    tags, has_next = _tags(data)
+    tags, following = _tags(data)
     if _WIDTH not in tags or _HEIGHT not in tags:
         return None
-    return PictureHeader("TIFF", tags[_WIDTH], tags[_HEIGHT], _orientation(tags), has_next)
+    return PictureHeader("TIFF", tags[_WIDTH], tags[_HEIGHT], _orientation(tags), following > 0)
 
 
 def _bmp(data: bytes) -> PictureHeader | None:
@@ -210,17 +213,30 @@ def _orientation(tags: dict[int, int]) -> Orientation:
     return _ORIENTATIONS[number - 1] if 1 <= number <= len(_ORIENTATIONS) else UPRIGHT
 
 
-def _tags(data: bytes) -> tuple[dict[int, int], bool]:
-    """Return the whole numbers of the first directory of TIFF or BigTIFF, and whether another follows."""
-    fields, order, form, next_at = _directory(data)
+def _tags(data: bytes | mmap, start: int | None = None) -> tuple[dict[int, int], int]:
+    """Return the whole numbers of a directory of TIFF or BigTIFF, and where the next is; 0 if there is none."""
+    fields, order, form, next_at = _directory(data, start)
     tags: dict[int, int] = {}
     for tag, kind, at in fields:
         if kind in _TIFF_NUMBERS:
             (tags[tag],) = struct.unpack_from(order + _TIFF_NUMBERS[kind], data, at)
-    has_next = (
-        len(data) >= next_at + struct.calcsize(form) and struct.unpack_from(order + form, data, next_at)[0] > 0
-    )
-    return tags, has_next
+    if len(data) < next_at + struct.calcsize(form):
+        return tags, 0
+    return tags, struct.unpack_from(order + form, data, next_at)[0]
+
+
+def page_sizes(data: bytes | mmap) -> Iterator[tuple[int, int]]:
+    """Yield width and height of each page of a TIFF, as stored, as far as its directories are whole."""
+    start: int | None = None
+    seen: set[int] = set()
+    while start != 0 and start not in seen:
+        if start is not None:
+            seen.add(start)
+        try:
+            tags, start = _tags(data, start)
+        except (struct.error, ValueError):
+            return
+        yield tags.get(_WIDTH, 0), tags.get(_HEIGHT, 0)
 
 
 def unturned_tiff(data: bytes) -> bytes:
@@ -232,12 +248,24 @@ def unturned_tiff(data: bytes) -> bytes:
     return data
 
 
-def _directory(data: bytes) -> tuple[list[tuple[int, int, int]], str, str, int]:
-    """Return tag, type and place of each value in the first directory; byte order, form and place of the next."""
+def too_large(width: int, height: int) -> str | None:
+    """Return what is wrong with a picture of more than `LARGEST_PICTURE` pixels; None with a smaller one."""
+    if width * height <= LARGEST_PICTURE:
+        return None
+    size, most = width * height / 1e6, LARGEST_PICTURE / 1e6
+    return f"has {width:,} x {height:,} pixels, {size:,.0f} million, and at most {most:.0f} are read"
+
+
+def _directory(data: bytes | mmap, start: int | None = None) -> tuple[list[tuple[int, int, int]], str, str, int]:
+    """Return tag, type and place of each value in a directory, the first if it is not said which.
+
+    Besides, the byte order, and form and place of the number that says where the next directory is.
+    """
     order = "<" if data[:2] == b"II" else ">"
     is_big = data[2:4] in (b"+\0", b"\0+")
     offset, count_form, size, wide = ("Q", "Q", 20, 8) if is_big else ("I", "H", 12, 4)
-    (start,) = struct.unpack_from(order + offset, data, 8 if is_big else 4)
+    if start is None:
+        (start,) = struct.unpack_from(order + offset, data, 8 if is_big else 4)
     (count,) = struct.unpack_from(order + count_form, data, start)
     if count > _MOST_TAGS:
         raise ValueError("a directory of no sensible length")

@@ -19,13 +19,19 @@ import simplejpeg
 
 from heatprop.errors import SourceError, UnfitFileError
 from heatprop.io.levels import Levels, to_eight_bits
-from heatprop.io.picture_headers import PNG_START, PictureHeader, kind_of, png_chunks, read_header, unturned_tiff
+from heatprop.io.picture_headers import (
+    PNG_START,
+    PictureHeader,
+    kind_of,
+    png_chunks,
+    read_header,
+    too_large,
+    unturned_tiff,
+)
 from heatprop.io.regular_files import GB, open_regular, read_regular
 from heatprop.io.silence import opencv_silence
 from heatprop.types import ImageArray
 
-LARGEST_PICTURE = 200_000_000
-"""Pixels; a decoded picture of as many takes 600 MB, and its decoder as much again."""
 LARGEST_FILE = 2 * GB
 
 _HEAD, _TAIL = 1 << 16, 1 << 12  # bytes read at the ends of a file when nothing is decoded
@@ -176,7 +182,7 @@ def _glance(path: Path) -> PictureState:
         return PictureState(None, _unread(head))
     if (_JPEG_END if kind == "JPEG" else _PNG_END) not in tail:  # or much stands behind it
         return _state(_contents(path))
-    return PictureState(header.size, _too_large(header), holds_several=header.holds_several)
+    return PictureState(header.size, too_large(header.width, header.height), holds_several=header.holds_several)
 
 
 def _unread(data: bytes) -> str:
@@ -189,19 +195,12 @@ def _unread(data: bytes) -> str:
     )
 
 
-def _too_large(header: PictureHeader) -> str | None:
-    if header.width * header.height <= LARGEST_PICTURE:
-        return None
-    size, most = header.width * header.height / 1e6, LARGEST_PICTURE / 1e6
-    return f"has {header.width:,} x {header.height:,} pixels, {size:,.0f} million, and at most {most:.0f} are read"
-
-
 def _decoded(data: bytes) -> tuple[np.ndarray, PictureHeader]:
     """Return a picture as stored, of JPEG RGB and of other kinds BGR, and its header."""
     header = read_header(data)
     if header is None:
         raise _ProblemError(_unread(data))
-    problem = _too_large(header)
+    problem = too_large(header.width, header.height)
     if problem is not None:
         raise _ProblemError(problem)
     if header.kind == "JPEG":
