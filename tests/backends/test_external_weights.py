@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from heatprop import zoo
 from heatprop.backends import available, load_model, open_backend
 from heatprop.backends.external_weights import weights_beside
-from heatprop.errors import BackendError
+from heatprop.errors import BackendError, ModelError
 
 EMBEDDED = zoo.load("mb3-coco")
 IMAGES = np.random.default_rng(0).integers(0, 256, (1, 64, 96, 3), np.uint8)
@@ -139,3 +140,13 @@ def test_another_file_system_gets_copies(tmp_path: Path, monkeypatch: pytest.Mon
         assert together.is_relative_to(elsewhere)
         assert together.with_name("model.onnx_data").stat().st_nlink == 1
         assert together.read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/zero", path)])
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_weights_that_are_no_file_are_refused(tmp_path: Path, runtime: str, make: Callable[[Path], None]) -> None:
+    path = save(tmp_path / "model")
+    (path.parent / "model.onnx_data").unlink()
+    make(path.parent / "model.onnx_data")
+    with pytest.raises(ModelError, match=r"its weights .*model\.onnx_data are no regular file"):
+        open_backend(runtime, load_model(path))

@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 from heatprop import zoo
 from heatprop.backends.base import Backend, Device, Precision
 from heatprop.backends.input_size import with_input_size
-from heatprop.errors import BackendError
+from heatprop.errors import BackendError, shortened
 from heatprop.zoo import Model
 from heatprop.zoo.metadata import NotOnnxError, read_operators
 
@@ -111,7 +111,9 @@ def open_backend(
     if name == "auto":
         name = _fastest(model, device)
     if name not in _BACKENDS:
-        raise BackendError(f"backend {name!r} is unknown; choose one of {', '.join(['auto', *_BACKENDS])}")
+        raise BackendError(
+            f"backend {shortened(repr(name))} is unknown; choose one of {', '.join(['auto', *_BACKENDS])}"
+        )
     runtime = _BACKENDS[name]
     if model.path.suffix not in runtime.opens:
         raise BackendError(

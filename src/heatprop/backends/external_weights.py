@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePath
 
+from heatprop.errors import ModelError
 from heatprop.zoo.metadata import NotOnnxError, read_external_files
 
 
@@ -54,6 +55,8 @@ def _weights_outside(path: Path) -> dict[str, Path]:
             if place.is_file():
                 found[name] = place
                 break
+            if place.exists():  # a pipe would be waited for
+                raise ModelError(f"{path}: its weights {place} are no regular file; put a file there")
     home = path.parent.resolve()
     beside = all(place.resolve() == home / name for name, place in found.items())
     return {} if beside else found
