@@ -13,7 +13,7 @@ import pytest
 from heatprop import zoo
 from heatprop.backends import available, load_model, open_backend
 from heatprop.backends.external_weights import weights_beside
-from heatprop.errors import BackendError, ModelError
+from heatprop.errors import BackendError
 
 EMBEDDED = zoo.load("mb3-coco")
 IMAGES = np.random.default_rng(0).integers(0, 256, (1, 64, 96, 3), np.uint8)
@@ -148,5 +148,5 @@ def test_weights_that_are_no_file_are_refused(tmp_path: Path, runtime: str, make
     path = save(tmp_path / "model")
     (path.parent / "model.onnx_data").unlink()
     make(path.parent / "model.onnx_data")
-    with pytest.raises(ModelError, match=r"its weights .*model\.onnx_data are no regular file"):
+    with pytest.raises(BackendError, match=r"its weights .*model\.onnx_data are no regular file"):
         open_backend(runtime, load_model(path))
