@@ -77,10 +77,10 @@ def test_a_bad_request_is_one_line_and_exit_code_2(run: Run, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_stops_it_with_one_line(tmp_path: Path, number: signal.Signals, code: int) -> None:
-    write_vid(tmp_path, TWO)
-    pipe = tmp_path / "Annotations/VID/val/ILSVRC2015_val_00000001/000001.xml"
+    write_vid(tmp_path, {f"ILSVRC2015_val_{number:08d}": 20 for number in range(150)})
+    pipe = tmp_path / "Annotations/VID/val/ILSVRC2015_val_00000000/000000.xml"
     pipe.unlink()
-    os.mkfifo(pipe)  # whoever reads it waits
+    os.mkfifo(pipe)  # it is damage, and says when it is looked at: there are 2,999 more to look at
     process = subprocess.Popen(
         command("dataset", "check", tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
