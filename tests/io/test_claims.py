@@ -126,7 +126,7 @@ while done < 100:
             number.write_text(str(int(number.read_text()) + 1))
             done += 1
     except BusyError:
-        time.sleep(0.0005)  # else, where a machine gives tests priority over its disk, the disk never gets its turn
+        time.sleep(0.0005)
 """
     with ExitStack() as ended:
         processes = [ended.enter_context(subprocess.Popen([sys.executable, "-c", code])) for _ in range(3)]
@@ -154,7 +154,9 @@ def test_a_claim_dies_with_its_process(tmp_path: Path, claim: Callable[[Path], C
 @pytest.mark.parametrize(
     "start",
     [
-        "import os; child = os.fork()\nif not child: import time; time.sleep(600)",
+        "import os, time; first, last = os.pipe(); child = os.fork()\n"
+        "if not child: os.write(last, b'x'); time.sleep(600)\n"
+        "os.read(first, 1)  # until it has begun, it has what its parent has",
         "import subprocess, sys; child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], "
         "close_fds=False).pid",
     ],
