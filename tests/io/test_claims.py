@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -225,3 +226,19 @@ def test_what_cannot_be_claimed_is_said_in_one_line(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
     with pytest.raises(OutputError, match="cannot write there"):
         claim_file(tmp_path / "none" / "file")
+
+
+def test_where_a_file_system_has_no_locks_a_run_goes_on_and_says_so_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object, **__: object) -> bool:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("filelock.lock_descriptor", refuse)
+    for name in ("a.jsonl", "b.mp4", "a.jsonl"):
+        with claim_file(tmp_path / name) as claim:
+            assert not claim.is_certain
+    said = [record.getMessage() for record in caplog.records]
+    assert said == [
+        f"{tmp_path}: its file system has no locks (No locks available): a second run there would not be noticed"
+    ]

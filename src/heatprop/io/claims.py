@@ -183,10 +183,7 @@ def _lock(descriptor: int, place: Path) -> bool:
     try:
         free = lock_descriptor(descriptor, blocking=False)
     except OSError as error:  # some network file systems
-        reason = error.strerror or error
-        _log.warning(
-            "%s: its file system has no locks (%s): a second run there would not be noticed", place, reason
-        )
+        _warn_once(place.parent, error.strerror or str(error))
         return False
     if not free:
         raise BusyError(
