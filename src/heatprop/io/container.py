@@ -68,7 +68,7 @@ def open_container(
             # Without the scheme libav takes a colon in a file's name for one.
             stream or (str(address) if is_remote else f"file:{address}"),
             mode="r",
-            options=_options(name, is_remote=is_remote),
+            options=_options(name, timeout if is_remote else None),
             timeout=timeout if is_remote and stream is None else None,
             **_REPLACE,
         )
@@ -110,13 +110,16 @@ def _check_file(path: Path) -> None:
         raise SourceError(f"{path} is empty (0 bytes); copy or record it again")
 
 
-def _options(name: str, *, is_remote: bool) -> dict[str, str]:
+def _options(name: str, timeout: float | None) -> dict[str, str]:
     """Return what libav is told: which protocols and which formats may be used, and how RTSP is spoken."""
-    if not is_remote:
+    if timeout is None:
         formats = sorted(each for each in av.formats_available if not _NAMES_OTHERS & set(each.split(",")))
         return {"protocol_whitelist": _LOCAL, "format_whitelist": ",".join(formats)}
     options = {"protocol_whitelist": _REMOTE}
-    return options | {"rtsp_flags": "prefer_tcp"} if name.lower().startswith("rtsp") else options
+    if name.lower().startswith("rtsp"):
+        # Of requests other than for data only libav itself counts the time, in microseconds; else it comes second.
+        options |= {"rtsp_flags": "prefer_tcp", "timeout": str(round((timeout + 1) * 1e6))}
+    return options
 
 
 def _names_others(path: Path) -> str | None:

@@ -14,6 +14,7 @@ from heatprop.errors import SourceError
 from heatprop.io.addresses import shown
 from heatprop.io.colour import ColourSpace
 from heatprop.io.container import TIMEOUT, PictureReader, open_container
+from heatprop.io.ends import require_end
 from heatprop.io.http_stream import HttpStream
 from heatprop.io.pixels import UNKNOWN_MATRICES, RgbReader
 from heatprop.io.sources import OpenSource, SourceInfo
@@ -144,6 +145,8 @@ class ContainerSource(OpenSource):
                 self._require_open()
                 try:
                     picture = self._first or reader.read()
+                    if picture is None and self._is_remote and self._is_open:
+                        require_end(reader.container, str(self._address), self._timeout)
                 finally:
                     if not self._is_open:  # `close` could not wait
                         reader.close()
