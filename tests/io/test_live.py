@@ -87,7 +87,7 @@ def test_garbage_between_pictures_is_skipped_and_counted(garbage: int, with_leng
         numbers = [number_of(frame.image) for frame in video]
         assert numbers == sorted(numbers)
         assert {0, 5, 6, 7} <= set(numbers)
-        assert garbage == 1 or video.skipped > 0 or set(numbers) == set(range(8))
+        assert garbage == 1 or video.skipped > 0
 
 
 def test_a_damaged_picture_is_skipped_and_counted() -> None:

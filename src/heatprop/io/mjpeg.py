@@ -21,6 +21,7 @@ _PIECE = 1 << 16
 _LARGEST_PART = 64 << 20
 _START, _END = b"\xff\xd8\xff", b"\xff\xd9"
 _LENGTH = re.compile(rb"content-length:\s*(\d+)", re.IGNORECASE)
+_HEADERS = re.compile(rb"\s*([\w-]+:[ -~]*\s+)*")
 
 
 class Parts:
@@ -57,6 +58,7 @@ class Parts:
                 end = start + int(announced[1])
                 # Believed only where a picture ends there.
                 if self._held[max(end - 2, 0) : end] == _END:
+                    self._look_at(self._held[:start])
                     yield self._held[start:end]
                     self._held = self._held[end:]
                     continue
@@ -64,13 +66,20 @@ class Parts:
             if border < 0:
                 break
             part, self._held = self._held[:border], self._held[border:]
+            self._look_at(part[:start] if start >= 0 else part)
             if start >= 0:
-                yield part[start:]
-            elif part.removeprefix(self._boundary).strip(b"\r\n -") and b":" not in part:
-                self.garbage += 1
+                picture, end, behind = part[start:].rpartition(_END)
+                self.garbage += bool(end and behind.strip(b"\r\n\0"))
+                yield picture + end if end else behind
         self.is_closed |= self._held.startswith(self._boundary + b"--")
         if len(self._held) > _LARGEST_PART:
             self._held = b""
+            self.garbage += 1
+
+    def _look_at(self, before: bytes) -> None:
+        """Count what stands before a picture as garbage, if more than a boundary and headers does."""
+        before = before.replace(self._boundary, b"", 1) if self._boundary in before else before
+        if not _HEADERS.fullmatch(before + b"\n"):
             self.garbage += 1
 
     def rest(self) -> bytes:
