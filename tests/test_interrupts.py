@@ -6,9 +6,11 @@ that misses would end it.
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -154,3 +156,18 @@ with handled():
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), pending())
 """)
     assert (done.stdout, done.stderr) == ("-15 None\n", "")
+
+
+def test_a_signal_on_the_way_out_changes_no_exit_code() -> None:
+    for attempt in range(12):
+        with subprocess.Popen(
+            [sys.executable, "-m", "heatprop", "models", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as process:
+            assert process.stdout is not None
+            written = b""
+            while not written.rstrip().endswith(b"]"):  # all is written: what is left is to leave
+                written += os.read(process.stdout.fileno(), 1 << 16)
+            time.sleep(attempt * 0.005)
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=60)
+        assert (process.returncode, said) == (0, b"") or process.returncode == 130

@@ -68,9 +68,9 @@ class Parts:
             part, self._held = self._held[:border], self._held[border:]
             self._look_at(part[:start] if start >= 0 else part)
             if start >= 0:
-                picture, end, behind = part[start:].rpartition(_END)
-                self.garbage += bool(end and behind.strip(b"\r\n\0"))
-                yield picture + end if end else behind
+                picture, mark, behind = part[start:].rpartition(_END)
+                self.garbage += bool(mark and behind.strip(b"\r\n\0"))
+                yield picture + mark if mark else behind
         self.is_closed |= self._held.startswith(self._boundary + b"--")
         if len(self._held) > _LARGEST_PART:
             self._held = b""
