@@ -116,11 +116,11 @@ except KeyboardInterrupt as error:
 
 def test_waits_end_at_a_request() -> None:
     done = run("""
-from queue import SimpleQueue
+from queue import Queue
 with handled():
     threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
     try:
-        take(SimpleQueue())
+        take(Queue())
     except Interrupted:
         print("queue")
     try:
@@ -131,6 +131,20 @@ with handled():
     os._exit(0)
 """)
     assert (done.stdout, done.stderr) == ("queue\nwork\n", "")
+
+
+def test_a_wait_ends_at_a_request_that_comes_between_two_looks_or_at_one() -> None:
+    done = run("""
+from queue import Queue
+for number in range(30):
+    with handled():
+        threading.Timer(0.1 + (number - 15) * 1e-5, os.kill, (os.getpid(), signal.SIGINT)).start()
+        try:
+            take(Queue())
+        except Interrupted:
+            print(number)
+""")
+    assert (done.stdout.split(), done.stderr) == ([str(number) for number in range(30)], "")
 
 
 def test_what_is_waited_for_gives_its_result_or_its_error() -> None:

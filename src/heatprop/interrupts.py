@@ -12,7 +12,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from queue import Empty, SimpleQueue
+from queue import Empty, Queue
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -86,8 +86,10 @@ def shielded() -> Iterator[None]:
         _shield.depth -= 1
 
 
-def take(items: SimpleQueue[Item]) -> Item:
+def take(items: Queue[Item]) -> Item:
     """Return the next item of a queue, however long it takes to come.
+
+    Not of a `SimpleQueue`: after a signal that comes as its time is up, it waits for ever (CPython 3.11, 3.12).
 
     Raises:
         Interrupted: it was requested meanwhile.
@@ -109,7 +111,7 @@ def wait_for(work: Callable[[], Result]) -> Result:
     """
     if _requests.before is None:
         return work()
-    done: SimpleQueue[tuple[Result | None, BaseException | None]] = SimpleQueue()
+    done: Queue[tuple[Result | None, BaseException | None]] = Queue()
 
     def run() -> None:
         try:

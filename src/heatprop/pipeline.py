@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from queue import Empty, SimpleQueue
+from queue import Empty, Queue
 from time import monotonic, perf_counter
 from typing import Generic, TypeVar
 
@@ -94,7 +94,7 @@ def _map_ahead(
     slots = threading.Semaphore(under_way)
     stopping = threading.Event()
     # What is handed over: an item under way, the error that ended the reading, or None at the end.
-    handed: SimpleQueue[tuple[Item, Future[Result], float] | BaseException | None] = SimpleQueue()
+    handed: Queue[tuple[Item, Future[Result], float] | BaseException | None] = Queue()
 
     def read() -> None:
         iterator = None
@@ -186,7 +186,7 @@ def merge(
     waiting = deque(enumerate(iterables))
     stopping = threading.Event()
     # What is handed over: an item, an error that ended an iterable, or None from a thread that ends.
-    handed: SimpleQueue[_Handed[Item] | _Failed | None] = SimpleQueue()
+    handed: Queue[_Handed[Item] | _Failed | None] = Queue()
     places = [threading.Semaphore() for _ in range(min(at_once, len(waiting)))]
 
     def work(place: threading.Semaphore) -> None:

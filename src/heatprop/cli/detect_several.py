@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from queue import Empty, SimpleQueue
+from queue import Empty, Queue
 from time import perf_counter
 
 from heatprop.cli.detect_job import DetectJob, Host, Outcome
@@ -47,7 +47,7 @@ class _Crew:
     """
 
     def __init__(self, jobs: Sequence[DetectJob], detector: VideoDetector, progress: SourcesProgress) -> None:
-        self.events: SimpleQueue[_Opened | str | _Ended] = SimpleQueue()
+        self.events: Queue[_Opened | str | _Ended] = Queue()
         self._detector, self._progress = detector, progress
         live = [job for job in jobs if is_live_by_name(job.source)]
         self._live = {id(job) for job in live}
