@@ -16,7 +16,7 @@ import pytest
 
 from heatprop.errors import SourceError
 from heatprop.io import open_video
-from heatprop.io.animations import AnimationSource, Several, several_in
+from heatprop.io.picture_headers import header_of
 from small_videos import number_of, paint, red_corner
 
 COUNT = 12
@@ -36,6 +36,12 @@ with av.open(sys.argv[1], "w", format="avif") as container:
     container.mux(stream.encode(None))
 """
 HAS_WEBP = hasattr(cv2, "imreadanimation")
+
+
+def holds_several(path: Path) -> bool:
+    header = header_of(path)
+    assert header is not None
+    return header.holds_several
 
 
 def write_animation(path: Path, codec: str, kind: str, pixel_format: str, stamps: list[int]) -> Path:
@@ -123,7 +129,7 @@ def test_a_sequence_in_avif_is_read_whole(suffix: str, tmp_path: Path) -> None:
     # In a process of its own: where it may, the encoder gives the thread that calls it priority over everything.
     subprocess.run([sys.executable, "-c", WRITE_AVIF, path], env={**os.environ, "PYTHONPATH": TESTS}, check=True)
     path = path.rename(tmp_path / f"clip{suffix}")
-    assert several_in(path) is Several.AVIF_SEQUENCE
+    assert holds_several(path)
     with open_video(path) as video:
         frames = list(video)
     assert [number_of(frame.image) for frame in frames] == list(range(5))
@@ -148,7 +154,7 @@ def test_pages_of_more_than_8_bits_are_scaled_by_what_they_hold(white: int, tmp_
         notes = list(video.notes)
     assert seen == [round(255 * (white * number // 39) / white) for number in range(40)]
     bits = {1023: ["10"], 4095: ["12"], 65535: []}[white]
-    assert notes == [f"the pages hold {each} bits in a file of more; they are scaled to these" for each in bits]
+    assert notes == [f"the pages hold {each} bits in files of more; they are scaled to these" for each in bits]
 
 
 def enlarge_tiff(path: Path) -> None:
@@ -196,7 +202,7 @@ def test_long_animations_are_read_in_pieces(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", [".png", ".jpg", ".webp", ".tif", ".bmp"])
 def test_a_still_picture_holds_one(kind: str, tmp_path: Path) -> None:
     path = write_still(tmp_path / f"still{kind}", kind)
-    assert several_in(path) is None
+    assert not holds_several(path)
     with open_video(path) as video:
         assert len(list(video)) == 1
         assert video.notes == []
@@ -204,7 +210,7 @@ def test_a_still_picture_holds_one(kind: str, tmp_path: Path) -> None:
 
 def test_of_a_stereo_photograph_the_first_is_read_and_it_is_said(tmp_path: Path) -> None:
     path = write_stereo(tmp_path / "stereo.jpg")
-    assert several_in(path) is Several.JPEG_AND_OTHERS
+    assert holds_several(path)
     with open_video(path) as video:
         assert len(list(video)) == 1
         assert video.notes == ["it holds several pictures; only the first of them is read"]
@@ -225,10 +231,10 @@ def test_what_is_cut_off_is_no_animation(length: int, tmp_path: Path) -> None:
     for write in (write_png, write_webp, write_gif):
         path = write(tmp_path / "clip.bin", STAMPS)
         path.write_bytes(path.read_bytes()[:length])
-        several_in(path)
+        header_of(path)
     path = write_stereo(tmp_path / "stereo.bin")
     path.write_bytes(path.read_bytes()[:length])
-    assert several_in(path) in (None, Several.JPEG_AND_OTHERS)
+    header_of(path)
 
 
 def test_a_damaged_animation_is_an_error_of_one_line(tmp_path: Path) -> None:
@@ -239,5 +245,6 @@ def test_a_damaged_animation_is_an_error_of_one_line(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
     path = write_tiff(tmp_path / "scan.tif")
     path.write_bytes(path.read_bytes()[:60])
-    with pytest.raises(SourceError):
-        AnimationSource(path, Several.TIFF_PAGES)
+    with pytest.raises(SourceError) as caught:
+        open_video(path)
+    assert "\n" not in str(caught.value)

@@ -20,8 +20,8 @@ from heatprop.errors import SourceError
 from heatprop.io.images import ImageSource
 from heatprop.io.levels import Levels, to_eight_bits
 from heatprop.io.picture_headers import read_header
-from heatprop.io.picture_reader import PictureReader
 from heatprop.io.pictures import PictureError, PictureState, inspect_picture, read_picture
+from heatprop.io.sequence_reader import SequenceReader
 from heatprop.types import ImageArray
 
 NOISE = np.random.default_rng(2).integers(0, 256, (90, 120, 3), np.uint8)
@@ -165,7 +165,7 @@ def by_detect(path: Path) -> str | None:
 def by_reading(path: Path) -> str | None:
     """Read it as `evaluate` and training do."""
     try:
-        image = PictureReader([path]).read(path)
+        image = SequenceReader([path]).read(path)
     except PictureError as error:
         return error.problem
     assert image.shape == NOISE.shape
@@ -368,7 +368,7 @@ def test_twelve_bits_in_sixteen_are_scaled_to_what_they_hold_and_it_is_said(tmp_
     images = [frame.image for frame in source]
     assert [int(image.max()) for image in images] == [254, 127, 85]  # one scale for all: no flicker
     assert any("12 bits" in note for note in source.notes)
-    reader = PictureReader([tmp_path / f"{number}.png" for number in range(3)])
+    reader = SequenceReader([tmp_path / f"{number}.png" for number in range(3)])
     with ThreadPoolExecutor(3) as pool:
         alike = list(pool.map(reader.read, [tmp_path / f"{number}.png" for number in range(3)]))
     assert all((one == other).all() for one, other in zip(images, alike, strict=True))

@@ -9,9 +9,9 @@ from fractions import Fraction
 from pathlib import Path
 
 from heatprop.errors import SourceError, SourceNotFoundError
-from heatprop.io.animations import several_in
-from heatprop.io.picture_reader import PictureReader
+from heatprop.io.picture_headers import header_of
 from heatprop.io.pictures import PictureError
+from heatprop.io.sequence_reader import SequenceReader
 from heatprop.io.sources import OpenSource, SourceInfo
 from heatprop.types import Frame, ImageArray
 
@@ -86,7 +86,7 @@ class ImageSource(OpenSource):
     """Images as a video, 25 a second since images carry no times; they may differ in size.
 
     A damaged image is left out, counted and named; the time it would have had stays empty. Images of more than 8
-    bits are scaled by what some of them hold, all alike.
+    bits are scaled by what they hold, all alike.
 
     Args:
         path: a folder, one image, or a pattern.
@@ -99,7 +99,7 @@ class ImageSource(OpenSource):
     def __init__(self, path: str | Path) -> None:
         super().__init__()
         self._paths, left_out = find_images(Path(path))
-        self._reader = PictureReader(self._paths)
+        self._reader = SequenceReader(self._paths)
         self._lasting: list[str] = []
         if left_out:
             kinds = ", ".join(sorted({one.suffix.lower() for one in left_out}))
@@ -115,9 +115,7 @@ class ImageSource(OpenSource):
                 f"{path}: none of its {len(self._paths)} images can be decoded (the first "
                 f"{self._found[self._paths[0]]}); check the files"
             )
-        if self._reader.levels is not None and self._reader.levels.is_part:
-            bits = self._reader.levels.bits
-            self._lasting.append(f"the pictures hold {bits} bits in files of more; they are scaled to these")
+        self._lasting += self._reader.notes()
         self.notes = [*self._lasting, *self.notes]
         self._iteration = 0
         self.info = SourceInfo(
@@ -129,6 +127,7 @@ class ImageSource(OpenSource):
             duration=float(len(self._paths) / IMAGE_RATE),
             is_live=False,
             has_audio=False,
+            colour=self._reader.colour,
         )
 
     def _frames(self) -> Iterator[Frame]:
@@ -147,13 +146,16 @@ class ImageSource(OpenSource):
                 continue
             if index == 0:
                 origin = position
-            if several_in(path) is not None:
+            header = header_of(path)
+            if header is not None and header.holds_several:
                 whole = (
                     "it holds several pictures" if len(self._paths) == 1 else "images here hold several pictures"
                 )
                 self.note(f"{whole}; only the first of them is read")
             yield Frame(image, index, float((position - origin) / IMAGE_RATE))
             index += 1
+        for line in self._reader.notes():
+            self.note(line)
 
     def _read(self, path: Path) -> ImageArray | None:
         """Return an image; None, and name it, where it is damaged."""

@@ -16,6 +16,8 @@ from heatprop.types import ImageArray
 
 EIGHT_BITS = 255
 _DEPTHS = (8, 10, 12, 14, 16, 32)
+# By bytes of a value: what is larger needs all its bits.
+_LARGEST_PART = {2: 2**14 - 1, 4: 2**16 - 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,8 @@ class Levels:
         """Return the levels that fit all these pictures.
 
         Whole numbers: the least of 8, 10, 12, 14, 16 and 32 bits that holds them. Other numbers: 1 where none is
-        larger, else 255, else as whole numbers. What is not finite is passed over.
+        larger, else 255, else as whole numbers. What is not finite is passed over. Once whole numbers need all
+        bits of their type, no further picture is taken.
         """
         greatest, is_real, widest = 0.0, False, 8
         for image in images:
@@ -47,6 +50,8 @@ class Levels:
             widest = max(widest, image.dtype.itemsize * 8)
             values = image[np.isfinite(image)] if image.dtype.kind == "f" else image
             greatest = max(greatest, float(values.max())) if values.size else greatest
+            if image.dtype.kind == "u" and greatest > _LARGEST_PART.get(image.dtype.itemsize, np.inf):
+                break
         if is_real and greatest <= 1:
             return cls(1.0)
         bits = next((bits for bits in _DEPTHS if greatest <= 2**bits - 1), None)
@@ -67,6 +72,8 @@ def to_eight_bits(image: np.ndarray, levels: Levels) -> ImageArray:
         >>> to_eight_bits(np.array([0, 2048, 4095, 9000], np.uint16), Levels(4095))
         array([  0, 128, 255, 255], dtype=uint8)
     """
+    if image.dtype == np.uint8 and levels.white == EIGHT_BITS:
+        return image
     if image.dtype == np.uint16:
         table = np.minimum(np.rint(np.arange(1 << 16) * (EIGHT_BITS / levels.white)), EIGHT_BITS)
         return np.asarray(table.astype(np.uint8)[image], np.uint8)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 from numbers import Integral
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from heatprop.errors import SourceError, SourceNotFoundError, check_range
@@ -16,6 +17,9 @@ from heatprop.io.addresses import camera_named, is_address, path_named
 from heatprop.io.newest import NewestFrames
 from heatprop.io.reconnecting import RECONNECT, ReconnectingSource
 from heatprop.io.sources import VideoSource
+
+if TYPE_CHECKING:
+    from heatprop.io.picture_headers import PictureHeader
 
 _PLAYLISTS = (".m3u8", ".m3u", ".mpd")
 _LONGEST_RECONNECT = 1e9
@@ -53,9 +57,9 @@ def open_video(source: str | os.PathLike[str] | int, *, reconnect: float | None 
         from heatprop.io.camera import CameraSource  # noqa: PLC0415
 
         return NewestFrames(CameraSource(camera))
-    from heatprop.io.animations import AnimationSource, Several, refuse_large, several_in  # noqa: PLC0415
     from heatprop.io.images import IMAGE_SUFFIXES, ImageSource, is_pattern  # noqa: PLC0415
     from heatprop.io.names import videos_of  # noqa: PLC0415
+    from heatprop.io.picture_headers import header_of  # noqa: PLC0415
 
     remote = is_address(name)
     path = path_named(name)
@@ -69,12 +73,10 @@ def open_video(source: str | os.PathLike[str] | int, *, reconnect: float | None 
             f"{name} holds {len(videos)} videos, each a source of its own; give them to "
             "MultiStreamDetector, or the folder to heatprop detect"
         )
-    several = None if remote or not path.is_file() else several_in(path)
-    if several is not None:
-        refuse_large(path, several)
-    if several in (Several.ANIMATED_WEBP, Several.TIFF_PAGES):
-        return AnimationSource(path, several)
-    if is_images and several not in (Several.ANIMATED_PNG, Several.ANIMATED_GIF, Several.AVIF_SEQUENCE):
+    header = None if remote or not path.is_file() else header_of(path)
+    if header is not None and header.holds_several and header.kind != "JPEG":
+        return _open_several(path, header)
+    if is_images:
         return ImageSource(path)
     if is_missing:
         remedy = f"for a camera write camera:{name}" if name.isdecimal() else "check the path"
@@ -91,6 +93,21 @@ def open_video(source: str | os.PathLike[str] | int, *, reconnect: float | None 
     if seconds > 0:
         video = ReconnectingSource(lambda: _open_address(name), seconds, opened=video)
     return NewestFrames(video, at_its_times=at_its_times)
+
+
+def _open_several(path: Path, header: PictureHeader) -> VideoSource:
+    """Open a picture file that holds a video: an animation, a sequence, or pages."""
+    from heatprop.io.animations import AnimationSource  # noqa: PLC0415
+    from heatprop.io.container_source import ContainerSource  # noqa: PLC0415
+    from heatprop.io.picture_headers import too_large  # noqa: PLC0415
+    from heatprop.io.tiff_source import TiffSource  # noqa: PLC0415
+
+    if header.kind == "TIFF":
+        return TiffSource(path)
+    problem = too_large(header.width, header.height)
+    if problem is not None:
+        raise SourceError(f"{path}: a picture in it {problem}; make it smaller first")
+    return AnimationSource(path) if header.kind == "WebP" else ContainerSource(path)
 
 
 def _open_address(name: str) -> VideoSource:

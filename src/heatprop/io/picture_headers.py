@@ -1,7 +1,8 @@
-"""What the header of a picture file says, before anything is decoded: kind, size, orientation, several pictures.
+"""What the header of a picture file says, before anything is decoded: kind, size, way up, colours, number.
 
-Sources: ITU-T T.81 annex B (JPEG), W3C PNG, TIFF 6.0 and BigTIFF, RFC 9649 (WebP), ISO/IEC 14496-12 (AVIF),
-ISO/IEC 15444-1 (JPEG 2000), CIPA DC-008 (EXIF).
+Headers are read from bytes, or from a file in which only they are looked for. Sources: ITU-T T.81 annex B (JPEG),
+CIPA DC-007 (several pictures in it), CIPA DC-008 (EXIF), W3C PNG third edition, RFC 9649 (WebP), GIF89a,
+ISO/IEC 15444-1 (JPEG 2000); `tiff_directories`, `avif_boxes`.
 """
 
 from __future__ import annotations
@@ -10,22 +11,28 @@ import re
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from mmap import mmap
+from itertools import islice
+from pathlib import Path
 from typing import Literal, TypeAlias
 
+from heatprop.io.avif_boxes import read_avif
+from heatprop.io.colour import UNSAID, ColourSpace
+from heatprop.io.file_bytes import Bytes, FileBytes, unpack
 from heatprop.io.orientation import UPRIGHT, Orientation
+from heatprop.io.regular_files import open_regular
+from heatprop.io.tiff_directories import HEIGHT, ORIENTATION, TIFF_STARTS, WIDTH, Directory, directory_at, pages
 
 PictureKind: TypeAlias = Literal["JPEG", "PNG", "TIFF", "WebP", "BMP", "GIF", "PNM", "JPEG 2000", "AVIF"]
 PNG_START = b"\x89PNG\r\n\x1a\n"
 LARGEST_PICTURE = 200_000_000
 """Pixels; a decoded picture of as many takes 600 MB, and its decoder as much again."""
 
+_BEGINNING = 4096
 _FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
-_TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_TIFF_NUMBERS = {1: "B", 3: "H", 4: "I", 16: "Q"}
-_WIDTH, _HEIGHT, _ORIENTATION = 256, 257, 274
-_MOST_TAGS = 4096
+# In the index of a JPEG with others behind it: how many there are, and 16 bytes on each.
+_INDEX_COUNT, _INDEX_ENTRIES = 0xB001, 0xB002
+_SMALLER_COPY = 1
 # EXIF's numbers 1 to 8.
 _ORIENTATIONS = (
     UPRIGHT,
@@ -49,6 +56,10 @@ class PictureHeader:
         height: in pixels, as stored.
         orientation: how the stored pixels are laid to be upright.
         holds_several: an animation, or pages: more pictures than one.
+        crop: left, top, width and height of the part that is shown, in stored pixels; None: all.
+        colours: what the colours are said to be, as a video says it; profiles are not looked at.
+        depth: bits of a value where the form fixes what is white; None where a file may hold less than it could.
+        is_negative: 0 is white.
     """
 
     kind: PictureKind
@@ -56,32 +67,37 @@ class PictureHeader:
     height: int
     orientation: Orientation = UPRIGHT
     holds_several: bool = False
+    crop: tuple[int, int, int, int] | None = None
+    colours: ColourSpace = UNSAID
+    depth: int | None = None
+    is_negative: bool = False
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height of the upright picture."""
-        return (self.height, self.width) if self.orientation.transposed else (self.width, self.height)
+        width, height = (self.width, self.height) if self.crop is None else self.crop[2:]
+        return (height, width) if self.orientation.transposed else (width, height)
 
 
-def kind_of(data: bytes) -> PictureKind | None:
+def kind_of(data: Bytes) -> PictureKind | None:
     """Return the kind of picture that the first bytes of a file announce; None: none of those that are read."""
+    start = data[:64]
     for kind, starts in _STARTS.items():
-        if data.startswith(starts):
+        if start.startswith(starts):
             return kind
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
         return "WebP"
-    if data[4:8] == b"ftyp" and any(brand in data[8:64] for brand in (b"avif", b"avis")):
+    if start[4:8] == b"ftyp" and any(brand in start[8:] for brand in (b"avif", b"avis")):
         return "AVIF"
     return None
 
 
-def read_header(data: bytes) -> PictureHeader | None:
+def read_header(data: Bytes) -> PictureHeader | None:
     """Return what the header says; None: it is no picture, or its header is not whole within `data`.
 
     Example:
-        >>> read_header(b"P6 4 2 255 " + bytes(24))
-        PictureHeader(kind='PNM', width=4, height=2, orientation=Orientation(transposed=False, flipped=False, \
-mirrored=False, is_exact=True), holds_several=False)
+        >>> read_header(b"P6 4 2 255 " + bytes(24)).size
+        (4, 2)
     """
     kind = kind_of(data)
     if kind is None:
@@ -93,159 +109,37 @@ mirrored=False, is_exact=True), holds_several=False)
     return header if header is not None and header.width > 0 and header.height > 0 else None
 
 
-def png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Yield name, start and end of the content of each chunk of a PNG; it ends early where the file does."""
-    position = len(PNG_START)
-    while position + 12 <= len(data):
-        length = int.from_bytes(data[position : position + 4], "big")
-        start, end = position + 8, position + 8 + length
-        if end + 4 > len(data):
-            return
-        yield data[position + 4 : start], start, end
-        position = end + 4
-
-
-def _jpeg(data: bytes) -> PictureHeader | None:
-    orientation, position = UPRIGHT, 2
-    while position + 4 <= len(data):
-        if data[position] != 0xFF:
-            return None
-        marker = data[position + 1]
-        if marker == 0xFF or marker in _WITHOUT_LENGTH:
-            position += 1 if marker == 0xFF else 2
-            continue
-        if marker in _FRAME_HEADERS:
-            height, width = struct.unpack_from(">HH", data, position + 5)
-            return PictureHeader("JPEG", width, height, orientation)
-        if marker in (0xD9, 0xDA):
-            return None
-        end = position + 2 + int.from_bytes(data[position + 2 : position + 4], "big")
-        if marker == 0xE1 and data[position + 4 : position + 10] == b"Exif\0\0" and orientation is UPRIGHT:
-            orientation = _exif(data[position + 10 : end])
-        position = end
-    return None
-
-
-def _png(data: bytes) -> PictureHeader | None:
-    width, height = struct.unpack_from(">II", data, 16)
-    orientation, is_animation = UPRIGHT, False
-    for name, start, end in png_chunks(data):
-        if name == b"eXIf":
-            orientation = _exif(data[start:end])
-        elif name == b"acTL":
-            is_animation = int.from_bytes(data[start : start + 4], "big") > 1
-    return PictureHeader("PNG", width, height, orientation, is_animation)
-
-
-def _webp(data: bytes) -> PictureHeader | None:
-    form = data[12:16]
-    if form == b"VP8 ":
-        width, height = struct.unpack_from("<HH", data, 26)
-        return PictureHeader("WebP", width & 0x3FFF, height & 0x3FFF)
-    if form == b"VP8L":
-        (bits,) = struct.unpack_from("<I", data, 21)
-        return PictureHeader("WebP", (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)
-    if form != b"VP8X" or len(data) < 30:
-        return None
-    flags, width, height = data[20], *(int.from_bytes(data[at : at + 3], "little") + 1 for at in (24, 27))
-    orientation = UPRIGHT
-    if flags & 8:
-        position = 12
-        while position + 8 <= len(data):
-            length = int.from_bytes(data[position + 4 : position + 8], "little")
-            if data[position : position + 4] == b"EXIF":
-                orientation = _exif(data[position + 8 : position + 8 + length].removeprefix(b"Exif\0\0"))
-            position += 8 + length + length % 2
-    return PictureHeader("WebP", width, height, orientation, bool(flags & 2))
-
-
-def _tiff(data: bytes) -> PictureHeader | None:
-    tags, following = _tags(data)
-    if _WIDTH not in tags or _HEIGHT not in tags:
-        return None
-    return PictureHeader("TIFF", tags[_WIDTH], tags[_HEIGHT], _orientation(tags), following > 0)
-
-
-def _bmp(data: bytes) -> PictureHeader | None:
-    if int.from_bytes(data[14:18], "little") == 12:  # the form of OS/2
-        width, height = struct.unpack_from("<HH", data, 18)
-    else:
-        width, height = struct.unpack_from("<ii", data, 18)
-    return PictureHeader("BMP", width, abs(height))
-
-
-def _gif(data: bytes) -> PictureHeader | None:
-    return PictureHeader("GIF", *struct.unpack_from("<HH", data, 6))
-
-
-def _pnm(data: bytes) -> PictureHeader | None:
-    match = re.match(rb"P[1-6](?:\s|#[^\n]*\n)+(\d{1,9})(?:\s|#[^\n]*\n)+(\d{1,9})\s", data[:4096])
-    return PictureHeader("PNM", int(match[1]), int(match[2])) if match else None
-
-
-def _jpeg_2000(data: bytes) -> PictureHeader | None:
-    place = data.find(b"ihdr")
-    if place < 0:
-        return None
-    height, width = struct.unpack_from(">II", data, place + 4)
-    return PictureHeader("JPEG 2000", width, height)
-
-
-def _avif(data: bytes) -> PictureHeader | None:
-    # Grid pictures have a box for the whole and one for the tiles: the largest is the whole.
-    sizes = [struct.unpack_from(">II", data, match.end() + 4) for match in re.finditer(b"ispe", data[: 1 << 20])]
-    if not sizes:
-        return None
-    width, height = max(sizes, key=lambda size: size[0] * size[1])
-    return PictureHeader("AVIF", width, height, holds_several=b"avis" in data[8:64])
-
-
-def _exif(data: bytes) -> Orientation:
-    """Return the orientation that EXIF says; what cannot be read says nothing."""
+def header_of(path: Path) -> PictureHeader | None:
+    """Return what the header of a file says; None also where it cannot be read."""
     try:
-        return _orientation(_tags(data)[0]) if data.startswith(_TIFF_STARTS) else UPRIGHT
-    except (struct.error, ValueError):
-        return UPRIGHT
+        with open_regular(path) as file:
+            return read_header(FileBytes(file))
+    except OSError:
+        return None
 
 
-def _orientation(tags: dict[int, int]) -> Orientation:
-    number = tags.get(_ORIENTATION, 1)
-    return _ORIENTATIONS[number - 1] if 1 <= number <= len(_ORIENTATIONS) else UPRIGHT
+def tiff_header(data: Bytes, page: Directory, *, holds_several: bool = False) -> PictureHeader:
+    """Return what the directory of a page says."""
+    return PictureHeader(
+        "TIFF",
+        page.number(data, WIDTH),
+        page.number(data, HEIGHT),
+        _orientation(page.number(data, ORIENTATION, 1)),
+        holds_several,
+        is_negative=page.is_negative(data),
+    )
 
 
-def _tags(data: bytes | mmap, start: int | None = None) -> tuple[dict[int, int], int]:
-    """Return the whole numbers of a directory of TIFF or BigTIFF, and where the next is; 0 if there is none."""
-    fields, order, form, next_at = _directory(data, start)
-    tags: dict[int, int] = {}
-    for tag, kind, at in fields:
-        if kind in _TIFF_NUMBERS:
-            (tags[tag],) = struct.unpack_from(order + _TIFF_NUMBERS[kind], data, at)
-    if len(data) < next_at + struct.calcsize(form):
-        return tags, 0
-    return tags, struct.unpack_from(order + form, data, next_at)[0]
-
-
-def page_sizes(data: bytes | mmap) -> Iterator[tuple[int, int]]:
-    """Yield width and height of each page of a TIFF, as stored, as far as its directories are whole."""
-    start: int | None = None
-    seen: set[int] = set()
-    while start != 0 and start not in seen:
-        if start is not None:
-            seen.add(start)
-        try:
-            tags, start = _tags(data, start)
-        except (struct.error, ValueError):
+def png_chunks(data: Bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yield name, start and end of the content of each chunk of a PNG; it ends early where the file does."""
+    position, length = len(PNG_START), len(data)
+    while position + 12 <= length:
+        size, name = unpack(">I4s", data, position)
+        start, end = position + 8, position + 8 + size
+        if end + 4 > length:
             return
-        yield tags.get(_WIDTH, 0), tags.get(_HEIGHT, 0)
-
-
-def unturned_tiff(data: bytes) -> bytes:
-    """Return a TIFF that says of its pixels that they are upright."""
-    fields, order, _, _ = _directory(data)
-    for tag, kind, at in fields:
-        if tag == _ORIENTATION and kind == 3:
-            data = data[:at] + struct.pack(order + "H", 1) + data[at + 2 :]
-    return data
+        yield name, start, end
+        position = end + 4
 
 
 def too_large(width: int, height: int) -> str | None:
@@ -256,35 +150,166 @@ def too_large(width: int, height: int) -> str | None:
     return f"has {width:,} x {height:,} pixels, {size:,.0f} million, and at most {most:.0f} are read"
 
 
-def _directory(data: bytes | mmap, start: int | None = None) -> tuple[list[tuple[int, int, int]], str, str, int]:
-    """Return tag, type and place of each value in a directory, the first if it is not said which.
+def _jpeg(data: Bytes) -> PictureHeader | None:
+    orientation, position, holds_several = UPRIGHT, 2, False
+    while position + 4 <= len(data):
+        start, marker, length = unpack(">BBH", data, position)
+        if start != 0xFF:
+            return None
+        if marker == 0xFF or marker in _WITHOUT_LENGTH:
+            position += 1 if marker == 0xFF else 2
+            continue
+        if marker in _FRAME_HEADERS:
+            height, width = unpack(">HH", data, position + 5)
+            return PictureHeader("JPEG", width, height, orientation, holds_several)
+        if marker in (0xD9, 0xDA):
+            return None
+        end = position + 2 + length
+        if marker == 0xE1 and data[position + 4 : position + 10] == b"Exif\0\0" and orientation is UPRIGHT:
+            orientation = _exif(data[position + 10 : end])
+        elif marker == 0xE2 and data[position + 4 : position + 8] == b"MPF\0":
+            holds_several |= _pictures_in_index(data[position + 8 : end]) > 1
+        position = end
+    return None
 
-    Besides, the byte order, and form and place of the number that says where the next directory is.
-    """
-    order = "<" if data[:2] == b"II" else ">"
-    is_big = data[2:4] in (b"+\0", b"\0+")
-    offset, count_form, size, wide = ("Q", "Q", 20, 8) if is_big else ("I", "H", 12, 4)
-    if start is None:
-        (start,) = struct.unpack_from(order + offset, data, 8 if is_big else 4)
-    (count,) = struct.unpack_from(order + count_form, data, start)
-    if count > _MOST_TAGS:
-        raise ValueError("a directory of no sensible length")
-    first = start + struct.calcsize(count_form)
-    places = [first + number * size for number in range(count)]
-    fields = [(*struct.unpack_from(order + "HH", data, at), at + 4 + wide) for at in places]
-    return fields, order, offset, first + count * size
+
+def _pictures_in_index(data: bytes) -> int:
+    """Return how many pictures an index in a JPEG names, without smaller copies of others."""
+    try:
+        index = directory_at(data)
+        count = index.number(data, _INDEX_COUNT)
+    except (struct.error, ValueError):
+        return 0
+    entries = index.fields.get(_INDEX_ENTRIES)
+    if entries is None:
+        return count
+    listed = data[entries.at : entries.at + min(entries.count, 16 * count)]
+    kinds = [unpack(index.order + "I", listed, at)[0] >> 16 & 0xFF for at in range(0, len(listed) - 15, 16)]
+    return count - kinds.count(_SMALLER_COPY)
+
+
+def _png(data: Bytes) -> PictureHeader | None:
+    width, height, depth = unpack(">IIB", data, 16)
+    orientation, is_animation, colours = UPRIGHT, False, UNSAID
+    for name, start, end in png_chunks(data):
+        if name == b"eXIf":
+            orientation = _exif(data[start:end])
+        elif name == b"acTL":
+            is_animation = int.from_bytes(data[start : start + 4], "big") > 1
+        elif name == b"cICP" and end - start == 4:
+            primaries, transfer = unpack("BB", data, start)
+            colours = ColourSpace(transfer, primaries)
+    fixed = depth if colours.name else None
+    return PictureHeader("PNG", width, height, orientation, is_animation, colours=colours, depth=fixed)
+
+
+def _webp(data: Bytes) -> PictureHeader | None:
+    form = data[12:16]
+    if form == b"VP8 ":
+        width, height = unpack("<HH", data, 26)
+        return PictureHeader("WebP", width & 0x3FFF, height & 0x3FFF)
+    if form == b"VP8L":
+        (bits,) = unpack("<I", data, 21)
+        return PictureHeader("WebP", (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)
+    sides = data[24:30]
+    if form != b"VP8X" or len(sides) < 6:
+        return None
+    (flags,) = data[20:21]
+    width, height = (int.from_bytes(sides[at : at + 3], "little") + 1 for at in (0, 3))
+    orientation, position = UPRIGHT, 12
+    while flags & 8 and position + 8 <= len(data):
+        name, length = unpack("<4sI", data, position)
+        if name == b"EXIF":
+            orientation = _exif(data[position + 8 : position + 8 + length].removeprefix(b"Exif\0\0"))
+        position += 8 + length + length % 2
+    return PictureHeader("WebP", width, height, orientation, bool(flags & 2))
+
+
+def _tiff(data: Bytes) -> PictureHeader | None:
+    first = list(islice(pages(data), 2))
+    if not first or WIDTH not in first[0].fields or HEIGHT not in first[0].fields:
+        return None
+    return tiff_header(data, first[0], holds_several=len(first) > 1)
+
+
+def _bmp(data: Bytes) -> PictureHeader | None:
+    is_old = int.from_bytes(data[14:18], "little") == 12  # the form of OS/2
+    width, height = unpack("<HH" if is_old else "<ii", data, 18)
+    return PictureHeader("BMP", width, abs(height))
+
+
+def _gif(data: Bytes) -> PictureHeader | None:
+    width, height = unpack("<HH", data, 6)
+    return PictureHeader("GIF", width, height, holds_several=len(list(islice(_gif_pictures(data), 2))) > 1)
+
+
+def _gif_pictures(data: Bytes) -> Iterator[int]:
+    """Yield where each picture of a GIF begins, as far as it is whole up to there."""
+
+    def colours(at: int) -> int:
+        flags = data[at : at + 1]
+        return 3 << (flags[0] & 7) + 1 if flags and flags[0] & 0x80 else 0
+
+    position = 13 + colours(10)
+    while (block := data[position : position + 1]) in (b"!", b","):
+        if block == b",":
+            yield position
+            position += 11 + colours(position + 9)
+        else:
+            position += 2
+        while size := data[position : position + 1]:
+            position += 1 + size[0]
+            if size == b"\0":
+                break
+
+
+def _pnm(data: Bytes) -> PictureHeader | None:
+    match = re.match(rb"P[1-6](?:\s|#[^\n]*\n)+(\d{1,9})(?:\s|#[^\n]*\n)+(\d{1,9})\s", data[:_BEGINNING])
+    return PictureHeader("PNM", int(match[1]), int(match[2])) if match else None
+
+
+def _jpeg_2000(data: Bytes) -> PictureHeader | None:
+    beginning = data[: 1 << 16]
+    place = beginning.find(b"ihdr")
+    if place < 0:
+        return None
+    height, width = unpack(">II", beginning, place + 4)
+    return PictureHeader("JPEG 2000", width, height)
+
+
+def _avif(data: Bytes) -> PictureHeader | None:
+    said = read_avif(data)
+    if said is None:
+        return None
+    return PictureHeader(
+        "AVIF", said.width, said.height, said.orientation, said.is_sequence, said.crop, said.colours, said.depth
+    )
+
+
+def _exif(data: bytes) -> Orientation:
+    """Return the orientation that EXIF says; what cannot be read says nothing."""
+    try:
+        if data.startswith(TIFF_STARTS):
+            return _orientation(directory_at(data).number(data, ORIENTATION, 1))
+    except (struct.error, ValueError):
+        pass
+    return UPRIGHT
+
+
+def _orientation(number: int) -> Orientation:
+    return _ORIENTATIONS[number - 1] if 1 <= number <= len(_ORIENTATIONS) else UPRIGHT
 
 
 _STARTS: dict[PictureKind, bytes | tuple[bytes, ...]] = {
     "JPEG": b"\xff\xd8\xff",
     "PNG": PNG_START,
-    "TIFF": _TIFF_STARTS,
+    "TIFF": TIFF_STARTS,
     "BMP": b"BM",
     "GIF": (b"GIF87a", b"GIF89a"),
     "PNM": tuple(b"P%d" % number for number in range(1, 7)),
     "JPEG 2000": b"\0\0\0\x0cjP  \r\n\x87\n",
 }
-_READERS: dict[PictureKind, Callable[[bytes], PictureHeader | None]] = {
+_READERS: dict[PictureKind, Callable[[Bytes], PictureHeader | None]] = {
     "JPEG": _jpeg,
     "PNG": _png,
     "TIFF": _tiff,

@@ -14,7 +14,7 @@ from heatprop.datasets.annotations import VideoDataset
 from heatprop.drawing import draw
 from heatprop.errors import SourceError
 from heatprop.evaluation.detections import DetectionTable
-from heatprop.io.picture_reader import PictureReader
+from heatprop.io.sequence_reader import SequenceReader
 from heatprop.reproduction.scenes import RULES, Scene
 from heatprop.types import Detections
 
@@ -37,7 +37,7 @@ def picture_scenes(
     Returns:
         What stands in the report about each, and the pictures, JPEG, by their names.
     """
-    reader = PictureReader(dataset.image_paths)
+    reader = SequenceReader(dataset.image_paths)
     videos = dataset.video_of_rows()
     entries: list[dict[str, Any]] = []
     pictures: dict[str, bytes] = {}

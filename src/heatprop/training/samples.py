@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatprop.datasets.annotations import VideoDataset
-from heatprop.io.picture_reader import PictureReader
+from heatprop.io.sequence_reader import SequenceReader
 from heatprop.networks.centernet import STRIDE
 from heatprop.training.augmentation import (
     Placement,
@@ -49,7 +49,7 @@ class DatasetSamples:
         seed: int,
     ) -> None:
         self._paths = dataset.image_paths
-        self._reader = PictureReader(dataset.image_paths)
+        self._reader = SequenceReader(dataset.image_paths)
         self._truth = dataset.truth.select(~dataset.truth.crowd)
         self._bounds = self._truth.bounds(dataset.frame_count)
         self._augmentation, self._seed = augmentation, seed

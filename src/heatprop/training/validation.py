@@ -17,7 +17,7 @@ from heatprop.evaluation.detections import DetectionTable
 from heatprop.evaluation.metrics.coco import coco_result
 from heatprop.evaluation.metrics.matching import match
 from heatprop.evaluation.metrics.official import mean_of_known, official_result
-from heatprop.io.picture_reader import PictureReader
+from heatprop.io.sequence_reader import SequenceReader
 from heatprop.letterbox import InputFormat, Letterbox, boxes_to_frame, fit_letterbox, letterbox
 from heatprop.networks import CenterNet, NetworkOutput
 from heatprop.networks.centernet import STRIDE
@@ -77,7 +77,7 @@ class Looker:
                 yield list(zip(batch, split_output(output), strict=True))
 
     def _pictures(self, dataset: VideoDataset, rows: Sequence[int]) -> Generator[Picture, None, None]:
-        reader = PictureReader(dataset.image_paths)
+        reader = SequenceReader(dataset.image_paths)
 
         def read(row: int) -> Picture | None:
             image = reader.try_read(Path(dataset.image_paths[row]))

@@ -20,8 +20,8 @@ from heatprop.evaluation.runs.methods import Method, VideoMethod, finish_video
 from heatprop.evaluation.runs.run_folder import FinishedPart, RunFolder
 from heatprop.evaluation.runs.sparse_outputs import SparseOutput, sparsify
 from heatprop.interrupts import check
-from heatprop.io.picture_reader import PictureReader
 from heatprop.io.pictures import PictureError, read_picture
+from heatprop.io.sequence_reader import SequenceReader
 from heatprop.letterbox import Letterbox, fit_letterbox, letterbox
 from heatprop.pipeline import map_ahead
 from heatprop.types import Detections, HeadOutput, ImageArray
@@ -91,7 +91,7 @@ def open_network(
     """
     classes = match_classes(model.card.classes, dataset.classes)
     opened = open_backend(backend, model, precision=precision, device=device)
-    return PictureNetwork(opened, model.card, classes, PictureReader(dataset.image_paths).read)
+    return PictureNetwork(opened, model.card, classes, SequenceReader(dataset.image_paths).read)
 
 
 def frames_to_do(dataset: VideoDataset, folder: RunFolder) -> int:

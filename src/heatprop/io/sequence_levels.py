@@ -1,0 +1,81 @@
+"""One scale for all pictures of a sequence that are deeper than 8 bits, and what became white by it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable, Iterator
+
+import numpy as np
+
+from heatprop.errors import SourceError
+from heatprop.io.levels import Levels
+from heatprop.io.pictures import StoredPicture
+from heatprop.types import ImageArray
+
+MOST_LOOKED_AT = 1000
+"""Of a longer sequence as many pictures are looked at, evenly spread."""
+
+
+class SequenceLevels:
+    """Shows the pictures of a sequence, in any order, in several threads and processes, to the same result.
+
+    The first one whose file does not say what is white makes it look at all of them for what they hold, until one
+    uses its whole range. Of a sequence longer than `MOST_LOOKED_AT`, others may be brighter: that becomes white,
+    and is counted.
+
+    Args:
+        count: how many pictures there are.
+        picture_at: reads one by its number.
+    """
+
+    def __init__(self, count: int, picture_at: Callable[[int], StoredPicture]) -> None:
+        self._count = count
+        self._picture_at = picture_at
+        self._lock = threading.Lock()
+        self._levels: Levels | None = None
+        self._brighter: set[Hashable] = set()
+        self._colour: str | None = None
+
+    @property
+    def colour(self) -> str | None:
+        """From which colours pictures were converted so far, by the first of them; None: from none."""
+        return self._colour
+
+    def show(self, picture: StoredPicture, name: Hashable) -> ImageArray:
+        """Return a picture as uint8 RGB ``(H, W, 3)``, upright; `name` tells it from the others."""
+        self._colour = self._colour or picture.header.colours.name
+        if not picture.needs_levels:
+            return picture.shown()
+        levels = self._settled()
+        if picture.values.max() > levels.white:
+            with self._lock:
+                self._brighter.add(name)
+        return picture.shown(levels)
+
+    def notes(self, what: str = "pictures") -> list[str]:
+        """Return what is worth knowing of how they were scaled so far."""
+        lines = []
+        if self._levels is not None and self._levels.is_part:
+            lines.append(f"the {what} hold {self._levels.bits} bits in files of more; they are scaled to these")
+        if self._brighter:
+            lines.append(
+                f"{len(self._brighter)} {what} hold brighter values than the {MOST_LOOKED_AT} looked at; "
+                "these are white"
+            )
+        return lines
+
+    def _settled(self) -> Levels:
+        with self._lock:
+            if self._levels is None:
+                self._levels = Levels.of(self._deep())
+            return self._levels
+
+    def _deep(self) -> Iterator[np.ndarray]:
+        places = np.linspace(0, self._count - 1, min(self._count, MOST_LOOKED_AT)).round().astype(int)
+        for place in places.tolist():
+            try:
+                picture = self._picture_at(place)
+            except SourceError:
+                continue
+            if picture.needs_levels:
+                yield picture.values
