@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -25,7 +27,7 @@ from datasets.trees import (
     xml_object,
 )
 from heatprop.datasets import DatasetError, load_imagenet_vid
-from heatprop.datasets.checking import check_dataset, find_layout
+from heatprop.datasets.checking import Pictures, check_dataset, find_layout
 from heatprop.datasets.report import DatasetReport
 
 TWO = {"ILSVRC2015_val_00000000": 3, "ILSVRC2015_val_00000001": 2}
@@ -395,10 +397,39 @@ def test_photos_that_are_turned_by_their_tag_fit_annotations_of_what_people_see(
         assert check_dataset(tmp_path, pictures=pictures).findings == ()  # type: ignore[arg-type]
 
 
-def test_a_picture_file_with_several_pictures_is_noted(tmp_path: Path) -> None:
-    content = coco({"a": 1}, [{}, A_DOG])
-    content["images"][0]["file_name"] = "a.tiff"
-    write_coco(tmp_path, content)
+def write_pages(path: Path) -> None:
     pages = [np.full((HEIGHT, WIDTH, 3), level, np.uint8) for level in (9, 200)]
-    cv2.imwritemulti(str(tmp_path / "a.tiff"), pages)
-    assert kinds(check_dataset(tmp_path)) == {"several pictures in a file": 1}
+    cv2.imwritemulti(str(path), pages)
+
+
+def write_gif(path: Path) -> None:
+    with av.open(str(path), "w", format="gif") as container:
+        stream = container.add_stream("gif", rate=10)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "rgb8"
+        for level in (9, 200):
+            picture = np.full((HEIGHT, WIDTH, 3), level, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture).reformat(format="rgb8")))
+        container.mux(stream.encode(None))
+
+
+def write_stereo(path: Path) -> None:
+    """Write two JPEGs behind each other, with an index of both in the first."""
+    done, data = cv2.imencode(".jpg", np.full((HEIGHT, WIDTH, 3), 90, np.uint8))
+    assert done
+    jpeg = data.tobytes()
+    index = b"MPF\0MM\0*\0\0\0\x08\0\x01\xb0\x01\0\x04\0\0\0\x01\0\0\0\x02\0\0\0\0"
+    path.write_bytes(jpeg[:2] + b"\xff\xe2" + (len(index) + 2).to_bytes(2, "big") + index + jpeg[2:] + jpeg)
+
+
+@pytest.mark.parametrize("pictures", ["decoded", "quick"])
+@pytest.mark.parametrize(
+    ("name", "write"), [("a.tiff", write_pages), ("gif.png", write_gif), ("stereo.jpg", write_stereo)]
+)
+def test_a_picture_file_with_several_pictures_is_noted(
+    name: str, write: Callable[[Path], None], pictures: Pictures, tmp_path: Path
+) -> None:
+    content = coco({"a": 1}, [{}, A_DOG])
+    content["images"][0]["file_name"] = name
+    write_coco(tmp_path, content)
+    write(tmp_path / name)
+    assert kinds(check_dataset(tmp_path, pictures=pictures)) == {"several pictures in a file": 1}

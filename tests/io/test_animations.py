@@ -17,6 +17,7 @@ import pytest
 from heatprop.errors import SourceError
 from heatprop.io import open_video
 from heatprop.io.picture_headers import header_of
+from heatprop.io.pictures import PictureState, inspect_picture, read_picture
 from small_videos import number_of, paint, red_corner
 
 COUNT = 12
@@ -214,6 +215,47 @@ def test_of_a_stereo_photograph_the_first_is_read_and_it_is_said(tmp_path: Path)
     with open_video(path) as video:
         assert len(list(video)) == 1
         assert video.notes == ["it holds several pictures; only the first of them is read"]
+
+
+def with_index(kinds: list[int], order: str = ">") -> bytes:
+    """Return a JPEG with an index of pictures of these kinds."""
+    entries = b"".join(struct.pack(order + "IIIHH", kind, 0, 0, 0, 0) for kind in kinds)
+    index = (b"MM\0*" if order == ">" else b"II*\0") + struct.pack(order + "IH", 8, 2)
+    index += struct.pack(order + "HHII", 0xB001, 4, 1, len(kinds))
+    index += struct.pack(order + "HHIII", 0xB002, 7, len(entries), 8 + 2 + 24 + 4, 0) + entries
+    done, data = cv2.imencode(".jpg", np.ascontiguousarray(paint(0)[..., ::-1]))
+    assert done
+    part = b"MPF\0" + index
+    jpeg = data.tobytes()
+    return jpeg[:2] + b"\xff\xe2" + (len(part) + 2).to_bytes(2, "big") + part + jpeg[2:]
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(
+    ("kinds", "several"),
+    [([0x030000], False), ([0x030000, 0x010001, 0x010002], False), ([0x030000, 0x020002], True), ([0, 0], True)],
+)
+def test_a_photograph_with_smaller_copies_of_itself_holds_one_picture(
+    kinds: list[int], several: bool, order: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(with_index(kinds, order))
+    assert holds_several(path) is several
+    for quick in (False, True):
+        state = inspect_picture(path, quick=quick)
+        assert (state.problem, state.holds_several) == (None, several)
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".png"])
+def test_a_gif_of_one_picture_is_that_picture(suffix: str, tmp_path: Path) -> None:
+    path = write_gif(tmp_path / f"a{suffix}", [0])
+    assert not holds_several(path)
+    with open_video(path) as video:
+        (frame,) = video
+    assert number_of(frame.image) == 0
+    assert number_of(read_picture(path)) == 0
+    assert inspect_picture(path) == PictureState((64, 48))
+    assert inspect_picture(write_gif(path, [0, 4])) == PictureState((64, 48), holds_several=True)
 
 
 def test_in_a_folder_the_first_picture_of_each_file_is_read_and_it_is_said(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from heatprop.io.picture_headers import read_header
 from heatprop.io.pictures import PictureError, PictureState, inspect_picture, read_picture
 from heatprop.io.sequence_reader import SequenceReader
 from heatprop.types import ImageArray
+from tiff_files import tiff
 
 NOISE = np.random.default_rng(2).integers(0, 256, (90, 120, 3), np.uint8)
 SMOOTH = cv2.GaussianBlur(NOISE, (0, 0), 6)
@@ -57,31 +58,6 @@ def with_exif(suffix: str, image: ImageArray, orientation: int, order: str = "<"
         parts += b"EXIF" + struct.pack("<I", len(tags)) + tags + bytes(len(tags) % 2)
         return b"RIFF" + struct.pack("<I", len(parts) + 4) + b"WEBP" + parts
     return tiff(image[..., ::-1], orientation, order)
-
-
-def tiff(image: np.ndarray, orientation: int = 1, order: str = "<", *, big: bool = False) -> bytes:
-    """Return a TIFF without compression, of RGB or grey, of any depth."""
-    height, width = image.shape[:2]
-    channels = image.shape[2] if image.ndim == 3 else 1
-    pixels = image.astype(image.dtype.newbyteorder(order)).tobytes()
-    form = {"u": 1, "i": 2, "f": 3}[image.dtype.kind]
-    start = 16 if big else 8
-    values = [
-        (256, 4, 1, width), (257, 4, 1, height), (258, 3, 1, image.dtype.itemsize * 8), (259, 3, 1, 1),
-        (262, 3, 1, 2 if channels == 3 else 1), (273, 4, 1, start), (274, 3, 1, orientation),
-        (277, 3, 1, channels), (278, 4, 1, height), (279, 4, 1, len(pixels)), (339, 3, 1, form),
-    ]  # fmt: skip
-    body = b""
-    for tag, kind, count, value in values:
-        body += struct.pack(order + ("HHQ" if big else "HHI"), tag, kind, count)
-        body += struct.pack(order + ("H" if kind == 3 else "I"), value).ljust(8 if big else 4, b"\0")
-    magic = b"II" if order == "<" else b"MM"
-    after = start + len(pixels)
-    if big:
-        head = magic + struct.pack(order + "HHHQ", 43, 8, 0, after)
-        return head + pixels + struct.pack(order + "Q", len(values)) + body + bytes(8)
-    head = magic + struct.pack(order + "HI", 42, after)
-    return head + pixels + struct.pack(order + "H", len(values)) + body + bytes(4)
 
 
 def two_frames() -> bytes:
@@ -281,6 +257,33 @@ def test_the_orientation_tag_is_followed_and_the_size_is_that_of_the_upright_pic
     assert np.abs(image[2::8, 2::8].astype(int) - wanted[2::8, 2::8]).max() < 60
     for quick in (False, True):
         assert inspect_picture(path, quick=quick) == PictureState(wanted.shape[1::-1])
+
+
+LONG = np.random.default_rng().integers(0, 256, 150_000, np.uint8).tobytes()
+
+
+@pytest.mark.parametrize("behind", ["a text", "a profile", "the pixels", "comments"])
+@pytest.mark.parametrize("quick", [False, True])
+def test_an_orientation_is_found_however_far_from_the_start_it_stands(
+    behind: str, quick: bool, tmp_path: Path
+) -> None:
+    image = np.ascontiguousarray(CORNERS[..., ::-1])
+    data, turn = encode(".png", image), chunk(b"eXIf", exif(6))
+    if behind == "comments":
+        part = b"Exif\0\0" + exif(6)
+        jpeg = encode(".jpg", image)
+        comments = b"".join(b"\xff\xfe\xff\xff" + LONG[:0xFFFD] for _ in range(3))
+        data = jpeg[:2] + comments + b"\xff\xe1" + struct.pack(">H", len(part) + 2) + part + jpeg[2:]
+    elif behind == "the pixels":
+        data = encode(".png", np.resize(np.frombuffer(LONG, np.uint8), (200, 240, 3)))
+        data = data[:-12] + turn + data[-12:]
+    else:
+        name = b"tEXt" if behind == "a text" else b"iCCP"
+        data = data[:33] + chunk(name, b"a\0\0" + LONG) + turn + data[33:]
+    path = write(tmp_path, data)
+    height, width = read_picture(path).shape[:2]
+    assert (width, height) == ((200, 240) if behind == "the pixels" else (16, 32))
+    assert inspect_picture(path, quick=quick) == PictureState((width, height))
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 65535])

@@ -9,7 +9,9 @@ from __future__ import annotations
 import io
 import re
 import struct
+import tempfile
 import zlib
+from pathlib import Path
 
 import av
 import cv2
@@ -85,7 +87,8 @@ def _values(data: bytes, header: PictureHeader) -> np.ndarray | None:
             return None
     elif len(data) < _least_length(data, header):
         raise ProblemError("is cut off: its end is missing")
-    return _opencv(data)
+    image = _opencv(data)
+    return _opencv_by_file(data) if image is None and header.kind == "TIFF" else image
 
 
 def _opencv(data: bytes) -> np.ndarray | None:
@@ -93,6 +96,17 @@ def _opencv(data: bytes) -> np.ndarray | None:
         with opencv_silence():
             return cv2.imdecode(np.frombuffer(data, np.uint8), _DECODE)
     except cv2.error:
+        return None
+
+
+def _opencv_by_file(data: bytes) -> np.ndarray | None:
+    """Decode a TIFF from a file: from memory OpenCV does not read tiles without compression of every size."""
+    try:
+        with opencv_silence(), tempfile.TemporaryDirectory(prefix="heatprop-") as folder:
+            path = Path(folder) / "picture.tif"
+            path.write_bytes(data)
+            return cv2.imread(str(path), _DECODE)
+    except (cv2.error, OSError):
         return None
 
 

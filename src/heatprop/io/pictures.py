@@ -85,12 +85,12 @@ class StoredPicture:
             levels = Levels(2.0**header.depth - 1)
         elif levels is None:
             levels = Levels.of([values])
-        if header.kind != "JPEG":
-            values = cv2.cvtColor(values, cv2.COLOR_BGR2RGB)
         if header.colours.name is not None:
-            image = to_bt709(values, levels.white, header.colours)
+            image = to_bt709(values if header.kind == "JPEG" else values[..., ::-1], levels.white, header.colours)
         else:
             image = to_eight_bits(values, levels)
+            if header.kind != "JPEG":
+                image = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
         return np.ascontiguousarray(header.orientation.apply(255 - image if header.is_negative else image))
 
 

@@ -53,8 +53,8 @@ class SequenceLevels:
         return picture.shown(levels)
 
     def notes(self, what: str = "pictures") -> list[str]:
-        """Return what is worth knowing of how they were scaled so far."""
-        lines = []
+        """Return what is worth knowing of how they were shown so far."""
+        lines = [] if self._colour is None else [f"the {what} are in {self._colour}; converted to BT.709"]
         if self._levels is not None and self._levels.is_part:
             lines.append(f"the {what} hold {self._levels.bits} bits in files of more; they are scaled to these")
         if self._brighter:

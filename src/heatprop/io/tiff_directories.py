@@ -115,13 +115,12 @@ def pages(data: Bytes) -> Iterator[Directory]:
     seen: set[int] = set()
     found = False
     while start != 0 and start not in seen:
-        if start is not None:
-            seen.add(start)
         try:
             directory = directory_at(data, start)
             is_page = directory.is_page(data)
         except (struct.error, ValueError):
             break
+        seen.add(directory.start)
         first, start = first or directory, directory.following
         if is_page:
             found = True
