@@ -1,8 +1,8 @@
 """What the header of a picture file says, before anything is decoded: kind, size, way up, colours, number.
 
 Headers are read from bytes, or from a file in which only they are looked for. Sources: ITU-T T.81 annex B (JPEG),
-CIPA DC-007 (several pictures in it), CIPA DC-008 (EXIF), W3C PNG third edition, RFC 9649 (WebP), GIF89a,
-ISO/IEC 15444-1 (JPEG 2000); `tiff_directories`, `avif_boxes`.
+CIPA DC-007 (several pictures in it), W3C PNG third edition, RFC 9649 (WebP), GIF89a,
+ISO/IEC 15444-1 (JPEG 2000); `exif`, `tiff_directories`, `avif_boxes`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Literal, TypeAlias
 
 from heatprop.io.avif_boxes import read_avif
 from heatprop.io.colour import UNSAID, ColourSpace
+from heatprop.io.exif import exif_orientation, orientation_of_number
 from heatprop.io.file_bytes import Bytes, FileBytes, unpack
 from heatprop.io.orientation import UPRIGHT, Orientation
 from heatprop.io.regular_files import open_regular
@@ -33,17 +34,6 @@ _WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD8)})
 # In the index of a JPEG with others behind it: how many there are, and 16 bytes on each.
 _INDEX_COUNT, _INDEX_ENTRIES = 0xB001, 0xB002
 _SMALLER_COPY = 1
-# EXIF's numbers 1 to 8.
-_ORIENTATIONS = (
-    UPRIGHT,
-    Orientation(mirrored=True),
-    Orientation(flipped=True, mirrored=True),
-    Orientation(flipped=True),
-    Orientation(transposed=True),
-    Orientation(transposed=True, mirrored=True),
-    Orientation(transposed=True, flipped=True, mirrored=True),
-    Orientation(transposed=True, flipped=True),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +114,7 @@ def tiff_header(data: Bytes, page: Directory, *, holds_several: bool = False) ->
         "TIFF",
         page.number(data, WIDTH),
         page.number(data, HEIGHT),
-        _orientation(page.number(data, ORIENTATION, 1)),
+        orientation_of_number(page.number(data, ORIENTATION, 1)),
         holds_several,
         is_negative=page.is_negative(data),
     )
@@ -166,7 +156,7 @@ def _jpeg(data: Bytes) -> PictureHeader | None:
             return None
         end = position + 2 + length
         if marker == 0xE1 and data[position + 4 : position + 10] == b"Exif\0\0" and orientation is UPRIGHT:
-            orientation = _exif(data[position + 10 : end])
+            orientation = exif_orientation(data[position + 10 : end])
         elif marker == 0xE2 and data[position + 4 : position + 8] == b"MPF\0":
             holds_several |= _pictures_in_index(data[position + 8 : end]) > 1
         position = end
@@ -193,7 +183,7 @@ def _png(data: Bytes) -> PictureHeader | None:
     orientation, is_animation, colours = UPRIGHT, False, UNSAID
     for name, start, end in png_chunks(data):
         if name == b"eXIf":
-            orientation = _exif(data[start:end])
+            orientation = exif_orientation(data[start:end])
         elif name == b"acTL":
             is_animation = int.from_bytes(data[start : start + 4], "big") > 1
         elif name == b"cICP" and end - start == 4:
@@ -220,7 +210,7 @@ def _webp(data: Bytes) -> PictureHeader | None:
     while flags & 8 and position + 8 <= len(data):
         name, length = unpack("<4sI", data, position)
         if name == b"EXIF":
-            orientation = _exif(data[position + 8 : position + 8 + length].removeprefix(b"Exif\0\0"))
+            orientation = exif_orientation(data[position + 8 : position + 8 + length].removeprefix(b"Exif\0\0"))
         position += 8 + length + length % 2
     return PictureHeader("WebP", width, height, orientation, bool(flags & 2))
 
@@ -284,20 +274,6 @@ def _avif(data: Bytes) -> PictureHeader | None:
     return PictureHeader(
         "AVIF", said.width, said.height, said.orientation, said.is_sequence, said.crop, said.colours, said.depth
     )
-
-
-def _exif(data: bytes) -> Orientation:
-    """Return the orientation that EXIF says; what cannot be read says nothing."""
-    try:
-        if data.startswith(TIFF_STARTS):
-            return _orientation(directory_at(data).number(data, ORIENTATION, 1))
-    except (struct.error, ValueError):
-        pass
-    return UPRIGHT
-
-
-def _orientation(number: int) -> Orientation:
-    return _ORIENTATIONS[number - 1] if 1 <= number <= len(_ORIENTATIONS) else UPRIGHT
 
 
 _STARTS: dict[PictureKind, bytes | tuple[bytes, ...]] = {

@@ -5,8 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import cv2
+
+# Where the functions are since release 5, and where before.
+LOGGING: Any = getattr(cv2.utils, "logging", cv2)
+SILENT = 0
 
 
 class _Silence:
@@ -20,15 +25,15 @@ class _Silence:
     def enter(self) -> None:
         with self._lock:
             if self._inside == 0:
-                self._level = cv2.utils.logging.getLogLevel()
-                cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+                self._level = LOGGING.getLogLevel()
+                LOGGING.setLogLevel(SILENT)
             self._inside += 1
 
     def leave(self) -> None:
         with self._lock:
             self._inside -= 1
             if self._inside == 0:
-                cv2.utils.logging.setLogLevel(self._level)
+                LOGGING.setLogLevel(self._level)
 
 
 _silence = _Silence()
