@@ -434,9 +434,8 @@ def test_a_file_that_cannot_be_read_on_is_an_error(tmp_path: Path) -> None:
         yield
 
     with open_video(path) as source:
-        reader = source._reader
-        packets = reader._packets
-        reader._packets = chain(islice(packets, 3), fail())
+        reader = source._reader._packets
+        reader._packets = chain(islice(reader._packets, 3), fail())
         frames = iter(source)
         with pytest.raises(SourceError, match=r"clip\.mp4: cannot read it \(Input/output error\); check the file"):
             list(frames)

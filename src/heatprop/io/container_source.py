@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Iterator
 from fractions import Fraction
@@ -12,18 +11,22 @@ import av
 
 from heatprop.errors import SourceError
 from heatprop.io.addresses import shown
-from heatprop.io.colour import ColourSpace
-from heatprop.io.container import TIMEOUT, PictureReader, open_container
+from heatprop.io.announced import clock_seconds, missing_pictures
+from heatprop.io.colour import UNSAID, ColourSpace
+from heatprop.io.container import TIMEOUT, open_container
 from heatprop.io.ends import require_end
 from heatprop.io.http_stream import HttpStream
-from heatprop.io.pixels import UNKNOWN_MATRICES, RgbReader
+from heatprop.io.pixels import RgbReader
 from heatprop.io.sources import OpenSource, SourceInfo
 from heatprop.io.timeline import LONGEST_PAUSE, LONGEST_SILENCE, LOOK_AHEAD, Timeline
+from heatprop.io.video_pictures import PictureReader
 from heatprop.types import Frame
 
 DEFAULT_FRAME_RATE = Fraction(25)
 _LEAST_RATE, _MOST_RATE = Fraction(1, 3600), 1000
 _LONGEST_WAIT = 1.0
+# Codec tags of streams that only Dolby Vision shows well, unless they say what they are without it.
+_DOLBY_VISION = {"dvh1", "dvhe", "dva1", "dvav", "dav1"}
 # What is at the address of these only says where the video is.
 _IN_PIECES = {"hls", "dash"}
 _PLAYLISTS = {*_IN_PIECES, "sdp"}
@@ -88,7 +91,7 @@ class ContainerSource(OpenSource):
         stream, container, name = self._reader.stream, self._reader.container, shown(self._address)
         duration = (
             _seconds(stream.duration, stream.time_base)
-            or _clock_seconds(stream.metadata.get("DURATION", ""))
+            or clock_seconds(stream.metadata.get("DURATION", ""))
             or _seconds(container.duration, Fraction(1, av.time_base))
         )
         is_playlist = container.format.name in _PLAYLISTS
@@ -118,6 +121,13 @@ class ContainerSource(OpenSource):
             sample_aspect_ratio=self._rgb.orientation.shape_of_pixels(self._reader.sample_aspect_ratio),
         )
         self.comes_in_pieces = is_live and container.format.name in _IN_PIECES
+        # The streams of a playlist are the same pictures in several sizes.
+        if self._reader.others and not is_playlist:
+            self.note(f"{self._reader.others + 1} tracks of video: only one is read")
+        if stream.codec_tag in _DOLBY_VISION and colours.transfer == UNSAID.transfer:
+            self.note(
+                "its colours are those of Dolby Vision without another layer, not known here: they are wrong"
+            )
         self._restart()
 
     def _restart(self) -> None:
@@ -128,8 +138,15 @@ class ContainerSource(OpenSource):
             float(1 / (info.frame_rate or DEFAULT_FRAME_RATE)),
             LONGEST_SILENCE if may_jump else LONGEST_PAUSE,
             info.clock,
+            self._end(),
         )
         self._index = 0
+
+    def _end(self) -> float | None:
+        """Return what the container says that its clock shows at the end, in seconds."""
+        container = self._reader.container
+        length = _seconds(container.duration, Fraction(1, av.time_base))
+        return None if length is None else length + max(container.start_time or 0, 0) / av.time_base
 
     def _frames(self) -> Iterator[Frame]:
         with self._lock:
@@ -154,11 +171,12 @@ class ContainerSource(OpenSource):
                 self._first = None
                 self.skipped = reader.skipped
                 if picture is None:
+                    self._settle(reader)
                     return
                 seconds = self._time_of(picture)
                 colours = reader.colours
                 frame = Frame(self._rgb.read(picture, colours), self._index, seconds)
-                self._note_what_is_changed(picture, colours)
+                self._note_what_is_changed(colours)
                 self._index += 1
             yield frame
 
@@ -167,16 +185,28 @@ class ContainerSource(OpenSource):
         following: list[float] | None = None
         if not self.info.is_live:
             following = self._reader.stamps_ahead(LOOK_AHEAD) if self._timeline.doubts(stamp) else []
-        return self._timeline.place(stamp, following)
+        return self._timeline.place(stamp, following, is_last=self._reader.is_over)
 
-    def _note_what_is_changed(self, picture: av.VideoFrame, colours: ColourSpace) -> None:
+    def _settle(self, reader: PictureReader) -> None:
+        """Say what is known at the end: how many pictures there were, and how many there should have been."""
+        if self.info.is_live or reader is not self._reader:  # another iteration has begun
+            return
+        self.info.clock.pictures = self._index
+        path = None if self._is_remote else Path(self._address)
+        missing = missing_pictures(reader.container, reader.stream, path, taken=reader.taken, end=reader.end)
+        if missing is not None:
+            self.skipped += missing
+            lacking = f"some {missing:,} pictures that it announces are" if missing else "its end is"
+            self.note(f"the file was cut off: {lacking} missing")
+
+    def _note_what_is_changed(self, colours: ColourSpace) -> None:
         if len(self.info.clock.stretches) > 1:
             self.note("its clock jumps on the way; pictures and sound go on from there")
         if colours.name is not None:
             self.note(f"its colours are {colours.name}; converted to BT.709")
-        if int(picture.colorspace) in UNKNOWN_MATRICES:
+        if self._rgb.unknown_matrix is not None:
             self.note(
-                f"its colour matrix, {int(picture.colorspace)} of H.273, is not known here: colours are wrong"
+                f"its colour matrix, {self._rgb.unknown_matrix} of H.273, is not known here: colours are wrong"
             )
         if not self._rgb.orientation.is_exact:
             self.note("its display matrix turns it by a part of a quarter turn; turned to the nearest whole one")
@@ -208,9 +238,3 @@ def _credible(rate: Fraction | None) -> Fraction | None:
 
 def _seconds(ticks: int | None, time_base: Fraction | None) -> float | None:
     return float(ticks * time_base) if ticks and ticks > 0 and time_base else None
-
-
-def _clock_seconds(text: str) -> float | None:
-    """Return the seconds of a Matroska stream's length, such as ``00:00:05.280000000``."""
-    match = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", text)
-    return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3]) or None if match else None

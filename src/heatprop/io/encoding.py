@@ -194,8 +194,7 @@ class VideoWriter:
         """
         self._mux_video(None)
         self._mux_sound(math.inf if whole else float((self._last + self._step) * self._time_base))
-        if self._sound is not None and self._sound.note is not None:
-            self.sound_note = self._sound.note
+        self._note_of_sound()
         container, self._container = self._container, None
         if container is not None and self._file is not None:
             container.close()
@@ -251,8 +250,13 @@ class VideoWriter:
             # Any other OSError comes from the file that is written.
             if isinstance(error, OSError) and not isinstance(error, SourceError):
                 raise
-            self.sound_note = f"sound ends early: {error}"
+            self._note_of_sound()
+            self.sound_note = "; ".join(filter(None, (f"sound ends early: {error}", self.sound_note)))
             self._drop_sound()
+
+    def _note_of_sound(self) -> None:
+        if self._sound is not None and self._sound.note is not None:
+            self.sound_note = self._sound.note
 
     def _drop_sound(self) -> None:
         if self._sound is not None:

@@ -6,9 +6,7 @@ import math
 import struct
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import cast
 
-import av
 import cv2
 import numpy as np
 
@@ -61,13 +59,9 @@ class Orientation:
 UPRIGHT = Orientation()
 
 
-def orientation_of(picture: av.VideoFrame) -> Orientation:
-    """Return how a picture is to be laid, by the display matrix that comes with it."""
-    matrix = picture.side_data.get("DISPLAYMATRIX")
-    if matrix is None:
-        return UPRIGHT
-    data = bytes(cast(memoryview, matrix))
-    return follow_matrix(_MATRIX.unpack(data)) if len(data) == _MATRIX.size else UPRIGHT
+def orientation_of(matrix: bytes | None) -> Orientation:
+    """Return how a picture is to be laid, by the display matrix that comes with it, as it lies in memory."""
+    return follow_matrix(_MATRIX.unpack(matrix)) if matrix and len(matrix) == _MATRIX.size else UPRIGHT
 
 
 def follow_matrix(matrix: tuple[int, ...]) -> Orientation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any
 
 import av
@@ -9,12 +10,17 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from heatprop.io.colour import UNSAID, ColourFilter, ColourSpace
+from heatprop.io.display_matrix import DisplayMatrixReader
 from heatprop.io.orientation import UPRIGHT, orientation_of
 from heatprop.types import ImageArray
 
+# Numbers of H.273 for matrices.
+_RGB = 0
 _UNSPECIFIED_MATRIX = (2, 3)
-# Numbers of H.273 for matrices that libav does not know: it takes them for that of BT.601.
-UNKNOWN_MATRICES = frozenset({8, 11, 12, 13, 14, 15, 16, 17})
+_KNOWN_MATRICES = frozenset({1, 4, 5, 6, 7, 9})
+# libav converts none of the others. Constant luminance, ICtCp and IPT come with the primaries of BT.2020.
+_BT2020 = 9
+_NEAREST_MATRIX = MappingProxyType({10: _BT2020, 14: _BT2020, 15: _BT2020})
 # Before PyAV 17 conversion had one thread and no such argument.
 SINGLE_THREAD: dict[str, Any] = {"threads": 1} if int(av.__version__.split(".")[0]) >= 17 else {}
 
@@ -31,10 +37,14 @@ class RgbReader:
 
     Attributes:
         orientation: how the last picture was laid.
+        unknown_matrix: number (H.273) of the last picture's colour matrix where it is not known here, and another
+            was taken; else None.
     """
 
     def __init__(self) -> None:
         self.orientation = UPRIGHT
+        self.unknown_matrix: int | None = None
+        self._matrices = DisplayMatrixReader()
         self._reformatter = VideoReformatter()
         self._narrower: VideoReformatter | None = None
         self._filter: ColourFilter | None = None
@@ -51,13 +61,11 @@ class RgbReader:
         else:
             rgb = self._convert(self._to_rgb(picture, ColourFilter.FORMAT), colours)
         image = np.ascontiguousarray(rgb.to_ndarray(), np.uint8)
-        self.orientation = orientation_of(picture)
+        self.orientation = orientation_of(self._matrices.read(picture))
         return self.orientation.apply(image)
 
     def _to_rgb(self, picture: av.VideoFrame, pixel_format: str) -> av.VideoFrame:
-        matrix = int(picture.colorspace)
-        if matrix in _UNSPECIFIED_MATRIX:
-            matrix = guess_matrix(picture.width, picture.height)
+        matrix = self._matrix_of(picture)
         # The formats named yuvj are full by themselves, whatever the tag says.
         is_full = picture.color_range == ColorRange.JPEG or picture.format.name.startswith("yuvj")
         return self._reformatter.reformat(
@@ -70,6 +78,17 @@ class RgbReader:
             dst_color_range=ColorRange.JPEG,
             **SINGLE_THREAD,
         )
+
+    def _matrix_of(self, picture: av.VideoFrame) -> int:
+        """Return the colour matrix to convert with: the picture's own, or the nearest that libav knows."""
+        matrix, self.unknown_matrix = int(picture.colorspace), None
+        if picture.format.is_rgb or matrix in _KNOWN_MATRICES:
+            return matrix
+        guess = guess_matrix(picture.width, picture.height)
+        if matrix == _RGB or matrix in _UNSPECIFIED_MATRIX:
+            return guess
+        self.unknown_matrix = matrix
+        return _NEAREST_MATRIX.get(matrix, guess)
 
     def _convert(self, rgb: av.VideoFrame, colours: ColourSpace) -> av.VideoFrame:
         if self._filter is None or self._narrower is None or self._filter.fits != (colours, rgb.width, rgb.height):

@@ -143,6 +143,7 @@ class VideoSink:
         self._mark = b""
         self._least_frames = least_frames
         self._written = self._encoded = 0
+        self._is_complete = True
         self._is_given_up = self._holds_pictures = False
         self._is_open = True
 
@@ -203,11 +204,16 @@ class VideoSink:
                     self.encoding_seconds += perf_counter() - started
                     self._encoded += 1
             if not self._is_given_up:
-                writer.finish(self._mark, whole=self._encoded >= (self._info.frame_count or math.inf))
+                writer.finish(self._mark, whole=self._holds_all())
         finally:
             writer.close()
             self._holds_pictures = writer.holds_pictures
             self.audio_note = writer.sound_note or self.audio_note
+
+    def _holds_all(self) -> bool:
+        """Return whether each picture of the source was written; then its sound goes on to its end."""
+        count = self._info.clock.pictures or self._info.frame_count
+        return self._is_complete and count is not None and self._encoded >= count
 
     def _clock(self) -> Clock:
         """Return the clock of the source, which by now has begun if the source is one of ours."""
@@ -251,6 +257,7 @@ class VideoSink:
         if not complete and self._written < self._least_frames:
             self.discard()
             return
+        self._is_complete = complete
         facts = {} if header is None else header.to_json()
         self._mark = end_mark(self._output.path.suffix, facts, self._written, complete=complete)
         try:

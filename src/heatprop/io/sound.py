@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import av
@@ -12,7 +13,8 @@ from av.bitstream import BitStreamFilterContext
 
 from heatprop.errors import SourceError
 from heatprop.io.addresses import is_address, shown
-from heatprop.io.container import TIMEOUT, explain_failure, open_container
+from heatprop.io.container import TIMEOUT, open_container
+from heatprop.io.demuxing import PacketReader
 from heatprop.io.sound_clock import SoundClock
 from heatprop.io.timeline import Clock, Stretch
 
@@ -26,7 +28,13 @@ _COPIED = {
 _AAC_RATES = frozenset({8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000})
 # A decoder needs the packet before the first heard one; players skip what lies before 0.
 _LEAD_IN = 0.05
-_MOST_ERRORS_IN_A_ROW = 64
+# What is left out before the first picture is said from here on, in seconds.
+_HEARD = 0.1
+# What the encoder of AAC has, by the number of channels.
+_AAC_LAYOUTS = MappingProxyType(
+    {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+)
+_BITS_PER_CHANNEL = 64_000
 
 
 class Track:
@@ -35,11 +43,18 @@ class Track:
     Args:
         stream: of the source.
         clock: how the source's own clock was followed for the pictures.
+
+    Attributes:
+        damaged: packets that were left out, because they are.
+        early: seconds that were left out before the first picture.
+        note: what else was lost; None when nothing was.
     """
 
     def __init__(self, stream: AudioStream, clock: Clock) -> None:
         assert stream.time_base is not None
         self.damaged = 0
+        self.early = 0.0
+        self.note: str | None = None
         self._stream = stream
         self._tick = stream.time_base
         self._clock = SoundClock(clock)
@@ -64,8 +79,13 @@ class Track:
         else:
             rate = source.sample_rate if source.sample_rate in _AAC_RATES else 48000
             self._target = target.add_stream("aac", rate=rate)
-            self._target.codec_context.layout = "mono" if source.layout.nb_channels == 1 else "stereo"
-            self._target.codec_context.bit_rate = 128_000
+            channels = source.layout.nb_channels
+            self._target.codec_context.layout = _AAC_LAYOUTS.get(channels, "stereo")
+            self._target.codec_context.bit_rate = max(
+                128_000, _BITS_PER_CHANNEL * min(channels, max(_AAC_LAYOUTS))
+            )
+            if channels not in _AAC_LAYOUTS:
+                self.note = f"{channels} channels became 2"
         for name in ("language", "title"):
             if name in self._stream.metadata:
                 self._target.metadata[name] = self._stream.metadata[name]
@@ -76,11 +96,14 @@ class Track:
             self.damaged += 1
             return []
         stamp = None if packet.pts is None else float(packet.pts * self._tick)
-        time = self._clock.place(stamp, float((packet.duration or 0) * self._tick), until)
+        duration = float((packet.duration or 0) * self._tick)
+        time = self._clock.place(stamp, duration, until)
         if time is None:
             return None
         moved = round(time / self._tick)
         # What lies before the first picture is not heard; where parts overlap, the earlier is.
+        if time < -_LEAD_IN and self._last is None:
+            self.early += duration
         if time < -_LEAD_IN or (self._last is not None and moved <= self._last):
             return []
         packet.pts = packet.dts = self._last = moved
@@ -126,9 +149,7 @@ class Sound:
     """
 
     def __init__(self, source: str | Path, clock: Clock | None) -> None:
-        self._damaged = 0
-        self._name = shown(source)
-        self._timeout = TIMEOUT if is_address(source) else None
+        name = shown(source)
         self._container = open_container(source, is_remote=is_address(source))
         if clock is None:
             start = (self._container.start_time or 0) / av.time_base
@@ -136,7 +157,7 @@ class Sound:
         streams = [each for each in self._container.streams.audio if each.codec_context and each.time_base]
         if not streams:
             self._container.close()
-            raise SourceError(f"{self._name}: no sound that can be decoded")
+            raise SourceError(f"{name}: no sound that can be decoded")
         best = self._container.streams.best("audio")
         streams.sort(key=lambda stream: stream is not best)
         self._tracks = {stream.index: Track(stream, clock) for stream in streams}
@@ -144,16 +165,20 @@ class Sound:
         self._left_out = len(self._container.streams.audio) - len(streams)
         self._until = 0.0
         self._next: av.Packet[AudioStream] | None = None
+        self._source = PacketReader(self._container, streams, name, TIMEOUT if is_address(source) else None)
         self._packets = self._placed()
 
     @property
     def note(self) -> str | None:
         """What was lost so far; None when nothing was."""
-        damaged = self._damaged + sum(track.damaged for track in self._tracks.values())
+        damaged = self._source.damaged + sum(track.damaged for track in self._tracks.values())
         notes = [f"{damaged} damaged parts of the sound were left out"] if damaged else []
         if self._left_out:
             all_tracks = self._left_out + len(self._tracks)
             notes.append(f"{self._left_out} of {all_tracks} tracks left out, their codec is unknown")
+        if (early := max(track.early for track in self._tracks.values())) >= _HEARD:
+            notes.append(f"{early:.1f} s before the first picture were left out")
+        notes += [track.note for track in self._tracks.values() if track.note is not None]
         return "; ".join(notes) or None
 
     def can_copy(self, suffix: str) -> bool:
@@ -188,23 +213,8 @@ class Sound:
             yield from track.finish()
 
     def _read(self) -> Iterator[av.Packet[Any]]:
-        errors = 0
-        packets = self._container.demux(*self._streams)
-        while errors < _MOST_ERRORS_IN_A_ROW:
-            try:
-                packet = next(packets, None)
-            except (av.FFmpegError, ValueError) as error:
-                if isinstance(error, av.error.ExitError | OSError):
-                    raise explain_failure(self._name, error, self._timeout) from None
-                self._damaged += 1
-                errors += 1
-                packets = self._container.demux(*self._streams)
-                continue
-            errors = 0
-            if packet is None:
-                return
-            if packet.size:
-                yield packet
+        while (packet := self._source.read()) is not None:
+            yield packet
 
     def close(self) -> None:
         """Release the source."""

@@ -49,10 +49,12 @@ class Clock:
     Attributes:
         stretches: in order; a new one for each jump of the clock.
         last: the last stamp that was believed, in seconds on the source's own clock.
+        pictures: how many there were in all; None until the source was read to its end.
     """
 
     stretches: list[Stretch] = field(default_factory=list)
     last: float = 0.0
+    pictures: int | None = None
 
     def end(self, place: int) -> float:
         """Return what the source's own clock shows at the end of a stretch, as far as known, by its place."""
@@ -78,6 +80,8 @@ class Timeline:
         step: nominal seconds between two pictures, positive; what was seen of the clock counts more.
         longest_pause: seconds that two neighbours may lie apart; farther, the clock has jumped.
         clock: the record to write, which is emptied first; a new one when None.
+        end: what the container says that its clock shows at the end, in seconds; None when it does not. The last
+            stamp has no other to bear it out.
 
     Attributes:
         clock: how the source's own clock was followed so far.
@@ -88,9 +92,17 @@ class Timeline:
         [0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5]
     """
 
-    def __init__(self, step: float, longest_pause: float = LONGEST_PAUSE, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        step: float,
+        longest_pause: float = LONGEST_PAUSE,
+        clock: Clock | None = None,
+        end: float | None = None,
+    ) -> None:
         self.clock = Clock() if clock is None else clock
         self.clock.stretches.clear()
+        self.clock.pictures = None
+        self._end = math.inf if end is None else end
         self._longest_pause = longest_pause
         self._steps: deque[float] = deque([step], _REMEMBERED_STEPS)
         self._origins: deque[float] = deque(maxlen=_REMEMBERED_CLOCKS)
@@ -109,12 +121,15 @@ class Timeline:
             return True
         return stamp is not None and self._origin is not None and not self._is_usual(stamp)
 
-    def place(self, stamp: float | None, following: Sequence[float] | None = None) -> float:
+    def place(
+        self, stamp: float | None, following: Sequence[float] | None = None, *, is_last: bool = False
+    ) -> float:
         """Return the time in seconds of the next picture.
 
         Args:
             stamp: its time stamp in seconds on the container's clock, None when it has none.
             following: the stamps of up to `LOOK_AHEAD` pictures after it; None when they are not known.
+            is_last: whether no picture comes after it, as far as is known.
         """
         if stamp is not None and following:
             self._see_step(stamp, following)
@@ -136,7 +151,7 @@ class Timeline:
         elif self._is_usual(stamp):
             time = self._believe(stamp)
         else:
-            time = self._judge(stamp, following, due)
+            time = self._judge(stamp, following, due, is_last=is_last)
         self._last = time
         return time
 
@@ -159,7 +174,7 @@ class Timeline:
             return max(self._last + max(self._step(), _TICK), 0.0)
         return max(self._time + self._since * self._step(), self._last + _TICK)
 
-    def _judge(self, stamp: float, following: Sequence[float] | None, due: float) -> float:
+    def _judge(self, stamp: float, following: Sequence[float] | None, due: float, *, is_last: bool) -> float:
         """Return the time for a stamp that is not a usual step after the last."""
         if (origin := self._remembered(stamp, due)) is not None:
             return self._follow(stamp, max(stamp - origin, self._last + _TICK), origin)
@@ -170,6 +185,9 @@ class Timeline:
             if leap > LONGEST_SILENCE:
                 return self._follow(stamp, due)
             is_believed = leap <= _CLOCK_JUMP or self._is_borne_out(stamp)
+        elif is_last:
+            is_possible = leap <= self._longest_pause and stamp <= self._end + self._step()
+            is_believed = leap <= LONGEST_SILENCE or is_possible
         else:
             later = [other for other in following if other > self._stamp]
             against = sum(other < stamp for other in later)
