@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 from fractions import Fraction
@@ -18,7 +19,7 @@ _EBML, _SEGMENT = bytes.fromhex("1a45dfa3"), bytes.fromhex("18538067")
 _ASF, _ASF_FILE = bytes.fromhex("3026b2758e66cf11"), bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 # RIFF counts 8 bytes less than the file has, which some writers do not know, and rounds up to even.
 _RIFF_INEXACT = 16
-# By time, so many pictures are within what a container says in passing.
+# Heads of AVI, and lengths in seconds, are wrong by so many pictures in whole files.
 _INEXACT = 2
 
 
@@ -42,7 +43,8 @@ def missing_pictures(
         end: what the clock of the container shows at the end of the last of them, in seconds.
     """
     kind = container.format.name
-    has_less = path is not None and _has_less(path)
+    share = 1.0 if path is None else _share_there(path)
+    has_less = share < 1
     if "mov" in kind:
         # An edit list may leave samples out: of the table, and of the length.
         index = getattr(stream, "index_entries", None)
@@ -51,19 +53,21 @@ def missing_pictures(
     if not has_less:
         return None
     if kind == "avi":
-        return stream.frames - taken if stream.frames > taken else None
+        return count if (count := stream.frames - taken) > _INEXACT else None
     length = clock_seconds(stream.metadata.get("DURATION", "")) or (container.duration or 0) / av.time_base
     count = 0 if end is None else round((length - end) * (stream.average_rate or stream.guessed_rate or 0))
     if "matroska" in kind:
         return max(count, 0)
-    return count if count > _INEXACT else None
+    # The length may be that of sound which lasts longer.
+    return min(count, math.ceil(taken / share) - taken) if count > _INEXACT else None
 
 
-def _has_less(path: Path) -> bool:
+def _share_there(path: Path) -> float:
+    """Return which share is there of the bytes that a file announces, at most 1."""
     try:
-        return (announced_bytes(path) or 0) > path.stat().st_size
+        return min(1.0, path.stat().st_size / max(announced_bytes(path) or 0, 1))
     except OSError:  # it is gone meanwhile
-        return False
+        return 1.0
 
 
 def _ends_early(stream: av.VideoStream, end: float | None) -> bool:

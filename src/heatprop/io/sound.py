@@ -30,10 +30,8 @@ _AAC_RATES = frozenset({8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 4
 _LEAD_IN = 0.05
 # What is left out before the first picture is said from here on, in seconds.
 _HEARD = 0.1
-# What the encoder of AAC has, by the number of channels.
-_AAC_LAYOUTS = MappingProxyType(
-    {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
-)
+# Layouts of channels that AAC has a number for; the others go into the largest of these.
+_AAC_LAYOUTS = MappingProxyType({"mono": 1, "stereo": 2, "3.0": 3, "4.0": 4, "5.0": 5, "5.1": 6})
 _BITS_PER_CHANNEL = 64_000
 
 
@@ -79,13 +77,11 @@ class Track:
         else:
             rate = source.sample_rate if source.sample_rate in _AAC_RATES else 48000
             self._target = target.add_stream("aac", rate=rate)
-            channels = source.layout.nb_channels
-            self._target.codec_context.layout = _AAC_LAYOUTS.get(channels, "stereo")
-            self._target.codec_context.bit_rate = max(
-                128_000, _BITS_PER_CHANNEL * min(channels, max(_AAC_LAYOUTS))
-            )
-            if channels not in _AAC_LAYOUTS:
-                self.note = f"{channels} channels became 2"
+            layout, channels = _aac_layout(source.layout)
+            self._target.codec_context.layout = layout
+            self._target.codec_context.bit_rate = max(128_000, _BITS_PER_CHANNEL * channels)
+            if channels < source.layout.nb_channels:
+                self.note = f"{source.layout.nb_channels} channels became {channels}"
         for name in ("language", "title"):
             if name in self._stream.metadata:
                 self._target.metadata[name] = self._stream.metadata[name]
@@ -134,6 +130,14 @@ class Track:
         """Yield what the encoder still holds."""
         if not self._is_copied and self._target is not None:
             yield from self._target.encode(None)
+
+
+def _aac_layout(layout: av.AudioLayout) -> tuple[str, int]:
+    """Return the layout that AAC takes for another, by its name, and its number of channels."""
+    name = layout.name.replace("(side)", "")
+    if name not in _AAC_LAYOUTS:
+        name = {1: "mono", 2: "stereo"}.get(layout.nb_channels, "5.1")
+    return name, _AAC_LAYOUTS[name]
 
 
 class Sound:
