@@ -150,3 +150,84 @@ def test_a_jump_of_the_sound_waits_for_the_pictures() -> None:
     record.stretches.append(Stretch(1.04, 0.25))
     record.last = 0.5
     assert clock.place(0.25, 0.5, until=1.04) == pytest.approx(1.04)
+
+
+def test_sound_goes_on_after_the_last_picture_whatever_the_file_says_of_its_length(tmp_path: Path) -> None:
+    for suffix in (".flv", ".avi", ".mkv", ".mp4", ".ts"):
+        source = build_video(
+            tmp_path / f"clip{suffix}",
+            COUNT,
+            codec="mpeg4" if suffix == ".avi" else "libx264",
+            audio="aac",
+            audio_seconds=3.0,
+        )
+        source.write_bytes(source.read_bytes().replace(b"DURATION", b"DURATIOX"))
+        out = tmp_path / f"{suffix[1:]}.mp4"
+        assert copy_video(source, out) is None
+        levels = loudness(out)
+        assert len(levels) > 70
+        assert min(levels[2:70]) > 0.1
+
+
+def test_sound_ends_with_the_last_picture_of_a_video_that_is_not_whole(tmp_path: Path) -> None:
+    source = build_video(tmp_path / "clip.flv", COUNT, audio="aac", audio_seconds=3.0)
+    with open_video(source) as video, VideoSink(tmp_path / "out.mp4", video.info) as sink:
+        for frame in video:
+            sink.write(frame.image, frame.time)
+        sink.close(complete=False)
+    assert len(loudness(tmp_path / "out.mp4")) < 32
+
+
+def test_sound_before_the_first_picture_is_left_out_and_said(tmp_path: Path) -> None:
+    ticks = [18_000 + 480 * number for number in range(COUNT)]
+    source = build_video(
+        tmp_path / "late.mkv", COUNT, ticks=ticks, audio="aac", audio_seconds=2.46, time_base=Fraction(1, 12_000)
+    )
+    assert copy_video(source, tmp_path / "out.mp4") == "1.5 s before the first picture were left out"
+    levels = loudness(tmp_path / "out.mp4")
+    assert min(levels[2:22]) > 0.1
+    assert len(levels) < 32
+
+
+def write_channels(path: Path, layout: str) -> Path:
+    """Write pictures with sound that is heard in the last channel alone."""
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("mpeg4", rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        sound = container.add_stream("flac", rate=SAMPLE_RATE)
+        sound.codec_context.layout = layout
+        channels = sound.codec_context.layout.nb_channels
+        for number in range(25):
+            picture = av.VideoFrame(64, 48, "yuv420p")
+            picture.pts = number
+            container.mux(video.encode(picture))
+            start = number * SAMPLE_RATE // 25
+            samples = np.zeros((SAMPLE_RATE // 25, channels), np.int16)
+            samples[:, -1] = np.sin((start + np.arange(len(samples))) * 2 * np.pi * 440 / SAMPLE_RATE) * 9000
+            chunk = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="s16", layout=layout)
+            chunk.sample_rate, chunk.pts = SAMPLE_RATE, start
+            container.mux(sound.encode(chunk))
+        for stream in (video, sound):
+            container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("layout", "channels", "note"),
+    [
+        ("mono", 1, None),
+        ("stereo", 2, None),
+        ("3.0", 3, None),
+        ("quad", 6, None),
+        ("5.0", 5, None),
+        ("5.1", 6, None),
+        ("7.1", 6, "8 channels became 6"),
+    ],
+)
+def test_channels_are_kept_or_it_is_said(layout: str, channels: int, note: str | None, tmp_path: Path) -> None:
+    source = write_channels(tmp_path / "clip.mkv", layout)
+    assert copy_video(source, tmp_path / "out.mp4") == note
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert container.streams.audio[0].codec_context.layout.nb_channels == channels
+        loudest = max(float(np.abs(frame.to_ndarray()).max()) for frame in container.decode(audio=0))
+    assert loudest > 0.1

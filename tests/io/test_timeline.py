@@ -20,17 +20,22 @@ anything = st.none() | st.floats(-1e6, 1e6)
 
 
 def placed(
-    stamps: Stamps, *, ahead: bool = True, step: float = STEP, longest_pause: float = 3600.0
+    stamps: Stamps,
+    *,
+    ahead: bool = True,
+    step: float = STEP,
+    longest_pause: float = 3600.0,
+    end: float | None = None,
 ) -> list[float]:
     """Place stamps one after another, with those that follow where a source would look ahead."""
-    timeline = Timeline(step, longest_pause)
+    timeline = Timeline(step, longest_pause, end=end)
     times = []
     for place, stamp in enumerate(stamps):
         following = None
         if ahead:
             coming = stamps[place + 1 : place + 1 + LOOK_AHEAD] if timeline.doubts(stamp) else ()
             following = [other for other in coming if other is not None]
-        times.append(timeline.place(stamp, following))
+        times.append(timeline.place(stamp, following, is_last=ahead and place == len(stamps) - 1))
     return times
 
 
@@ -153,6 +158,24 @@ def test_a_pause_of_a_file_is_kept_and_a_jump_of_days_is_not() -> None:
     assert placed(pause, longest_pause=10.0) == pytest.approx(even(20))
 
 
+@pytest.mark.parametrize("last", [5.0, 30.16, 3000.0])
+@pytest.mark.parametrize("count", [1, 2, 5, 60])
+def test_the_last_picture_after_a_pause_keeps_its_time(count: int, last: float) -> None:
+    stamps = [*even(count), even(count)[-1] + last]
+    assert placed(stamps) == pytest.approx(stamps)
+    assert placed(stamps, end=stamps[-1] + STEP) == pytest.approx(stamps)
+
+
+def test_a_last_stamp_that_nothing_can_bear_out_moves_its_picture_alone() -> None:
+    usual = even(31)
+    beyond_the_end = [*even(30), 900.0]
+    assert placed(beyond_the_end, end=1.24) == pytest.approx(usual)
+    beyond_any_pause = [*even(30), 36_000.0]
+    assert placed(beyond_any_pause) == pytest.approx(usual)
+    of_a_clock_that_may_jump = [*even(30), 30.0]
+    assert placed(of_a_clock_that_may_jump, longest_pause=10.0) == pytest.approx(usual)
+
+
 def test_a_live_source_that_falls_silent_is_late_by_one_frame_alone() -> None:
     stamps = [*even(10), *even(10, 5.0)]
     times = placed(stamps, ahead=False)
@@ -222,6 +245,30 @@ def test_a_file_with_a_wild_stamp_keeps_all_others(place: int, bad: int, tmp_pat
     wanted = even(24)
     del times[place], wanted[place]
     assert worst(times, wanted) < STEP
+
+
+def test_a_wild_stamp_at_the_end_of_a_file_is_not_followed(tmp_path: Path) -> None:
+    times = times_of(write_stamped(tmp_path / "wild.mkv", [*range(0, 920, 40), 36_000_000]))
+    assert worst(times, even(24)) < STEP
+
+
+SLIDES = [0, 10_000, 20_000, 35_000, 36_000, 37_000, 90_000, 180_000]
+
+
+@pytest.mark.parametrize("milliseconds", [SLIDES, [0, 40, 80, 120, 160, 30_160], [0, 20_000]])
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm", ".flv"])
+def test_slides_and_screens_keep_their_last_picture_in_its_place(
+    suffix: str, milliseconds: list[int], tmp_path: Path
+) -> None:
+    path = build_video(
+        tmp_path / f"slides{suffix}",
+        len(milliseconds),
+        codec="libvpx" if suffix == ".webm" else "libx264",
+        ticks=milliseconds,
+        time_base=Fraction(1, 1000),
+        options={} if suffix == ".webm" else {"bf": "0"},
+    )
+    assert times_of(path) == pytest.approx([each / 1000 for each in milliseconds])
 
 
 def test_a_file_of_doubled_stamps_ends_on_time(tmp_path: Path) -> None:

@@ -58,8 +58,10 @@ def missing_pictures(
     count = 0 if end is None else round((length - end) * (stream.average_rate or stream.guessed_rate or 0))
     if "matroska" in kind:
         return max(count, 0)
+    if count <= _INEXACT:
+        return None
     # The length may be that of sound which lasts longer.
-    return min(count, math.ceil(taken / share) - taken) if count > _INEXACT else None
+    return min(count, math.ceil(taken / share) - taken) if container.streams.audio else count
 
 
 def _share_there(path: Path) -> float:

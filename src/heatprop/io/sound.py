@@ -98,8 +98,8 @@ class Track:
             return None
         moved = round(time / self._tick)
         # What lies before the first picture is not heard; where parts overlap, the earlier is.
-        if time < -_LEAD_IN and self._last is None:
-            self.early += duration
+        if time < 0:
+            self.early += min(duration, -time)
         if time < -_LEAD_IN or (self._last is not None and moved <= self._last):
             return []
         packet.pts = packet.dts = self._last = moved
