@@ -59,7 +59,8 @@ def open_container(
             # Without the scheme libav takes a colon in a file's name for one.
             stream or (str(address) if is_remote else f"file:{address}"),
             mode="r",
-            options=_options(name, timeout if is_remote else None),
+            # Given as `options` they crash PyAV before 17 where streams turn up later, as in FLV.
+            container_options=_options(name, timeout if is_remote else None),
             timeout=timeout if is_remote and stream is None else None,
             **_REPLACE,
         )

@@ -68,7 +68,10 @@ class RgbReader:
         matrix = self._matrix_of(picture)
         # The formats named yuvj are full by themselves, whatever the tag says.
         is_full = picture.color_range == ColorRange.JPEG or picture.format.name.startswith("yuvj")
-        return self._reformatter.reformat(
+        own = picture.colorspace
+        if self.unknown_matrix is not None:  # libav refuses it, whatever else is asked for
+            picture.colorspace = matrix
+        rgb = self._reformatter.reformat(
             picture,
             format=pixel_format,
             src_colorspace=matrix,
@@ -78,6 +81,8 @@ class RgbReader:
             dst_color_range=ColorRange.JPEG,
             **SINGLE_THREAD,
         )
+        picture.colorspace = own
+        return rgb
 
     def _matrix_of(self, picture: av.VideoFrame) -> int:
         """Return the colour matrix to convert with: the picture's own, or the nearest that libav knows."""
