@@ -45,7 +45,7 @@ def test_a_cover_is_no_track(tmp_path: Path) -> None:
         track, cover = container.add_stream("mpeg4", rate=25), container.add_stream("mjpeg", rate=25)
         track.width, track.height, track.pix_fmt = 64, 48, "yuv420p"
         cover.width, cover.height, cover.pix_fmt = 64, 48, "yuvj420p"
-        cover.disposition = int(Disposition.attached_pic)
+        cover.disposition = Disposition.attached_pic.value
         container.start_encoding()
         packet = av.Packet(cv2.imencode(".jpg", paint(0))[1].tobytes())
         packet.stream, packet.pts, packet.dts, packet.time_base = cover, 0, 0, Fraction(1, 25)
