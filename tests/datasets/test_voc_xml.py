@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datasets.trees import CAR, GOLDEN, ZEBRA, xml, xml_object
+from datasets.trees import CAR, DOG, GOLDEN, ZEBRA, xml, xml_object
 from heatprop.datasets.annotations import DatasetError
 from heatprop.datasets.findings import Finding
 from heatprop.datasets.imagenet_classes import VID_CLASSES, VID_LABELS, VID_WNIDS
@@ -160,6 +160,49 @@ DAMAGED: dict[str, tuple[str | bytes, str]] = {
     ),
     "half a track": (xml(xml_object(track=1.5)), r"a.xml, line 12: trackid is 1.5; it must be a whole number"),
     "a track without end": (xml(xml_object(track="9" * 400)), r"a.xml, line 12: trackid is '999"),
+    "two boxes": (
+        xml(xml_object().replace("</bndbox>", "</bndbox><bndbox/>")),
+        r"a.xml, line 19: <bndbox> stands twice in <object>; keep one",
+    ),
+    "two names": (
+        xml(xml_object().replace("<name>", f"<name>{ZEBRA}</name><name>")),
+        r"a.xml, line 13: <name> stands twice in <object>; keep one",
+    ),
+    "two sides": (
+        xml(xml_object().replace("<ymin>", "<xmin>9</xmin><ymin>")),
+        r"a.xml, line 18: <xmin> stands twice in <bndbox>; keep one",
+    ),
+    "two tracks": (
+        xml(xml_object().replace("<name>", "<trackid>1</trackid><name>")),
+        r"a.xml, line 13: <trackid> stands twice in <object>",
+    ),
+    "two sizes": (xml().replace("<folder>", "<size/><folder>"), r"a.xml, line 7: <size> stands twice"),
+    "two widths": (xml(width="8</width><width>9"), r"a.xml, line 8: <width> stands twice in <size>"),
+    "a tag within a number": (xml(xml_object(box=("1<b/>2", 5, 20, 30))), r"a.xml, line 16: xmin holds <b>"),
+    "an object in capitals": (
+        xml(xml_object().replace("object", "Object")),
+        r"a.xml, line 11: <Object> is not read; write <object>",
+    ),
+    "a box in capitals": (
+        xml(xml_object().replace("<occ", "<BndBox/><occ")),
+        r"a.xml, line 20: <BndBox> is not read; write <bndbox>",
+    ),
+    "a track in capitals": (
+        xml(xml_object().replace("trackid", "trackID")),
+        r"a.xml, line 12: <trackID> is not read; write <trackid>",
+    ),
+    "a list of objects": (
+        xml(f"<objects>{xml_object()}</objects>"),
+        r"a.xml, line 11: <object> in <objects> is not read; objects stand in <annotation>, as <object>",
+    ),
+    "an object within the source": (
+        xml().replace("<database>", f"{xml_object()}<database>"),
+        r"a.xml, line 5: <object> in <source> is not read",
+    ),
+    "a box of no object": (
+        xml("<car><bndbox/></car>"),
+        r"a.xml, line 11: <bndbox> in <car> is not read; objects stand in <annotation>",
+    ),
     "an unknown class": (
         xml(xml_object("n00000001")),
         r"a.xml, line 13: class 'n00000001' is none of the 30 known",
@@ -192,6 +235,23 @@ def test_collecting_leaves_out_only_the_damaged_object() -> None:
     assert annotation is not None
     assert [one.label for one in annotation.objects] == [6, 29]
     assert [finding.kind for finding in findings] == ["unknown class", "inverted box"]
+
+
+def test_objects_that_stand_elsewhere_are_each_named_and_the_others_read() -> None:
+    astray = f"<objects>\n{xml_object()}{xml_object()}</objects>\n"
+    annotation, findings = collect(xml(xml_object(ZEBRA), astray, xml_object(DOG).replace("object", "Object")))
+    assert annotation is not None
+    assert [one.label for one in annotation.objects] == [29]
+    assert [finding.kind for finding in findings] == ["object out of place"] * 2 + ["tag in another spelling"]
+    assert all(finding.is_damage for finding in findings)
+    assert len({finding.place for finding in findings}) == 3
+
+
+def test_parts_of_an_object_may_have_names_and_boxes_of_their_own() -> None:
+    part = "<part><name>head</name><bndbox><xmin>1</xmin></bndbox></part>"
+    pose = "<pose>left</pose><point><x>1</x></point><point><x>2</x></point>"
+    (found,) = parse(xml(xml_object(box=(4, 5, 20, 30)).replace("<occ", f"{part}{part}{pose}<occ"))).objects
+    assert (found.label, found.box) == (6, (4, 5, 20, 30))
 
 
 def test_other_classes_can_be_skipped() -> None:

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from heatprop.datasets.annotations import DatasetError
 from heatprop.datasets.columns import Box
 from heatprop.datasets.doubtful_boxes import SeenBoxes, doubts
 from heatprop.datasets.findings import Finding, Report, at_line, refuse
+from heatprop.datasets.voc_tags import DamageError, line_of, objects_astray, only_child, parts_of
 from heatprop.io.regular_files import open_regular
 
 if TYPE_CHECKING:
@@ -90,8 +91,9 @@ def parse_annotation(
             is left out, or, when nothing of the file can be used, None is returned.
 
     Raises:
-        DatasetError: by `report`: the file is cut off or no annotation, a tag is missing, a number is none or
-            not finite, a box is inverted, or a class is unknown. Or lxml is not installed.
+        DatasetError: by `report`: the file is cut off or no annotation, a tag is missing, stands twice or is
+            misspelled, an object is out of place, a number is none or not finite, a box is inverted, or a class is
+            unknown. Or lxml is not installed.
 
     Example:
         >>> text = b"<annotation><size><width>8</width><height>6</height></size></annotation>"
@@ -101,15 +103,17 @@ def parse_annotation(
     try:
         root = _parse(data)
         width, height = _size(root)
-    except _DamageError as fault:
+    except DamageError as fault:
         report(fault.finding(path))
         return None
+    for astray in objects_astray(root):
+        report(astray.finding(path))
     objects = []
     seen = SeenBoxes()
     for element in root.iterchildren("object"):
         try:
             found = _object(element, labels, skip_others)
-        except _DamageError as fault:
+        except DamageError as fault:
             report(fault.finding(path))
             continue
         if found is None:
@@ -122,17 +126,6 @@ def parse_annotation(
         if twice is not None:
             report(twice)
     return Annotation(width, height, tuple(objects))
-
-
-class _DamageError(Exception):
-    """Damage found, `line` lines into the file; None where no line can be named."""
-
-    def __init__(self, kind: str, line: int | None, text: str) -> None:
-        super().__init__(text)
-        self.kind, self.line, self.text = kind, line, text
-
-    def finding(self, path: Path | str) -> Finding:
-        return Finding(self.kind, at_line(path, self.line) if self.line else str(path), self.text)
 
 
 @cache
@@ -152,36 +145,24 @@ def _parse(data: bytes) -> etree._Element:
     lxml, parser = _lxml()
     if len(data) > _LONGEST:
         text = f"is larger than {_LONGEST >> 20} MB, an annotation has a few kB; restore the file"
-        raise _DamageError("damaged annotation", None, text)
+        raise DamageError("damaged annotation", None, text)
     if not data.strip():
-        raise _DamageError("damaged annotation", None, "is empty; restore the file")
+        raise DamageError("damaged annotation", None, "is empty; restore the file")
     doctype = data.find(b"<!DOCTYPE")
     if doctype >= 0:
-        raise _DamageError("forbidden XML", data.count(b"\n", 0, doctype) + 1, _NO_DOCTYPE)
+        raise DamageError("forbidden XML", data.count(b"\n", 0, doctype) + 1, _NO_DOCTYPE)
     try:
         root: etree._Element = lxml.fromstring(data, parser)
     except lxml.XMLSyntaxError as error:
         what = str(error.msg).split(", line ")[0]
-        raise _DamageError(
+        raise DamageError(
             "damaged annotation", error.lineno, f"is not whole XML ({what}); restore the file"
         ) from None
     if root.getroottree().docinfo.internalDTD is not None:  # in an encoding that hides it from the search above
-        raise _DamageError("forbidden XML", None, _NO_DOCTYPE)
+        raise DamageError("forbidden XML", None, _NO_DOCTYPE)
     if root.tag != "annotation":
-        raise _DamageError("damaged annotation", _line(root), f"holds <{root.tag}>, not <annotation>")
+        raise DamageError("damaged annotation", line_of(root), f"holds <{root.tag}>, not <annotation>")
     return root
-
-
-def _line(element: etree._Element) -> int:
-    line: Any = element.sourceline  # the stubs know no type for it
-    return int(line or 1)
-
-
-def _child(element: etree._Element, tag: str) -> etree._Element:
-    child = element.find(tag)
-    if child is None:
-        raise _DamageError("missing tag", _line(element), f"<{element.tag}> has no <{tag}>")
-    return child
 
 
 def _number(element: etree._Element) -> float:
@@ -190,10 +171,13 @@ def _number(element: etree._Element) -> float:
         value = float(text)
     except ValueError:
         value = math.nan
+    if len(element):
+        text = f"{element.tag} holds <{element[0].tag}>; it must be a number and nothing else"
+        raise DamageError("bad number", line_of(element), text)
     if not abs(value) <= _LIMIT or "_" in text:
-        raise _DamageError(
+        raise DamageError(
             "bad number",
-            _line(element),
+            line_of(element),
             f"{element.tag} is {text!r:.40}; it must be a finite number, at most 2^53",
         )
     return value
@@ -202,48 +186,48 @@ def _number(element: etree._Element) -> float:
 def _whole(element: etree._Element) -> int:
     value = _number(element)
     if not value.is_integer():
-        raise _DamageError("bad number", _line(element), f"{element.tag} is {value:g}; it must be a whole number")
+        raise DamageError("bad number", line_of(element), f"{element.tag} is {value:g}; it must be a whole number")
     return int(value)
 
 
 def _size(root: etree._Element) -> tuple[int, int]:
-    size = _child(root, "size")
-    width, height = _whole(_child(size, "width")), _whole(_child(size, "height"))
+    size = only_child(root, "size")
+    width, height = _whole(only_child(size, "width")), _whole(only_child(size, "height"))
     if width < 1 or height < 1:
-        raise _DamageError("bad number", _line(size), f"the picture is {width}x{height}; sides are at least 1")
+        raise DamageError("bad number", line_of(size), f"the picture is {width}x{height}; sides are at least 1")
     return width, height
 
 
 def _object(element: etree._Element, labels: Mapping[str, int], skip_others: bool) -> AnnotatedObject | None:
-    parts: dict[object, etree._Element] = {child.tag: child for child in element}
+    parts = parts_of(element)
     name = parts.get("name")
     if name is None or "bndbox" not in parts:
-        raise _DamageError(
-            "missing tag", _line(element), f"<object> has no <{'name' if name is None else 'bndbox'}>"
+        raise DamageError(
+            "missing tag", line_of(element), f"<object> has no <{'name' if name is None else 'bndbox'}>"
         )
     wnid = (name.text or "").strip()
     label = labels.get(wnid)
     if label is None:
         if skip_others:
             return None
-        raise _DamageError("unknown class", _line(name), f"class {wnid!r:.40} is none of the {len(labels)} known")
+        raise DamageError("unknown class", line_of(name), f"class {wnid!r:.40} is none of the {len(labels)} known")
     return AnnotatedObject(
         label,
         _box(parts["bndbox"]),
         -1 if (track := parts.get("trackid")) is None else _whole(track),
         (flag := parts.get("occluded")) is not None and _whole(flag) != 0,
         (flag := parts.get("generated")) is not None and _whole(flag) != 0,
-        _line(element),
+        line_of(element),
     )
 
 
 def _box(element: etree._Element) -> Box:
-    sides: dict[object, float] = {child.tag: _number(child) for child in element}
+    parts = parts_of(element)
     try:
-        box = (sides["xmin"], sides["ymin"], sides["xmax"], sides["ymax"])
+        xmin, ymin, xmax, ymax = (_number(parts[side]) for side in ("xmin", "ymin", "xmax", "ymax"))
     except KeyError as error:
-        raise _DamageError("missing tag", _line(element), f"<bndbox> has no <{error.args[0]}>") from None
-    if box[2] < box[0] or box[3] < box[1]:
-        text = f"box is inverted: x from {box[0]:g} to {box[2]:g}, y from {box[1]:g} to {box[3]:g}"
-        raise _DamageError("inverted box", _line(element), text)
-    return box
+        raise DamageError("missing tag", line_of(element), f"<bndbox> has no <{error.args[0]}>") from None
+    if xmax < xmin or ymax < ymin:
+        text = f"box is inverted: x from {xmin:g} to {xmax:g}, y from {ymin:g} to {ymax:g}"
+        raise DamageError("inverted box", line_of(element), text)
+    return xmin, ymin, xmax, ymax
