@@ -26,7 +26,7 @@ from datasets.trees import (
     xml,
     xml_object,
 )
-from heatprop.datasets import DatasetError, load_imagenet_vid
+from heatprop.datasets import DatasetError, load_coco_video, load_imagenet_vid
 from heatprop.datasets.checking import Pictures, check_dataset, find_layout
 from heatprop.datasets.report import DatasetReport
 
@@ -349,6 +349,107 @@ def test_boxes_written_as_corners_are_noticed(tmp_path: Path) -> None:
     }
     sides = [box | {"bbox": [20, 10 + n, 44, 20]} for n, box in enumerate(corners)]
     assert checked(tmp_path / "sides", coco({"a": 1}, sides)) == {}
+
+
+def from_corner_to_corner(count: int, **more: object) -> list[dict[str, object]]:
+    """Return boxes written as corners that lie within the picture if read as place and sides, too."""
+    written = [[3 + n, 4, 25 + n, 20 + n % 5] for n in range(count)]
+    return [
+        {
+            "bbox": [x1, y1, x2, y2],
+            "area": (x2 - x1) * (y2 - y1),
+            "category_id": 3 + 6 * (n % 2),
+            "instance_id": n,
+            **more,
+        }
+        for n, (x1, y1, x2, y2) in enumerate(written)
+    ]
+
+
+def test_corners_that_stay_inside_are_noticed_by_their_areas(tmp_path: Path) -> None:
+    corners = from_corner_to_corner(8)
+    assert checked(tmp_path / "corners", coco({"a": 1}, corners)) == {"areas of corners": 1}
+    rounded = [box | {"area": float(box["area"]) + 0.3} for box in corners]  # type: ignore[arg-type]
+    assert checked(tmp_path / "rounded", coco({"a": 1}, rounded)) == {"areas of corners": 1}
+    whole = [box | {"area": (b[2] - b[0] + 1) * (b[3] - b[1] + 1)} for box in corners if (b := box["bbox"])]  # type: ignore[index]
+    assert checked(tmp_path / "whole", coco({"a": 1}, whole)) == {"areas of corners": 1}
+    report = check_dataset(tmp_path / "corners", pictures="not checked")
+    assert "8 of 8 areas" in example(report, "areas of corners")
+
+
+AREAS: dict[str, object] = {
+    "none": None,
+    "a text": "400",
+    "negative": -1,
+    "truth": True,
+    "endless": float("inf"),
+    "of a mask": 7.5,
+}
+
+
+@pytest.mark.parametrize("area", AREAS.values(), ids=AREAS)
+def test_areas_that_tell_nothing_are_passed_over(tmp_path: Path, area: object) -> None:
+    assert checked(tmp_path, coco({"a": 1}, from_corner_to_corner(8, area=area))) == {}
+
+
+def test_areas_of_sides_are_no_finding_whatever_a_few_others_are(tmp_path: Path) -> None:
+    corners = from_corner_to_corner(12)
+    sides = [box | {"area": box["bbox"][2] * box["bbox"][3]} for box in corners]  # type: ignore[index]
+    assert checked(tmp_path / "sides", coco({"a": 1}, sides)) == {}
+    assert checked(tmp_path / "mixed", coco({"a": 1}, corners[:4] + sides[4:])) == {}
+    at_zero = [box | {"bbox": [0, 0, 9 + n, 9], "area": 9 * (9 + n)} for n, box in enumerate(corners)]
+    assert checked(tmp_path / "zero", coco({"a": 1}, at_zero)) == {}
+
+
+def write_twice(root: Path, name: str, value: object) -> None:
+    """Write a file in which a name stands a second time, with another value."""
+    text = json.dumps(coco({"a": 1}, [{}, A_DOG]))
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "annotations.json").write_text(f"{text[:-1]}, {json.dumps(name)}: {json.dumps(value)}}}")
+
+
+@pytest.mark.parametrize("name", ["annotations", "images", "videos", "categories"])
+def test_a_list_that_stands_there_twice_is_damage_for_all(tmp_path: Path, name: str) -> None:
+    write_twice(tmp_path, name, [])
+    report = check_dataset(tmp_path, pictures="not checked")
+    assert not report.is_usable
+    assert f"its list {name!r} stands there twice" in example(report, "damaged annotation file")
+    with pytest.raises(DatasetError, match=f"annotations.json: its list {name!r} stands there twice; keep one"):
+        load_coco_video(tmp_path)
+
+
+def test_another_name_that_stands_there_twice_is_noted(tmp_path: Path) -> None:
+    write_twice(tmp_path, "info", {})
+    assert kinds(check_dataset(tmp_path, pictures="not checked")) == {}
+    text = (tmp_path / "annotations.json").read_text()
+    (tmp_path / "annotations.json").write_text(text[:-1] + ', "info": {"year": 2015}}')
+    report = check_dataset(tmp_path, pictures="not checked")
+    assert report.is_usable
+    assert kinds(report) == {"name twice": 1}
+    assert example(report, "name twice").endswith("annotations.json: 'info' stands there twice; the last counts")
+
+
+def test_a_name_that_stands_twice_in_an_annotation_leaves_that_out(tmp_path: Path) -> None:
+    write_coco(tmp_path, coco({"a": 1}, [{}, {}, A_DOG]))
+    path = tmp_path / "annotations.json"
+    path.write_text(path.read_text().replace('{"id": 2, ', '{"id": 2, "category_id": 9, '))
+    report = check_dataset(tmp_path, pictures="not checked")
+    assert (report.boxes, report.is_usable) == (2, False)
+    assert "annotation 2: 'category_id' stands twice in it; keep one" in example(report, "damaged annotation")
+    with pytest.raises(DatasetError, match="annotation 2: 'category_id' stands twice in it"):
+        load_coco_video(tmp_path)
+
+
+@pytest.mark.parametrize("entry", ["image 1", "category 3", "video 1"])
+def test_a_name_that_stands_twice_in_another_entry_is_damage_of_the_file(tmp_path: Path, entry: str) -> None:
+    write_coco(tmp_path, coco({"a": 1}, [{}, A_DOG]))
+    path, number = tmp_path / "annotations.json", entry.split()[1]
+    singular = {"image": "images", "category": "categories", "video": "videos"}[entry.split(maxsplit=1)[0]]
+    head, found, rest = path.read_text().partition(f'"{singular}": [{{"id": {number}, ')
+    assert found
+    path.write_text(f'{head}{found}"id": {number}, {rest}')
+    report = check_dataset(tmp_path, pictures="not checked")
+    assert f"{entry}: 'id' stands twice in it; keep one" in example(report, "damaged annotation file")
 
 
 def test_what_cannot_be_scored_is_noted(tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,30 @@ def as_whole(value: object) -> int | None:
     return value
 
 
+class RepeatingObject(dict[str, Any]):
+    """An object of JSON in which a name stands twice; it holds the last value of each, as Python reads it.
+
+    Attributes:
+        repeated: the names that stand there more than once.
+    """
+
+    def __init__(self, pairs: Sequence[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.repeated = tuple(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+
+
+def object_of(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON; which names are repeated is known of it. An ``object_pairs_hook``.
+
+    Example:
+        >>> import json
+        >>> json.loads('{"a": 1, "b": 2, "a": 3}', object_pairs_hook=object_of).repeated
+        ('a',)
+    """
+    found = dict(pairs)
+    return found if len(found) == len(pairs) else RepeatingObject(pairs)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:
     """One object of a list in the file.
@@ -49,6 +74,15 @@ class Entry:
     def wrong(self, text: str) -> DatasetError:
         """Return the error that says what is wrong with it."""
         return DatasetError(f"{self.place}: {text}")
+
+    def require_each_once(self) -> None:
+        """Check that no name stands twice in it.
+
+        Raises:
+            DatasetError: one does; which of its values is meant cannot be known.
+        """
+        if isinstance(self.fields, RepeatingObject):
+            raise self.wrong(f"{self.fields.repeated[0]!r:.60} stands twice in it; keep one")
 
     def whole(self, name: str, default: int | None = None) -> int:
         """Return a whole number, also where it is written as 640.0; null counts as left out.
@@ -129,7 +163,7 @@ class Entries:
         required: whether the list must be there.
 
     Raises:
-        DatasetError: while iterating: the list is missing, is no list, or an entry is no object.
+        DatasetError: while iterating: the list is missing, is there twice, is no list, or an entry is no object.
     """
 
     content: Mapping[str, Any]
@@ -138,6 +172,8 @@ class Entries:
     required: bool = True
 
     def __iter__(self) -> Iterator[Entry]:
+        if isinstance(self.content, RepeatingObject) and self.name in self.content.repeated:
+            raise DatasetError(f"{self.path}: its list {self.name!r} stands there twice; keep one, or join them")
         values = self.content.get(self.name, None if self.required else [])
         if not isinstance(values, list):
             what = "is missing" if values is None else f"is a {type(values).__name__}"
@@ -157,10 +193,11 @@ def table_of(entries: Entries) -> dict[int, Entry]:
     """Return the entries by their id.
 
     Raises:
-        DatasetError: one has no id, or the id of another.
+        DatasetError: one has no id, or the id of another, or a name twice.
     """
     table: dict[int, Entry] = {}
     for entry in entries:
+        entry.require_each_once()
         number = entry.whole("id")
         if number in table:
             raise entry.wrong("its id stands there twice; ids must differ")

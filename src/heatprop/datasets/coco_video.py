@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from heatprop.datasets.annotations import DatasetError, Video, VideoDataset
-from heatprop.datasets.coco_entries import Entries, Entry, table_of
+from heatprop.datasets.coco_entries import Entries, Entry, object_of, table_of
 from heatprop.datasets.columns import Box, TruthColumns
-from heatprop.datasets.doubtful_boxes import SeenBoxes, doubts
+from heatprop.datasets.doubtful_boxes import AreasOfCorners, SeenBoxes, doubts
 from heatprop.datasets.findings import Finding, Report, refuse
 from heatprop.io.regular_files import LARGEST_ANNOTATIONS, read_regular
 
@@ -38,7 +38,8 @@ def load_coco_video(
             returns, the annotation is left out.
 
     Raises:
-        DatasetError: the file is missing, not JSON, or an entry of it is wrong; the message names both.
+        DatasetError: the file is missing, not JSON, or an entry of it is wrong, or a list or a name in an entry
+            stands there twice; the message names both.
 
     Example:
         >>> load_coco_video("nowhere")
@@ -48,6 +49,9 @@ def load_coco_video(
     path = find_annotations(Path(root), annotations)
     folder = Path(root) if Path(root).is_dir() else path.parent
     content = read_json(path)
+    for name in getattr(content, "repeated", ()):  # a list that is read is refused where it is read
+        text = f"{name!r:.60} stands there twice; the last counts"
+        report(Finding("name twice", str(path), text, is_damage=False))
     classes, label_of = _categories(Entries(content, "categories", path))
     videos, images = _frames(content, path, {name: label for label, name in enumerate(classes)})
     row_of = {image.id: row for row, image in enumerate(images)}
@@ -55,6 +59,9 @@ def load_coco_video(
     objects = _Objects(row_of, label_of, images, report)
     for entry in Entries(content, "annotations", path, required=False):
         objects.add(entry)
+    corners = objects.areas.finding(str(path))
+    if corners is not None:
+        report(corners)
     names = tuple(image.inner_path("file_name") for image in images)
     return VideoDataset(
         layout="coco-video",
@@ -100,7 +107,7 @@ def read_json(path: Path) -> Mapping[str, Any]:
         DatasetError: the file is missing, cut off, not JSON in UTF-8, or holds no object.
     """
     try:
-        content = json.loads(read_regular(path, LARGEST_ANNOTATIONS))
+        content = json.loads(read_regular(path, LARGEST_ANNOTATIONS), object_pairs_hook=object_of)
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read ({error.strerror}); check the file") from None
     except json.JSONDecodeError as error:
@@ -201,6 +208,7 @@ class _Objects:
         self._row_of, self._label_of, self._images, self._report = row_of, label_of, images, report
         self._ids: set[int] = set()
         self._seen = SeenBoxes()
+        self.areas = AreasOfCorners()
 
     def add(self, entry: Entry) -> None:
         """Add what an annotation says, or report why it cannot be used."""
@@ -210,6 +218,7 @@ class _Objects:
             self._report(Finding("damaged annotation", entry.place, str(error).removeprefix(f"{entry.place}: ")))
 
     def _add(self, entry: Entry) -> None:
+        entry.require_each_once()
         if "id" in entry.fields and entry.whole("id") in self._ids:
             raise entry.wrong("its id stands there twice; ids must differ")
         self._ids.add(entry.id)
@@ -227,6 +236,7 @@ class _Objects:
         twice = self._seen.finding(row, label, box, entry.place, f"annotation {entry.id}")
         if twice is not None:
             self._report(twice)
+        self.areas.add(entry.fields["bbox"], entry.fields.get("area"))
         self.columns.add(
             row, box, label,
             track=entry.whole("instance_id", entry.whole("track_id", -1)),

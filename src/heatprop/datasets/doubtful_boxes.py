@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from heatprop.datasets.findings import Finding
 
 _LEAST_BOXES = 3
 _MOSTLY = 0.9
+_LARGEST_AREA = 1e12
 
 
 def doubts(box: Box, width: int, height: int) -> Iterator[tuple[str, str]]:
@@ -68,6 +69,44 @@ def corners_for_sides(dataset: VideoDataset) -> Finding | None:
         "bbox is x, y, width, height"
     )
     return Finding("boxes as corners", str(dataset.annotation_paths[0]), text, is_damage=False)
+
+
+class AreasOfCorners:
+    """Tells whether boxes that lie within their pictures are written as corners (x1, y1, x2, y2): by their areas.
+
+    Areas of masks fit neither reading, so only those that fit one alone are counted.
+    """
+
+    def __init__(self) -> None:
+        self._of_sides = self._of_corners = 0
+
+    def add(self, bbox: Sequence[float], area: object) -> None:
+        """Take in four numbers as written, and the area that stands beside them, which may be anything."""
+        if isinstance(area, bool) or not isinstance(area, (int, float)) or not 0 < area < _LARGEST_AREA:
+            return
+        x, y, width, height = bbox
+        sides, corners = _fits(area, width, height), _fits(area, width - x, height - y)
+        self._of_sides += sides and not corners
+        self._of_corners += corners and not sides
+
+    def finding(self, place: str) -> Finding | None:
+        """Return what is to say of the file at `place`."""
+        told = self._of_sides + self._of_corners
+        if self._of_corners < max(_LEAST_BOXES, _MOSTLY * told):
+            return None
+        text = (
+            f"{self._of_corners} of {told} areas are those of boxes from corner to corner; "
+            "bbox is x, y, width, height"
+        )
+        return Finding("areas of corners", place, text, is_damage=False)
+
+
+def _fits(area: float, width: float, height: float) -> bool:
+    """Return whether an area is that of these sides, rounded perhaps, or counted in whole pixels."""
+    if width <= 0 or height <= 0:
+        return False
+    slack = max(0.5, 0.005 * area)
+    return abs(area - width * height) <= slack or abs(area - (width + 1) * (height + 1)) <= slack
 
 
 def _shown(box: Box) -> str:
