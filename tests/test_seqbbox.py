@@ -180,7 +180,8 @@ def test_a_setting_outside_its_range_is_refused(settings):
 
 @pytest.mark.parametrize(("score", "left"), [(np.nan, 0.0), (-0.5, 0.0), (0.5, np.inf)])
 def test_numbers_that_are_none_are_refused_and_change_nothing(score, left):
-    wrong = Detections([[left, 0, 9, 9]], [score], [0])
+    wrong = Detections([[0, 0, 9, 9]], [0.5], [0])
+    wrong.scores[0], wrong.boxes[0, 0] = score, left  # its arrays can be written to
     matcher = SeqBboxMatcher()
     (frame,) = as_detections([[car(0, 0.8)]])
     matcher.update(frame)

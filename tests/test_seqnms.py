@@ -263,14 +263,16 @@ def test_classes_do_not_touch():
 
 @pytest.mark.parametrize("score", [np.nan, np.inf, -0.1])
 def test_a_score_that_is_none_is_refused_with_its_frame(score):
-    video = [Detections.empty(), Detections([[0, 0, 9, 9]], [score], [0])]
+    video = [Detections.empty(), Detections([[0, 0, 9, 9]], [0.5], [0])]
+    video[1].scores[0] = score  # `Detections` refuses it, but its arrays can be written to
     with pytest.raises(InvalidArrayError, match=r"score of a detection in frame 1 is .* leave it out"):
         seq_nms(video)
 
 
 @pytest.mark.parametrize("side", [np.nan, np.inf])
 def test_so_is_a_box_that_is_not_finite(side):
-    video = [Detections([[0, 0, 9, side]], [0.5], [0])]
+    video = [Detections([[0, 0, 9, 9]], [0.5], [0])]
+    video[0].boxes[0, 3] = side
     with pytest.raises(InvalidArrayError, match=r"box of a detection in frame 0 is .* must be finite") as caught:
         seq_nms(video)
     assert "\n" not in str(caught.value)

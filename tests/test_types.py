@@ -92,6 +92,18 @@ def test_detections_of_values_that_are_no_such_numbers_are_refused_in_a_line(nam
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_boxes_and_scores_must_be_finite_and_the_first_that_is_not_is_named(value, dtype):
+    boxes, scores = np.ones((3, 4), dtype), np.ones(3, dtype)
+    scores[2] = value
+    with pytest.raises(InvalidArrayError, match=rf"^scores\[2\] is {value}; pass finite numbers only$"):
+        Detections(boxes, scores, [0, 0, 0])
+    scores[2], boxes[1:, 3] = 1, value
+    with pytest.raises(InvalidArrayError, match=rf"^boxes\[1\] is \[1.0, 1.0, 1.0, {value}\]; pass finite"):
+        Detections(boxes, scores, [0, 0, 0])
+
+
 def test_labels_that_are_whole_numbers_are_taken_whatever_their_type():
     for value in ([7.0], np.array([7], np.uint64), np.array([7], np.int8), [np.float16(7)], (7,)):
         assert Detections([[0, 0, 1, 1]], [0.5], value).labels.tolist() == [7]

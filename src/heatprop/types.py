@@ -56,6 +56,13 @@ def _check_shape(array: NDArray[Any], shape: Sequence[int | None], name: str, la
         raise InvalidArrayError(f"{name} has shape {array.shape}; it must be {layout}, here {wanted}")
 
 
+def _check_finite(array: FloatArray, name: str) -> None:
+    finite = np.isfinite(array)
+    if not finite.all():
+        row = int(np.argwhere(~finite)[0, 0])
+        raise InvalidArrayError(f"{name}[{row}] is {array[row].tolist()}; pass finite numbers only")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """One picture of a video.
@@ -140,7 +147,7 @@ class Detections:
             was seen. 1 for a new object and wherever nothing is propagated. Filled with 1 when left out.
 
     Raises:
-        InvalidArrayError: the arrays do not have one row an object.
+        InvalidArrayError: the arrays do not have one row an object, or a box or score is not finite.
 
     Example:
         >>> two = Detections([[0, 0, 4, 4], [1, 1, 2, 3]], [0.9, 0.2], [0, 3])
@@ -163,6 +170,8 @@ class Detections:
         if boxes.size == 0 and count == 0:
             boxes = boxes.reshape(0, 4)
         _check_shape(boxes, (count, 4), "boxes", "(objects, 4)")
+        _check_finite(scores, "scores")
+        _check_finite(boxes, "boxes")
         labels = _as_array(self.labels, np.int64, "labels")
         _check_shape(labels, (count,), "labels", "(objects,)")
         lengths = np.ones(count, np.int64) if self.lengths is None else self.lengths

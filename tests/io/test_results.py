@@ -207,22 +207,40 @@ def test_a_full_disk_keeps_the_lines_before(tmp_path: Path) -> None:
     assert end == {"end": {"frames": 1, "complete": False}}
 
 
+OTHER_LABEL = Detections([[1, 2, 3, 4]], [0.5], [3])
+
+
 @pytest.mark.parametrize(
-    ("found", "message"),
+    ("index", "time", "found", "message"),
     [
-        (Detections([[1, 2, 3, 4]], [0.5], [3]), "labels 3 to 3 .* 3 classes"),
-        (Detections([[1, 2, 3, math.inf]], [0.5], [0]), "not finite"),
+        (8, 0.1, OTHER_LABEL, "labels 3 to 3 .* 3 classes"),
+        (8, math.inf, TWO, "frame 8: its time is inf"),
+        (8, math.nan, TWO, "frame 8: its time is nan"),
+        (7, 0.1, TWO, "frame 7 after frame 7; write frames once each"),
+        (6, 0.1, TWO, "frame 6 after frame 7; write frames once each"),
     ],
 )
-def test_detections_that_do_not_fit_are_refused(tmp_path: Path, found: Detections, message: str) -> None:
+def test_what_no_file_may_hold_is_not_written(
+    tmp_path: Path, index: int, time: float, found: Detections, message: str
+) -> None:
     writer = ResultsWriter(tmp_path / "found.jsonl", HEADER)
+    writer.write(7, 0.0, TWO)
     with pytest.raises(InvalidArrayError, match=message):
-        writer.write(0, 0.0, found)
+        writer.write(index, time, found)
     writer.close()
-    assert strict_lines(tmp_path / "found.jsonl")[1:] == [{"end": {"frames": 0, "complete": False}}]
+    assert strict_lines(tmp_path / "found.jsonl")[2:] == [{"end": {"frames": 1, "complete": False}}]
 
 
-GOOD = '{"frame":0,"time":0.0,"boxes":[[1,2,3,4]],"scores":[0.5],"labels":[0],"names":["person"],"lengths":[1]}'
+TIMES = (
+    ('"x"', "'x'"),
+    ("NaN", "nan"),
+    ("1e999", "inf"),
+    ("-Infinity", "-inf"),
+    ("true", "True"),
+    ("1" * 400, "1+"),
+)
+FRAMES = (("1.0", "1.0"), ("NaN", "nan"), ("true", "True"), ("null", "None"), ('"1"', "'1'"))
+GOOD = '{"frame":1,"time":0.0,"boxes":[[1,2,3,4]],"scores":[0.5],"labels":[0],"names":["person"],"lengths":[1]}'
 
 
 @pytest.mark.parametrize(
@@ -234,7 +252,19 @@ GOOD = '{"frame":0,"time":0.0,"boxes":[[1,2,3,4]],"scores":[0.5],"labels":[0],"n
         ("\xff\n", "damaged or cut short"),
         (GOOD, "damaged or cut short"),
         (GOOD.replace('"time":0.0,', "") + "\n", "'time' is missing"),
-        (GOOD.replace('"time":0.0', '"time":"x"') + "\n", "not a number"),
+        *(
+            (GOOD.replace('"time":0.0', f'"time":{time}') + "\n", f"'time' is {said}; it must be a finite")
+            for time, said in TIMES
+        ),
+        *(
+            (GOOD.replace('"frame":1', f'"frame":{frame}') + "\n", f"'frame' is {said}; it must be a whole")
+            for frame, said in FRAMES
+        ),
+        (GOOD.replace('"frame":1', '"frame":0') + "\n", "frame 0 where one after 0 is wanted"),
+        (GOOD.replace('"frame":1', '"frame":-1') + "\n", "frame -1 where one after 0 is wanted"),
+        (GOOD.replace("[0.5]", "[NaN]") + "\n", r"scores\[0\] is nan; pass finite numbers"),
+        (GOOD.replace("[0.5]", "[-1e999]") + "\n", r"scores\[0\] is -inf; pass finite numbers"),
+        (GOOD.replace("[1,2,3,4]", "[1,2,Infinity,4]") + "\n", r"boxes\[0\] is \[1.0, 2.0, inf, 4.0\]; pass"),
         (GOOD.replace("[1,2,3,4]", "[1,2,3]") + "\n", "boxes has shape"),
         (GOOD.replace("[0.5]", "[0.5,0.4]") + "\n", "boxes has shape"),
         (GOOD.replace("[[1,2,3,4]]", '"x"') + "\n", "boxes"),
@@ -245,7 +275,8 @@ def test_a_damaged_line_is_named(tmp_path: Path, line: str, message: str) -> Non
     path = tmp_path / "found.jsonl"
     # Of version 1, which has no end that could say that a file is cut short.
     header = json.dumps({**HEADER.to_json(), "version": 1}) + "\n"
-    path.write_bytes(header.encode() + GOOD.encode() + b"\n" + line.encode("latin-1"))
+    first = GOOD.replace('"frame":1', '"frame":0') + "\n"
+    path.write_bytes(header.encode() + first.encode() + line.encode("latin-1"))
     _, frames = read_results(path)
     assert next(frames)[0] == 0
     with pytest.raises(ResultsError, match=rf"found\.jsonl, line 3: .*{message}") as caught:
@@ -304,7 +335,7 @@ def test_the_first_version_is_read_and_does_not_say_whether_it_is_complete(tmp_p
     header, frames = read_results(tmp_path / "old.jsonl")
     assert (header.model, header.version) == ("tiny", 1)
     assert frames.completeness is Completeness.UNKNOWN
-    assert [index for index, _, _ in frames] == [0]
+    assert [index for index, _, _ in frames] == [1]
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,6 @@ import math
 import os
 import stat
 import sys
-from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
@@ -26,18 +25,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from heatprop.errors import HeatpropError, InvalidArrayError, OutputError
-from heatprop.io.completeness import Completeness, parse_end, state_of
+from heatprop.errors import InvalidArrayError, OutputError
+from heatprop.io.completeness import Completeness
 from heatprop.io.outputs import OutputFile
-from heatprop.io.regular_files import open_regular
-from heatprop.io.results_header import (
-    FORMAT,
-    ResultsError,
-    ResultsHeader,
-    installed_versions,
-    parse_header,
-    parse_line,
-)
+from heatprop.io.results_frames import ResultsFrames, read_results
+from heatprop.io.results_header import FORMAT, ResultsError, ResultsHeader, installed_versions
 from heatprop.types import Detections
 
 __all__ = [
@@ -96,7 +88,7 @@ class ResultsWriter:
         self._classes = tuple(header.classes)
         self._output: OutputFile | None = None
         self._file: FileIO | None = None
-        self._frames = 0
+        self._frames, self._last_index = 0, -1
         self._is_open, self._is_whole = True, True
         self._is_stream = not isinstance(target, OutputFile) and is_stream(target)
         self._name_of_stream = "standard output" if target == STANDARD_OUTPUT else str(target)
@@ -120,7 +112,8 @@ class ResultsWriter:
         Boxes are rounded to 2 decimals, scores to 4.
 
         Raises:
-            InvalidArrayError: a label has no name in the header, or a number is not finite.
+            InvalidArrayError: a label has no name in the header, the time is not finite, or the frame does not
+                follow the one before.
             OutputError: the line cannot be written (a full disk); the lines before stay whole.
         """
         self._is_whole, was_whole = False, self._is_whole
@@ -130,10 +123,14 @@ class ResultsWriter:
                 f"frame {index}: labels {min(labels)} to {max(labels)} do not fit "
                 f"{len(self._classes)} classes; give the header the classes of the model"
             )
+        if not math.isfinite(time):
+            raise InvalidArrayError(f"frame {index}: its time is {time}; JSON cannot hold it")
+        if index <= self._last_index:
+            raise InvalidArrayError(
+                f"frame {index} after frame {self._last_index}; write frames once each, by rising numbers from 0"
+            )
         boxes = detections.boxes.astype(np.float64).round(2)
         scores = detections.scores.astype(np.float64).round(4)
-        if not (np.isfinite(boxes).all() and np.isfinite(scores).all() and math.isfinite(time)):
-            raise InvalidArrayError(f"frame {index}: a box, score or time is not finite; JSON cannot hold it")
         self._write_line(
             {
                 "frame": index,
@@ -146,6 +143,7 @@ class ResultsWriter:
             }
         )
         self._frames += 1
+        self._last_index = index
         self._is_whole = was_whole
 
     def close(self, *, complete: bool = True) -> None:
@@ -220,91 +218,6 @@ class ResultsWriter:
             raise OutputError(
                 f"{self._output.path}: cannot write ({error.strerror}); the {start} bytes before are kept"
             ) from None
-
-
-class ResultsFrames(Iterator[tuple[int, float, Detections]]):
-    """The frames of a file of detections, read one by one: (frame number, seconds, `Detections`).
-
-    Attributes:
-        completeness: whether the file says that it holds all frames; known before the first is read. A file that
-            was cut short gives its whole lines.
-    """
-
-    def __init__(self, path: Path, header: ResultsHeader) -> None:
-        self.completeness = state_of(path).completeness
-        self._frames = _read_frames(path, header)
-
-    def __next__(self) -> tuple[int, float, Detections]:
-        return next(self._frames)
-
-
-def read_results(path: str | Path) -> tuple[ResultsHeader, ResultsFrames]:
-    """Return the header of a file of detections, and an iterator of (frame number, seconds, `Detections`).
-
-    The header is read at once, a frame when it is asked for, so that memory does not grow with the file. The
-    iterator's `completeness` says whether the file holds all frames.
-
-    Raises:
-        ResultsError: the file is missing or of another format, or a line is damaged (from the iterator, too);
-            the message names file and line.
-
-    Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     with ResultsWriter(f"{folder}/a.jsonl", ResultsHeader("tiny", ["cat"])) as writer:
-        ...         writer.write(0, 0.0, Detections([[1, 2, 3, 4]], [0.5], [0]))
-        ...     header, frames = read_results(f"{folder}/a.jsonl")
-        ...     frames.completeness, [index for index, _, _ in frames]
-        (<Completeness.COMPLETE: 'complete'>, [0])
-    """
-    path = Path(path)
-    try:
-        with open_regular(path) as file:
-            first = file.readline()
-        header = parse_header(first, path)
-        return header, ResultsFrames(path, header)
-    except OSError as error:
-        raise ResultsError(
-            f"{path}: cannot read ({error.strerror}); give a file of `heatprop detect --json`"
-        ) from None
-
-
-def _read_frames(path: Path, header: ResultsHeader) -> Iterator[tuple[int, float, Detections]]:
-    count = 0
-    end: tuple[int, bool] | None = None
-    with path.open("rb") as file:
-        file.readline()
-        for number, line in enumerate(file, start=2):
-            if header.version > 1:
-                if not line.endswith(b"\n"):
-                    return  # cut short in the middle of a line, as `completeness` says
-                if end is None and (end := parse_end(line)) is not None:
-                    if end[0] != count:
-                        raise ResultsError(
-                            f"{path}, line {number}: it says {end[0]} frames, and {count} are there; "
-                            "make the file again"
-                        )
-                    continue
-            if end is not None:
-                raise ResultsError(f"{path}, line {number}: there is more after the end; make the file again")
-            yield _parse_frame(line, path, number, len(header.classes))
-            count += 1
-
-
-def _parse_frame(line: bytes, path: Path, number: int, class_count: int) -> tuple[int, float, Detections]:
-    value = parse_line(line, path, number)
-    try:
-        index, time = value["frame"], value["time"]
-        found = Detections(value["boxes"], value["scores"], value["labels"], value["lengths"])
-        if not isinstance(index, int) or not isinstance(time, (int, float)):
-            raise ResultsError("'frame' or 'time' is not a number")
-        if len(found) and not 0 <= found.labels.min() <= found.labels.max() < class_count:
-            raise ResultsError(f"a label lies outside the header's {class_count} classes")
-    except KeyError as error:
-        raise ResultsError(f"{path}, line {number}: {error} is missing; make the file again") from None
-    except HeatpropError as error:
-        raise ResultsError(f"{path}, line {number}: {error}; make the file again") from None
-    return index, float(time), found
 
 
 def _open_stream(path: str) -> FileIO:
