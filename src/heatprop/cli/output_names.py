@@ -126,7 +126,7 @@ def _distinct_stems(sources: Sequence[str]) -> list[str]:
     stems = [stem_of(source) for source in sources]
     counts = Counter(stems)
     return [
-        f"{_plain(urlparse(source).netloc.rpartition('@')[2])}-{stem}"
+        f"{_plain(urlparse(shown(source)).netloc.rpartition('@')[2])}-{stem}"
         if counts[stem] > 1 and is_address(source)
         else stem
         for source, stem in zip(sources, stems, strict=True)

@@ -6,16 +6,11 @@ import re
 from pathlib import Path
 from urllib.parse import urlparse
 
+from heatprop.io.secrets_in_addresses import MASK, masked_path, masked_query
+
+__all__ = ["MASK", "camera_named", "is_address", "path_named", "shown"]
+
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
-_USER = re.compile(r"(?<=://)[^/?#\s]*@")
-MASK = "***"
-# Values of a query that say what is shown, not who may see it; of all others nobody knows.
-_HARMLESS = frozenset({"camera", "channel", "fps", "height", "resolution", "subtype", "width"})
-# A key is long and has letters and digits; a stream has its key last in the path.
-_KEY = re.compile(
-    r"(?=[^.]*\d)(?=[^.]*[A-Za-z])"
-    r"(?:[A-Za-z0-9]{20,}|[A-Za-z0-9]{4}(?:-[A-Za-z0-9]{4}){3,}|live_[A-Za-z0-9_]+)(?:\.\w+)?"
-)
 _KEY_IS_LAST = frozenset({"rtmp", "rtmpe", "rtmps", "rtmpt", "rtmpte", "rtmpts"})
 _CAMERA = re.compile(r"camera:(\d+)|(/dev/(?:video\d+|v4l/.+))")
 _FILE = "file://"
@@ -32,28 +27,38 @@ def shown(address: str | Path) -> str:
     Example:
         >>> shown("rtsp://bob:s3cret@10.0.0.7/door?channel=1&token=abc"), shown("street@night.mp4")
         ('rtsp://***@10.0.0.7/door?channel=1&token=***', 'street@night.mp4')
-        >>> shown("rtmp://example.org/app/abcd-1234")
-        'rtmp://example.org/app/***'
+        >>> shown("rtmp://example.org/app/abcd-1234"), shown("rtsp://10.0.0.7/user=admin_password=abc_channel=1")
+        ('rtmp://example.org/app/***', 'rtsp://10.0.0.7/user=***_channel=1')
     """
     if not isinstance(address, str) or not is_address(address):
         return str(address)
-    rest, has_fragment, _ = _USER.sub(f"{MASK}@", address).partition("#")
+    scheme, _, rest = address.partition("://")
+    user, rest = _user_and_rest(rest)
+    rest, has_fragment, _ = rest.partition("#")
     rest, has_query, query = rest.partition("?")
-    scheme, _, place = rest.partition("://")
-    host, *path = place.split("/")
-    path = [MASK if _KEY.fullmatch(each) else each for each in path]
-    if scheme.lower() in _KEY_IS_LAST and len(path) > 1 and path[-1]:
-        path[-1] = MASK
-    masked = "&".join(_masked(each) for each in query.split("&"))
-    return f"{scheme}://{'/'.join([host, *path])}{has_query}{masked}{has_fragment and '#' + MASK}"
+    host, *path = rest.split("/")
+    told = masked_path(path)
+    filled = [place for place, piece in enumerate(path) if piece]
+    if scheme.lower() in _KEY_IS_LAST and len(filled) > 1:
+        told[filled[-1]] = MASK
+    place = "/".join([*(masked_path([host]) if "=" in host else [host]), *told])
+    return f"{scheme}://{user}{place}{has_query}{masked_query(query)}{has_fragment and '#' + MASK}"
 
 
-def _masked(parameter: str) -> str:
-    name, is_given, value = parameter.partition("=")
-    is_harmless = name.lower() in _HARMLESS and len(value) <= 9 and value.isalnum()
-    if is_given:
-        return f"{name}={value if is_harmless else MASK}"
-    return MASK if name else ""
+def _user_and_rest(rest: str) -> tuple[str, str]:
+    """Return what is shown of user and password, and what follows them.
+
+    A password is often written as it is, with ``/``, ``?``, ``#`` or ``@`` in it. Where a colon and, later, an
+    ``@`` stand, all up to the last ``@`` may be of it; a host that is masked too is the lesser harm.
+    """
+    before, is_there, after = rest.rpartition("@")
+    if is_there and ":" not in before:
+        authority = re.split("[/?#]", rest, maxsplit=1)[0]
+        before, is_there, _ = authority.rpartition("@")
+        after = rest[len(before) + 1 :]
+    if not is_there:
+        return "", rest
+    return f"{MASK}@" if before else "", after
 
 
 def camera_named(name: str) -> int | str | None:

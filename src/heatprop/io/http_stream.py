@@ -34,7 +34,7 @@ class HttpStream:
 
     Raises:
         SourceNotFoundError: there is nothing at the address.
-        SourceError: nobody answers, or with an error.
+        SourceError: nobody answers, or with an error; or it is no address.
     """
 
     def __init__(self, address: str, timeout: float) -> None:
@@ -46,6 +46,10 @@ class HttpStream:
                 raise SourceNotFoundError(f"{self._name}: nothing found there; check the address") from None
             raise SourceError(
                 f"{self._name}: the server says {error.code} {error.reason}; check the address"
+            ) from None
+        except (http.client.InvalidURL, ValueError):  # what they say may hold the password
+            raise SourceError(
+                f"{self._name}: is no whole address; signs such as / [ @ in a password are written %2F %5B %40"
             ) from None
         except (OSError, http.client.HTTPException) as error:
             raise self._failure(error) from None
