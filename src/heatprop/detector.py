@@ -189,7 +189,7 @@ class VideoDetector:
     ) -> Generator[tuple[Frame, tuple[Detections, ...]], None, None]:
         """Yield each frame with what is found in it in several ways."""
         timings = self.timings if timings is None else timings
-        with _opened(source) as video:
+        with opened(source) as video:
             states = [self._new_state(way, fills_between=self._fills_between(video)) for way in ways]
             waiting: deque[Frame] = deque()
             failure: Exception | None = None
@@ -285,6 +285,6 @@ def _push(
     return finished
 
 
-def _opened(source: Source) -> AbstractContextManager[VideoSource]:
+def opened(source: Source) -> AbstractContextManager[VideoSource]:
     """Open a source by its address; one that the caller opened stays the caller's to close."""
     return nullcontext(source) if isinstance(source, VideoSource) else open_video(source)

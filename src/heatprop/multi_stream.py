@@ -6,12 +6,12 @@ import inspect
 import os
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from typing import Any, Concatenate, ParamSpec, TypeAlias, cast
 
-from heatprop.detector import Source, StageTimings, VideoDetector
+from heatprop.detector import Source, StageTimings, VideoDetector, opened
 from heatprop.errors import InvalidConfigError, SourceError, check_count
-from heatprop.io import VideoSource, open_video
+from heatprop.io import VideoSource
 from heatprop.io.addresses import camera_named, is_address, path_named, shown
 from heatprop.pipeline import merge
 from heatprop.types import Detections, Frame
@@ -128,7 +128,7 @@ class MultiStreamDetector:
     def _stream(self, source: Source, places: _Places) -> _Found:
         places.begin()
         with (
-            _opened(source) as video,
+            opened(source) as video,
             places.taken(source, is_live=video.info.is_live),
             closing(self.detector.stream(video, timings=StageTimings())) as stream,
         ):
@@ -207,10 +207,6 @@ def _all_in_one(sources: Sequence[Source], errors: Mapping[int, Exception]) -> S
     joined = SourcesError(f"{len(errors)} of {len(sources)} sources failed: {'; '.join(told)}", errors)
     joined.__cause__ = ExceptionGroup("what the sources raised", [errors[number] for number in sorted(errors)])
     return joined
-
-
-def _opened(source: Source) -> AbstractContextManager[VideoSource]:
-    return nullcontext(source) if isinstance(source, VideoSource) else open_video(source)
 
 
 def _name(source: Source) -> str:

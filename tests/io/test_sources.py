@@ -354,6 +354,17 @@ def test_a_name_that_is_too_long_is_an_error_of_one_line(tmp_path: Path, name: s
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(("reconnect", "is_noted"), [(None, False), (0, False), (30, True)])
+def test_a_file_on_the_network_says_that_it_is_not_opened_again(
+    tmp_path: Path, serve: Callable[[Path], str], reconnect: float | None, is_noted: bool
+) -> None:
+    build_video(tmp_path / "clip.mp4")
+    with open_video(f"{serve(tmp_path)}/clip.mp4", reconnect=reconnect) as video:
+        assert len(list(video)) > 0
+        said = ["30 s to reconnect were given, and only live streams are opened again"]
+        assert list(video.notes) == (said if is_noted else [])
+
+
 def test_passwords_are_not_shown(tmp_path: Path, serve: Callable[[Path], str]) -> None:
     build_video(tmp_path / "clip.mp4", audio="aac")
     _text(tmp_path / "page.html")

@@ -16,7 +16,7 @@ from heatprop.errors import SourceError, SourceNotFoundError, check_range
 from heatprop.io.addresses import camera_named, is_address, path_named
 from heatprop.io.newest import NewestFrames
 from heatprop.io.reconnecting import RECONNECT, ReconnectingSource
-from heatprop.io.sources import VideoSource
+from heatprop.io.sources import OpenSource, VideoSource
 
 if TYPE_CHECKING:
     from heatprop.io.picture_headers import PictureHeader
@@ -34,8 +34,9 @@ def open_video(source: str | os.PathLike[str] | int, *, reconnect: float | None 
     Args:
         source: a video file; an ``http(s)``, ``rtsp`` or other address; a camera as number, ``camera:0`` or
             ``/dev/video0``; a folder of images, one image, or a pattern such as ``shots/*.jpg``.
-        reconnect: seconds for which a stream on the network that breaks is tried again; 0 for not at all. None:
-            `RECONNECT` for live streams, 0 for files on the network.
+        reconnect: seconds for which a live stream on the network that breaks is tried again; 0 for not at all;
+            None: `RECONNECT`. A file on the network is not tried again; where seconds are given for one, its
+            `notes` say so.
 
     Raises:
         SourceNotFoundError: there is no such file, folder, camera or page.
@@ -87,6 +88,8 @@ def open_video(source: str | os.PathLike[str] | int, *, reconnect: float | None 
         return ContainerSource(path)
     video = _open_address(name)
     if not video.info.is_paced:
+        if reconnect and isinstance(video, OpenSource):
+            video.note(f"{reconnect:g} s to reconnect were given, and only live streams are opened again")
         return video
     at_its_times = isinstance(video, ContainerSource) and video.comes_in_pieces
     seconds = RECONNECT if reconnect is None else reconnect
