@@ -153,7 +153,7 @@ def test_what_makes_no_sense_is_refused(several, sources, at_once):
 def test_a_source_that_turns_out_to_be_live_and_blocks_the_rest_ends_all_with_one_line(
     several, clips, monkeypatch
 ):
-    monkeypatch.setattr("heatprop.multi_stream.open_video", Camera)
+    monkeypatch.setattr("heatprop.detector.open_video", Camera)
     with pytest.raises(InvalidConfigError, match="no place is left for 1 more; give a larger at_once"):
         for _ in several.stream([clips[0], clips[1], clips[2]], at_once=2):
             pass

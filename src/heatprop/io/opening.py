@@ -84,8 +84,13 @@ def open_video(source: str | os.PathLike[str] | int, *, reconnect: float | None 
         raise SourceNotFoundError(f"{name}: no such file; {remedy}")
     from heatprop.io.container_source import ContainerSource  # noqa: PLC0415
 
-    if not remote:
-        return ContainerSource(path)
+    return _open_remote(name, reconnect) if remote else ContainerSource(path)
+
+
+def _open_remote(name: str, reconnect: float | None) -> VideoSource:
+    """Open an address: a file whole, a live stream as its newest frames, opened again where it breaks."""
+    from heatprop.io.container_source import ContainerSource  # noqa: PLC0415
+
     video = _open_address(name)
     if not video.info.is_paced:
         if reconnect and isinstance(video, OpenSource):
