@@ -21,7 +21,7 @@ from heatprop.errors import SourceError, SourceNotFoundError
 from heatprop.io import VideoSink, VideoSource, open_video
 from heatprop.io.camera import CameraSource
 from heatprop.io.container_source import ContainerSource
-from heatprop.io.images import natural_order
+from heatprop.io.folders import natural_order
 from small_videos import build_video, number_of, paint, red_corner, turn_video
 
 COUNT = 12

@@ -122,7 +122,8 @@ class Detect:
         # Frames are scaled side by side; threads within one would only take turns with those of the network.
         cv2.setNumThreads(1)
         results = STANDARD_OUTPUT if self.json in _NAMES_OF_STANDARD_OUTPUT else self.json
-        sources = sources_of(self.sources)
+        notes: list[str] = []
+        sources = sources_of(self.sources, notes.append)
         names = name_outputs(sources, self.output, results, are_several=sources != list(self.sources))
         jobs = [self._job(source, name) for source, name in zip(sources, names, strict=True)]
         try:
@@ -130,7 +131,7 @@ class Detect:
                 return self._run_one(jobs[0])
             detector = self._detector()
             with folders_made(names):
-                return run_jobs(jobs, detector, quiet=self.quiet)
+                return run_jobs(jobs, detector, quiet=self.quiet, notes=notes)
         except Interrupted as interrupted:
             if not self.quiet:
                 say("heatprop: interrupted; nothing is written")

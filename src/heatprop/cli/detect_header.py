@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from heatprop.detector import VideoDetector
-from heatprop.errors import SourceError, shortened
+from heatprop.errors import shortened
 from heatprop.io import SourceInfo
-from heatprop.io.addresses import is_address
-from heatprop.io.images import find_images
 from heatprop.io.results import ResultsHeader
+from heatprop.io.source_files import files_of
 from heatprop.seqnms import SeqNmsConfig
+from heatprop.zoo.model_files import digests_of_model
 
 
 def make_header(
@@ -72,20 +72,39 @@ def first_difference(before: ResultsHeader, now: ResultsHeader) -> str | None:
         >>> first_difference(small, small) is None
         True
     """
-    first, second = (json.loads(json.dumps(header.to_json())) for header in (before, now))
-    if first["model"] != second["model"]:
-        return f"model {first['model']}, now {second['model']}"
-    if first["classes"] != second["classes"]:
-        return "other classes of the model"
-    for name in ("settings", "source"):
-        one, other = _flat(first[name]), _flat(second[name])
-        # The same file may be called by another name.
-        passed = {"name"} if name == "source" and "bytes" in one and "bytes" in other else set()
-        for key in [*one, *(key for key in other if key not in one)]:
-            if key not in passed and one.get(key) != other.get(key):
-                what = f"source's {key}" if name == "source" else key
-                return f"{what} {shortened(str(one.get(key)))}, now {shortened(str(other.get(key)))}"
+    one, other = _compared(before), _compared(now)
+    for key in [*one, *(key for key in other if key not in one)]:
+        if one.get(key) != other.get(key):
+            if key == "classes":
+                return "other classes of the model"
+            return f"{key} {shortened(str(one.get(key)))}, now {shortened(str(other.get(key)))}"
     return None
+
+
+def fingerprint_of(header: ResultsHeader) -> str:
+    """Return what two headers have in common exactly where `first_difference` finds none.
+
+    Example:
+        >>> len(fingerprint_of(ResultsHeader("tiny", ["cat"], settings={"radius": 2})))
+        32
+    """
+    text = json.dumps(_compared(header), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _compared(header: ResultsHeader) -> dict[str, Any]:
+    """Return what decides whether another run would do the same, by names for people."""
+    value = json.loads(json.dumps(header.to_json()))
+    source = _flat(value["source"])
+    if "bytes" in source:  # the same file may be called by another name
+        source.pop("name", None)
+    compared = {
+        "model": value["model"],
+        "classes": value["classes"],
+        **_flat(value["settings"]),
+        **{f"source's {key}": each for key, each in source.items()},
+    }
+    return {key: each for key, each in compared.items() if each is not None}
 
 
 def _flat(settings: dict[str, Any]) -> dict[str, Any]:
@@ -101,13 +120,11 @@ def _flat(settings: dict[str, Any]) -> dict[str, Any]:
 
 def _stamp_of(source: str) -> dict[str, Any]:
     """Return the size in bytes and the time of the last change of the files of a source; nothing for others."""
-    if is_address(source) or source.startswith(("camera:", "/dev/")):
-        return {}
-    path = Path(source)
     try:
-        files = [path] if path.is_file() else find_images(path)[0]
-        stats = [file.stat() for file in files]
-    except (OSError, SourceError, ValueError):
+        stats = [file.stat() for file in files_of(source) if file.is_file()]
+    except OSError:
+        return {}
+    if not stats:
         return {}
     return {
         "bytes": sum(each.st_size for each in stats),
@@ -116,10 +133,7 @@ def _stamp_of(source: str) -> dict[str, Any]:
 
 
 def _hash_of(model: Path) -> str:
-    weights = [model.with_suffix(".bin")] if model.suffix == ".xml" else []
     digest = hashlib.sha256()
-    for path in (model, *weights):
-        if path.is_file():
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
+    for each in digests_of_model(model):
+        digest.update(each)
     return digest.hexdigest()

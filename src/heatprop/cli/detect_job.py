@@ -13,7 +13,14 @@ from time import perf_counter
 from heatprop.cli.detect_header import header_of_video, make_header
 from heatprop.cli.outputs import DetectOutputs
 from heatprop.cli.progress import FrameProgress, SourceProgress
-from heatprop.cli.resuming import claimed, name_leftovers, refuse_existing, take_over_leftovers, unfinished_of
+from heatprop.cli.resuming import (
+    claimed,
+    name_leftovers,
+    refuse_existing,
+    refuse_others,
+    take_over_leftovers,
+    unfinished_of,
+)
 from heatprop.cli.summary import Summary
 from heatprop.cli.two_passes import FrameStream, TwoPasses
 from heatprop.detector import StageTimings, VideoDetector
@@ -21,6 +28,7 @@ from heatprop.errors import HeatpropError, InvalidConfigError, SourceError
 from heatprop.interrupts import Interrupted, check, pending, shielded, wait_for
 from heatprop.io import SourceInfo, VideoSource, open_video
 from heatprop.io.addresses import shown
+from heatprop.io.outputs import is_null
 from heatprop.io.results import ResultsHeader, is_stream
 from heatprop.keyframes import MOST_INTERVAL
 
@@ -112,13 +120,21 @@ class DetectJob:
 
     @property
     def _writes_at_once(self) -> bool:
-        """Whether results go where nothing is kept and asked about: standard output, a device, a pipe."""
+        """Whether something goes where nothing is kept and asked about: standard output, a device, a pipe."""
+        return self._streams_results or self._draws_for_nobody
+
+    @property
+    def _streams_results(self) -> bool:
         return self.results is not None and is_stream(self.results)
 
     @property
+    def _draws_for_nobody(self) -> bool:
+        return self.video is not None and is_null(self.video)
+
+    @property
     def _files(self) -> list[Path]:
-        results = None if self.results is None or self._writes_at_once else Path(self.results)
-        return [path for path in (self.video, results) if path is not None]
+        results = None if self.results is None or self._streams_results else Path(self.results)
+        return [path for path in (None if self._draws_for_nobody else self.video, results) if path is not None]
 
     def _fill(self, video: VideoSource, host: Host) -> Outcome:
         """Settle what is with outputs that exist, and then do the work that remains."""
@@ -127,17 +143,18 @@ class DetectJob:
                 refuse_existing(self._files)
             name_leftovers(self._files, self.source, host.notify)
             return self._detect(video, host, {})
-        take_over_leftovers(self._files, self.source, host.notify)
         header = self._header(video, host.detector())
         headers = {self.video: header_of_video(header, compare=self.compare)}
         wanted = {path: headers.get(path, header) for path in self._files}
-        remaining = unfinished_of(wanted, is_live=video.info.is_live, notify=host.notify)
+        refuse_others(wanted, self.source)
+        nameless = take_over_leftovers(self._files, self.source, host.notify)
+        remaining = unfinished_of(wanted, nameless, is_live=video.info.is_live, notify=host.notify)
         if not remaining and not self._writes_at_once:
             return Outcome(0, 0)
         results = self.results
-        if results is not None and not self._writes_at_once and Path(results) not in remaining:
+        if results is not None and not self._streams_results and Path(results) not in remaining:
             results = None
-        video_path = self.video if self.video in remaining else None
+        video_path = self.video if self.video in remaining or self._draws_for_nobody else None
         job = replace(self, video=video_path, results=results, overwrite=True)
         return job._detect(video, host, remaining)
 

@@ -124,7 +124,7 @@ class _Tally:
             error(problem)
 
 
-def run_jobs(jobs: Sequence[DetectJob], detector: VideoDetector, *, quiet: bool) -> int:
+def run_jobs(jobs: Sequence[DetectJob], detector: VideoDetector, *, quiet: bool, notes: Sequence[str] = ()) -> int:
     """Do several jobs: at most `FILES_AT_ONCE` files at a time, and live sources all at once.
 
     One that is refused or fails does not end the others. When interrupted, all stop between two frames and keep
@@ -134,6 +134,7 @@ def run_jobs(jobs: Sequence[DetectJob], detector: VideoDetector, *, quiet: bool)
         jobs: at least two.
         detector: serves all.
         quiet: say nothing but errors.
+        notes: what is worth knowing of how the sources were found; said at the end.
 
     Returns:
         The exit code: 0, 1 when some failed, 2 when all were refused, 130 or 143 when interrupted.
@@ -167,7 +168,7 @@ def run_jobs(jobs: Sequence[DetectJob], detector: VideoDetector, *, quiet: bool)
                     told.add(event)
                     say(event)
     if not quiet:
-        _say_total(len(jobs), tally, perf_counter() - started)
+        _say_total(len(jobs), tally, perf_counter() - started, notes)
     if tally.faults:
         raise tally.faults[0]
     interrupted = pending()
@@ -181,10 +182,11 @@ def run_jobs(jobs: Sequence[DetectJob], detector: VideoDetector, *, quiet: bool)
     return 1 if tally.refused or tally.failed else 0
 
 
-def _say_total(jobs: int, tally: _Tally, seconds: float) -> None:
-    if not tally.frames:
-        return
+def _say_total(jobs: int, tally: _Tally, seconds: float, notes: Sequence[str]) -> None:
     fps = tally.frames / seconds if seconds > 0 else 0.0
     counts = {"failed": tally.refused + tally.failed + len(tally.faults), "not begun": jobs - tally.ended}
     rest = "".join(f", {count:,} {what}" for what, count in counts.items() if count)
-    say(f"{jobs:,} sources: {tally.frames:,} frames in {seconds:.1f} s, {fps:.1f} fps{rest}")
+    if tally.frames:
+        say(f"{jobs:,} sources: {tally.frames:,} frames in {seconds:.1f} s, {fps:.1f} fps{rest}")
+    for note in notes:
+        say(f"  note     {note}")

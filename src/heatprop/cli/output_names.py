@@ -13,9 +13,12 @@ from urllib.parse import urlparse
 
 from heatprop.errors import InvalidConfigError, OutputError, shortened
 from heatprop.io.addresses import MASK, is_address, path_named, shown
-from heatprop.io.images import IMAGE_SUFFIXES, is_pattern
+from heatprop.io.folders import is_pattern
+from heatprop.io.outputs import is_null
 from heatprop.io.results import STANDARD_OUTPUT
 from heatprop.io.sinks import SUFFIXES
+from heatprop.io.source_files import SourceFiles
+from heatprop.io.suffixes import IMAGE_SUFFIXES
 
 _RESULTS_SUFFIXES = (".jsonl", ".json")
 _MOST_NAMES = 3
@@ -84,10 +87,11 @@ def name_outputs(
     _refuse_file("--json", None if results is None else Path(results), _RESULTS_SUFFIXES)
     names = []
     for stem in _distinct_stems(sources):
-        video = None if output is None else output / f"{stem}.mp4"
+        video = None if output is None else _inside(output, f"{stem}.mp4")
         if output is None and results is None:
             video = Path(f"{stem}.heatprop.mp4")
-        names.append(OutputNames(video, None if results is None else str(Path(results) / f"{stem}.jsonl")))
+        lines = None if results is None else str(_inside(Path(results), f"{stem}.jsonl"))
+        names.append(OutputNames(video, lines))
     _refuse_clashes(sources, names)
     return names
 
@@ -135,9 +139,9 @@ def _distinct_stems(sources: Sequence[str]) -> list[str]:
 
 def _refuse_single_pictures(sources: Sequence[str]) -> None:
     """Refuse what the shell makes of a pattern without quotes."""
-    single = [source for source in sources if Path(source).suffix.lower() in IMAGE_SUFFIXES]
-    single = [source for source in single if not is_address(source) and not is_pattern(Path(source))]
-    single = [source for source in single if not os.path.isdir(source)]
+    paths = {source: path_named(source) for source in sources if not is_address(source)}
+    single = [source for source, path in paths.items() if path.suffix.lower() in IMAGE_SUFFIXES]
+    single = [source for source in single if not is_pattern(paths[source]) and not paths[source].is_dir()]
     if len(single) > 1:
         more = f" and {len(single) - _MOST_NAMES} more" if len(single) > _MOST_NAMES else ""
         raise InvalidConfigError(
@@ -146,8 +150,13 @@ def _refuse_single_pictures(sources: Sequence[str]) -> None:
         )
 
 
+def _inside(folder: Path, name: str) -> Path:
+    """Return the path of an output in a folder; what is kept nowhere needs none."""
+    return folder if is_null(folder) else folder / name
+
+
 def _refuse_file(option: str, folder: Path | None, suffixes: Sequence[str]) -> None:
-    if folder is None or folder.is_dir():
+    if folder is None or folder.is_dir() or is_null(folder):
         return
     if folder.suffix.lower() in suffixes:
         raise InvalidConfigError(
@@ -158,11 +167,11 @@ def _refuse_file(option: str, folder: Path | None, suffixes: Sequence[str]) -> N
 
 
 def _refuse_clashes(sources: Sequence[str], names: Sequence[OutputNames]) -> None:
-    read = {os.path.realpath(path_named(source)): source for source in sources if not is_address(source)}
+    read = SourceFiles(sources)
     writing: dict[str, str] = {}
     for source, name in zip(sources, names, strict=True):
         for path in (name.video, name.results):
-            if path is None:
+            if path is None or is_null(path):
                 continue
             place = os.path.realpath(path)
             if place in writing:
@@ -170,6 +179,6 @@ def _refuse_clashes(sources: Sequence[str], names: Sequence[OutputNames]) -> Non
                 raise OutputError(
                     f"{first} and {second} would both write {path}; name one of them otherwise, or run them apart"
                 )
-            if place in read:
+            if read.source_at(path) is not None:
                 raise OutputError(f"{path} would be written, and it is a source; choose another folder")
             writing[place] = source

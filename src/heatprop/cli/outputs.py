@@ -9,12 +9,12 @@ from time import perf_counter
 from types import MappingProxyType, TracebackType
 from typing import Self
 
-from heatprop.cli.detect_header import header_of_video
+from heatprop.cli.detect_header import fingerprint_of, header_of_video
 from heatprop.cli.standard_streams import ReaderLeft, close_standard_output
 from heatprop.drawing import draw, side_by_side
 from heatprop.errors import HeatpropError, OutputError
 from heatprop.io import SourceInfo, VideoSink
-from heatprop.io.outputs import OutputFile
+from heatprop.io.outputs import OutputFile, is_null
 from heatprop.io.results import STANDARD_OUTPUT, ResultsHeader, ResultsWriter, is_stream
 from heatprop.types import Detections, ImageArray
 
@@ -69,7 +69,7 @@ class DetectOutputs:
         self._classes: Sequence[str] = ()
         self._video_header: ResultsHeader | None = None
         self._sink: VideoSink | None = None
-        self._video = video
+        self._video = None if video is None or is_null(video) else video
         self._claimed: OutputFile | None = None
         self._writer: ResultsWriter | None = None
         self._stream = results if results is not None and is_stream(results) else None
@@ -107,6 +107,8 @@ class DetectOutputs:
         """
         self._classes = header.classes
         self._video_header = header_of_video(header, compare=self._compare)
+        if self._sink is not None:
+            self._sink.made_from = fingerprint_of(self._video_header)
         self._mark_new = mark_new
         self._captions = _RESCORED_CAPTIONS if rescored else _CAPTIONS
         if self._stream is not None:

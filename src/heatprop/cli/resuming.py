@@ -7,17 +7,19 @@ while the names are claimed, so that what a run left beside them belongs to no l
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from heatprop.cli.detect_header import first_difference
+from heatprop.cli.detect_header import fingerprint_of, first_difference
 from heatprop.errors import OutputError, OutputExistsError
 from heatprop.io.claims import claim_file
 from heatprop.io.completeness import Completeness, OutputState, count_frames, state_of
-from heatprop.io.outputs import INDEXED, find_leftovers, is_same_file
+from heatprop.io.outputs import find_leftovers
+from heatprop.io.partial_names import INDEXED
 from heatprop.io.results import ResultsHeader
+from heatprop.io.source_files import SourceFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +53,9 @@ def claimed(source: str, paths: Sequence[Path]) -> Iterator[None]:
         BusyError: another run writes one of them.
         OutputError: one is the source, or both are one file.
     """
+    sources = SourceFiles([source])
     for path in paths:
-        if is_same_file(path, source):
+        if sources.source_at(path) is not None:
             raise OutputError(f"{path} is the source itself; choose another name for the output")
     if len({os.path.realpath(path) for path in paths}) < len(paths):
         raise OutputError(f"{paths[0]} is asked for twice, by -o and --json; choose two names")
@@ -103,8 +106,50 @@ def name_leftovers(paths: Sequence[Path], source: str, notify: Callable[[str], N
             )
 
 
-def take_over_leftovers(paths: Sequence[Path], source: str, notify: Callable[[str], None]) -> None:
-    """Give the longest file of a killed run the output's name, if nothing better has it, and remove the rest."""
+def refuse_others(wanted: Mapping[Path, ResultsHeader], source: str) -> None:
+    """Raise where a killed run with another source or other settings left a file; it is not this run's to replace.
+
+    Args:
+        wanted: each output with what this run would write into it as its header.
+        source: what is read.
+
+    Raises:
+        OutputExistsError: there is such a file.
+    """
+    for path, header in wanted.items():
+        for leftover in find_leftovers(path, source):
+            found = look_at(leftover)
+            if found is None or not _says_what_made_it(found.state):
+                continue
+            other = _difference(found.state, header)
+            if other is not None:
+                frames = count_frames(leftover)
+                raise OutputExistsError(
+                    f"{leftover} ({frames:,} frames) is left of a run that was killed, and made otherwise ({other}); "
+                    "choose another name for the output, or move or remove that file"
+                )
+
+
+def _says_what_made_it(state: OutputState) -> bool:
+    return state.header is not None or state.made_from is not None
+
+
+def _difference(state: OutputState, header: ResultsHeader) -> str | None:
+    """Return in a few words what another run with `header` would do otherwise; None where it would do the same."""
+    if state.header is not None:
+        return first_difference(state.header, header)
+    if state.made_from is None:
+        return "it does not say how"
+    return None if state.made_from == fingerprint_of(header) else "another source, model or setting"
+
+
+def take_over_leftovers(paths: Sequence[Path], source: str, notify: Callable[[str], None]) -> set[Path]:
+    """Give the longest file of a killed run the output's name, if nothing better has it, and remove the rest.
+
+    Returns:
+        The outputs that now are files which do not say what made them.
+    """
+    nameless = set()
     for path in paths:
         for leftover in find_leftovers(path, source):
             frames, before = count_frames(leftover), look_at(path)
@@ -117,20 +162,28 @@ def take_over_leftovers(paths: Sequence[Path], source: str, notify: Callable[[st
                 and frames
                 and (is_free or (is_unfinished and before is not None and before.frames < frames))
             ):
+                if not _says_what_made_it(state_of(leftover)):
+                    nameless.add(path)
                 os.replace(leftover, os.path.realpath(path))
                 notify(f"heatprop: {leftover}, left of a run that was killed, is now {path} ({frames:,} frames)")
             else:
                 leftover.unlink(missing_ok=True)
                 notify(f"heatprop: {leftover}, left of a run that was killed, is removed ({frames:,} frames)")
+    return nameless
 
 
 def unfinished_of(
-    wanted: Mapping[Path, ResultsHeader], *, is_live: bool, notify: Callable[[str], None]
+    wanted: Mapping[Path, ResultsHeader],
+    nameless: Collection[Path],
+    *,
+    is_live: bool,
+    notify: Callable[[str], None],
 ) -> dict[Path, int]:
     """Return the outputs that `--resume` has to do, with the number of frames that each has now.
 
     Args:
         wanted: each file with what this run would write into it as its header.
+        nameless: those that need not say what made them, being left of killed runs with that output.
         is_live: whether the source cannot be read again.
         notify: is told of what is skipped.
 
@@ -156,11 +209,16 @@ def unfinished_of(
                     "again; choose another name, or --overwrite without --resume"
                 )
             case Completeness.UNFINISHED:
+                other = None if path in nameless else _difference(found.state, header)
+                if other is not None:
+                    raise OutputExistsError(
+                        f"{path} is unfinished ({found.frames:,} frames), and made otherwise ({other}); choose "
+                        "another name, or --overwrite without --resume"
+                    )
                 remaining[path] = found.frames
                 notify(f"heatprop: {path} is unfinished ({found.frames:,} frames): done again from the start")
             case Completeness.COMPLETE:
-                before = found.state.header
-                other = "no header" if before is None else first_difference(before, header)
+                other = _difference(found.state, header)
                 if other is not None:
                     raise OutputExistsError(
                         f"{path} is complete, but made otherwise ({other}); choose another name, "

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from heatprop.io.end_mark import COMMENT, is_left_open, read_end_mark
+from heatprop.io.end_mark import COMMENT, is_left_open, read_end_mark, read_fingerprint
 from heatprop.io.results_header import FORMAT, ResultsError, ResultsHeader, header_of, parse_header
 
 _TAIL_BYTES = 4096
@@ -36,11 +36,13 @@ class OutputState:
         completeness: whether it is whole.
         frames: how many frames it says it holds; None where it does not say.
         header: what made it; None where it does not say.
+        made_from: fingerprint of what made it, in the head of an unfinished video; None where there is none.
     """
 
     completeness: Completeness
     frames: int | None = None
     header: ResultsHeader | None = None
+    made_from: str | None = None
 
 
 _UNKNOWN = OutputState(Completeness.UNKNOWN)
@@ -94,6 +96,18 @@ def is_begun(path: Path) -> bool:
     return len(head) < _SMALLEST_HEAD or FORMAT.encode() in head[:64] or COMMENT.encode() in head
 
 
+def is_annotated(path: Path) -> bool:
+    """Return whether this is a video that `heatprop detect` wrote or is writing, by its mark or its head.
+
+    What `heatprop.io.VideoSink` wrote for others has no header, and is a video like any other.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    state = _video_state(path)
+    return state.header is not None or read_fingerprint(path) is not None
+
+
 def read_end(path: Path) -> tuple[int, bool] | None:
     """Return the number of frames and whether they are all, as the last line of JSON Lines says; None without one.
 
@@ -139,7 +153,9 @@ def _results_state(path: Path) -> OutputState:
 def _video_state(path: Path) -> OutputState:
     mark = read_end_mark(path)
     if mark is None:
-        return OutputState(Completeness.UNFINISHED) if is_left_open(path) else _UNKNOWN
+        if not is_left_open(path):
+            return _UNKNOWN
+        return OutputState(Completeness.UNFINISHED, made_from=read_fingerprint(path))
     value, end = mark
     try:
         header = header_of(value, path)

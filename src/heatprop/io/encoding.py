@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 
 from heatprop.errors import SourceError
 from heatprop.io.encoders import MOST_TICKS, MOST_TICKS_MPEG4, choose_encoder, choose_time_base
-from heatprop.io.end_mark import COMMENT, segment_with_mark
+from heatprop.io.end_mark import comment, segment_with_mark
 from heatprop.io.growing_file import GrowingFile
 from heatprop.io.indexing import index_video
 from heatprop.io.pixels import SINGLE_THREAD, guess_matrix
@@ -24,6 +24,8 @@ from heatprop.io.timeline import Clock
 from heatprop.types import ImageArray
 
 _FORMATS = MappingProxyType({".mp4": "mp4", ".m4v": "ipod", ".mov": "mov", ".mkv": "matroska"})
+# What is kept nowhere needs no index, and Matroska has none.
+_SUFFIX_OF_NULL = ".mkv"
 # A fragment or cluster every half second, each written out at once: so much may be lost when a run is killed.
 # The first index waits for the first fragment: it needs to know whether sound begins before the pictures.
 _FRAGMENTS = MappingProxyType({"movflags": "delay_moov", "frag_duration": "500000"})
@@ -53,6 +55,7 @@ class VideoWriter:
         sound: file or address whose sound goes into the file, None for none.
         clock: how the sound's own clock runs in the video; None for its start at 0.
         encoder: name of libav's encoder; the best there is when None.
+        made_from: see `heatprop.io.end_mark.comment`.
 
     Raises:
         OutputError: the file cannot be begun.
@@ -72,9 +75,12 @@ class VideoWriter:
         sound: str | Path | None = None,
         clock: Clock | None = None,
         encoder: str | None = None,
+        made_from: str = "",
     ) -> None:
         self.sound_note: str | None = None
         self._path = path
+        self._suffix = path.suffix.lower() or _SUFFIX_OF_NULL
+        self._comment = comment(made_from)
         self._size = (width, height)
         self._sample_aspect_ratio = sample_aspect_ratio
         self._rate = frame_rate
@@ -82,7 +88,7 @@ class VideoWriter:
         self._time_base = choose_time_base(
             frame_rate, MOST_TICKS_MPEG4 if self._encoder == "mpeg4" else MOST_TICKS
         )
-        self._is_matroska = path.suffix.lower() == ".mkv"
+        self._is_matroska = self._suffix == ".mkv"
         if self._is_matroska:  # it has no other, and two frames in one tick would be one
             self._time_base = _TICK_OF_MKV
         self._step = max(1, round(1 / (frame_rate * self._time_base)))
@@ -106,7 +112,7 @@ class VideoWriter:
             except SourceError as error:
                 self.sound_note = f"written without sound: {error}"
         if self._sound is not None:
-            ways = [True, False] if self._sound.can_copy(self._path.suffix.lower()) else [False]
+            ways = [True, False] if self._sound.can_copy(self._suffix) else [False]
             for copy in ways:
                 try:
                     self._open(copy=copy)
@@ -119,15 +125,14 @@ class VideoWriter:
         self._open(copy=False)
 
     def _open(self, *, copy: bool) -> None:
-        suffix = self._path.suffix.lower()
         options = {**_WRITTEN_OUT, **(_CLUSTERS if self._is_matroska else _FRAGMENTS)}
         file = GrowingFile(self._path)
-        container = av.open(file, "w", format=_FORMATS[suffix], container_options=options)
-        container.metadata["comment"] = COMMENT
+        container = av.open(file, "w", format=_FORMATS[self._suffix], container_options=options)
+        container.metadata["comment"] = self._comment
         try:
             self._video = self._add_video(container)
             if self._sound is not None:
-                self._sound.attach(container, self._path.suffix.lower(), copy=copy)
+                self._sound.attach(container, self._suffix, copy=copy)
             container.start_encoding()
             file.mark_whole()
         except BaseException:
@@ -209,7 +214,7 @@ class VideoWriter:
         self._file.settle()
         if self._file.error is not None:
             return False
-        return index_video(self._path, _FORMATS[self._path.suffix.lower()], self._rate, COMMENT, mark)
+        return index_video(self._path, _FORMATS[self._suffix], self._rate, self._comment, mark)
 
     def _append(self, mark: bytes) -> None:
         assert self._file is not None

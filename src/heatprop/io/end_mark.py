@@ -7,13 +7,15 @@ lines that JSON Lines begin and end with. A copy that was cut, or that another p
     {"end": {"frames": 120, "complete": true}}
 
 A file that heatprop is still writing, or was killed while it wrote, has a comment in its head and no mark: an mp4
-file goes on in fragments then, and a Matroska file does not know its length.
+file goes on in fragments then, and a Matroska file does not know its length. In brackets the comment has the
+fingerprint of what makes it, since the header comes last.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +23,7 @@ from typing import Any
 
 COMMENT = "made by heatprop"
 FORMAT = "heatprop-video"
+_FINGERPRINT = re.compile(rf"{COMMENT} \[([0-9a-f]{{16,64}})\]".encode())
 _BOX_ID = b"heatprop end box"
 _TAIL = struct.Struct(">I8s")
 _MAGIC = b"heatprop"
@@ -28,6 +31,30 @@ _MOST_BYTES = 1 << 24
 _HEAD_BYTES = 1 << 16
 _SEGMENT = bytes.fromhex("18538067")
 _SEGMENT_OF_UNKNOWN_SIZE = _SEGMENT + bytes.fromhex("01ffffffffffffff")
+
+
+def comment(made_from: str) -> str:
+    """Return the comment for the head of a video.
+
+    Args:
+        made_from: fingerprint of source, model and settings, in hexadecimal digits; empty where nobody asks.
+
+    Example:
+        >>> comment("0123456789abcdef"), comment("")
+        ('made by heatprop [0123456789abcdef]', 'made by heatprop')
+    """
+    return f"{COMMENT} [{made_from}]" if made_from else COMMENT
+
+
+def read_fingerprint(path: Path) -> str | None:
+    """Return the fingerprint in the head of a video, of what made it; None where there is none.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as file:
+        found = _FINGERPRINT.search(file.read(_HEAD_BYTES))
+    return None if found is None else found[1].decode()
 
 
 def end_mark(suffix: str, header: Mapping[str, Any], frames: int, *, complete: bool) -> bytes:

@@ -2,84 +2,41 @@
 
 from __future__ import annotations
 
-import glob
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from heatprop.errors import SourceError, SourceNotFoundError
+from heatprop.errors import SourceError
+from heatprop.io.folders import LeftOut, look_into
 from heatprop.io.picture_headers import header_of
 from heatprop.io.pictures import PictureError
 from heatprop.io.sequence_reader import SequenceReader
 from heatprop.io.sources import OpenSource, SourceInfo
+from heatprop.io.suffixes import IMAGE_SUFFIXES
 from heatprop.types import Frame, ImageArray
 
-_PICTURES = ".avif .bmp .dib .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp"
-_OTHER_PICTURES = ".arw .cr2 .cr3 .dng .exr .gif .hdr .heic .heif .ico .jxl .nef .psd .svg .tga"
-_VIDEOS = ".avi .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ts .webm .wmv"
-IMAGE_SUFFIXES = frozenset(_PICTURES.split())
-"""Endings of pictures that are read."""
-OTHER_SUFFIXES = frozenset(f"{_OTHER_PICTURES} {_VIDEOS}".split())
-"""Endings of other pictures and of videos: where they lie beside pictures, they are named as left out."""
 IMAGE_RATE = Fraction(25)
 _MOST_NAMES = 3
 
 
-def is_pattern(path: Path) -> bool:
-    """Return whether `path` names files by a pattern (``*``, ``?`` or ``[...]``) and is not itself a file."""
-    return glob.has_magic(str(path)) and not path.exists()
-
-
-def find_images(path: Path) -> tuple[list[Path], list[Path]]:
+def find_images(path: Path) -> tuple[Sequence[Path], LeftOut]:
     """Return the images in a folder, of a pattern, or the one image, with numbers in their names in order.
 
     Returns:
-        The images, and pictures of other kinds and videos that were found beside them.
-
-    Example:
-        >>> sorted([Path("shot10.png"), Path("shot9.png")], key=natural_order)[0].name
-        'shot9.png'
+        The images, and what was found beside them that is not read.
 
     Raises:
         SourceNotFoundError: nothing has that name, or nothing fits the pattern.
         SourceError: there are no images among what was found, or it cannot be read.
     """
-    try:
-        found = _find(path)
-        files = [one for one in found if one.is_file()]
-        images = [one for one in files if one.suffix.lower() in IMAGE_SUFFIXES]
-        others = [one for one in files if one.suffix.lower() in OTHER_SUFFIXES]
-    except SourceError:
-        raise
-    except OSError as error:
-        raise SourceError(f"{path}: cannot look there ({error.strerror}); check name and rights") from None
-    if not images:
+    if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
+        return [path], LeftOut()
+    found = look_into(path)
+    if not found.pictures:
         kinds = " ".join(sorted(IMAGE_SUFFIXES))
-        raise SourceError(f"{path}: no images among {len(found)} files; images end in {kinds}")
-    return sorted(images, key=natural_order), sorted(others, key=natural_order)
-
-
-def _find(path: Path) -> list[Path]:
-    if is_pattern(path):
-        found = [Path(name) for name in glob.glob(str(path), recursive=True)]
-        if not found:
-            raise SourceNotFoundError(f"{path}: nothing fits this pattern; check it, and quote it in a shell")
-        return found
-    if path.is_dir():
-        return list(path.iterdir())
-    if path.exists():
-        return [path]
-    raise SourceNotFoundError(f"{path}: no such file; check the path")
-
-
-def natural_order(path: Path) -> list[tuple[int, int, str]]:
-    """Return a sorting key that puts ``shot9`` before ``shot10``, folder by folder."""
-    return [
-        (1, int(piece), "") if piece.isdecimal() else (0, 0, piece.casefold())
-        for part in path.parts
-        for piece in ["", *re.split(r"(\d+)", part)]
-    ]
+        left_out = f" (left out: {found.left_out})" if found.left_out else ""
+        raise SourceError(f"{path}: no images among {found.files} files{left_out}; images end in {kinds}")
+    return found.pictures, found.left_out
 
 
 class ImageSource(OpenSource):
@@ -102,10 +59,7 @@ class ImageSource(OpenSource):
         self._reader = SequenceReader(self._paths)
         self._lasting: list[str] = []
         if left_out:
-            kinds = ", ".join(sorted({one.suffix.lower() for one in left_out}))
-            self._lasting.append(
-                f"{len(left_out)} files beside the pictures are left out ({kinds}); give them by themselves"
-            )
+            self._lasting.append(left_out.note("pictures"))
         self._found: dict[Path, str] = {}
         first = next((image for image in map(self._read, self._paths) if image is not None), None)
         if first is None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import av
 
-from heatprop.io.outputs import INDEXED
+from heatprop.io.partial_names import INDEXED
 
 
 def index_video(path: Path, container: str, frame_rate: Fraction, comment: str, mark: bytes) -> bool:

@@ -2,51 +2,58 @@
 
 from __future__ import annotations
 
-import glob
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from heatprop.errors import SourceError
+from heatprop.errors import SourceError, SourceNotFoundError
 from heatprop.io.addresses import camera_named, is_address, path_named
-from heatprop.io.images import IMAGE_SUFFIXES, is_pattern, natural_order
-
-VIDEO_SUFFIXES = frozenset({
-    *(".3gp", ".apng", ".asf", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg"),
-    *(".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv"),
-})  # fmt: skip
-"""Endings of videos; many in a folder are several sources."""
+from heatprop.io.folders import Found, is_pattern, look_into
 
 
 def videos_of(name: str | Path) -> list[Path]:
     """Return the videos of a folder or pattern in which there are no pictures: each is a source of its own.
 
-    Empty where `name` is one source: a file, an address, a camera, or pictures.
+    What heatprop made itself, or is making, is not among them, nor what macOS lays beside files. Empty where
+    `name` is one source: a file, an address, a camera, or pictures.
 
     Raises:
         SourceError: it cannot be looked at.
     """
-    if is_address(name) or camera_named(str(name)) is not None:
-        return []
-    path = path_named(str(name))
-    try:
-        if is_pattern(path):
-            found = [Path(each) for each in glob.glob(str(path), recursive=True)]
-        elif path.is_dir():
-            found = list(path.iterdir())
-        else:
-            return []
-        files = sorted((each for each in found if each.is_file()), key=natural_order)
-    except OSError as error:
-        raise SourceError(f"{name}: cannot look there ({error.strerror}); check name and rights") from None
-    if any(each.suffix.lower() in IMAGE_SUFFIXES for each in files):
-        return []
-    return [each for each in files if each.suffix.lower() in VIDEO_SUFFIXES]
+    found = _found_at(name)
+    return [] if found is None else list(found.videos)
 
 
-def sources_of(names: Sequence[str]) -> list[str]:
+def sources_of(names: Sequence[str], notify: Callable[[str], None] = lambda _: None) -> list[str]:
     """Return the sources that names mean: each video of a folder or pattern, and anything else as it is.
+
+    Args:
+        names: what the user gave.
+        notify: is told in a line of what lies beside the videos of a folder and is left out.
 
     Raises:
         SourceError: a folder or pattern cannot be looked at.
     """
-    return [source for name in names for source in [str(each) for each in videos_of(name)] or [name]]
+    sources: list[str] = []
+    for name in names:
+        found = _found_at(name)
+        if found is None or not found.videos:
+            sources.append(name)
+            continue
+        sources += map(str, found.videos)
+        if found.left_out:
+            notify(f"{name}: {found.left_out.note('videos')}")
+    return sources
+
+
+def _found_at(name: str | Path) -> Found | None:
+    if is_address(name) or camera_named(str(name)) is not None:
+        return None
+    path = path_named(str(name))
+    try:
+        is_several = is_pattern(path) or path.is_dir()
+    except OSError as error:
+        raise SourceError(f"{name}: cannot look there ({error.strerror}); check name and rights") from None
+    try:
+        return look_into(path) if is_several else None
+    except SourceNotFoundError:  # whoever opens it says so
+        return None

@@ -58,9 +58,11 @@ def open_video(source: str | os.PathLike[str] | int, *, reconnect: float | None 
         from heatprop.io.camera import CameraSource  # noqa: PLC0415
 
         return NewestFrames(CameraSource(camera))
-    from heatprop.io.images import IMAGE_SUFFIXES, ImageSource, is_pattern  # noqa: PLC0415
+    from heatprop.io.folders import is_pattern  # noqa: PLC0415
+    from heatprop.io.images import ImageSource  # noqa: PLC0415
     from heatprop.io.names import videos_of  # noqa: PLC0415
     from heatprop.io.picture_headers import header_of  # noqa: PLC0415
+    from heatprop.io.suffixes import IMAGE_SUFFIXES  # noqa: PLC0415
 
     remote = is_address(name)
     path = path_named(name)

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import itertools
 import os
-import re
+import stat
 from pathlib import Path
 
 from heatprop.errors import OutputError, OutputExistsError
 from heatprop.io.completeness import is_begun
-
-# Stands in the name of the file that a whole video is written into once more, with its index at the head.
-INDEXED = ".index"
+from heatprop.io.partial_names import INDEXED, stem_of_output
+from heatprop.io.source_files import SourceFiles
 
 
 def is_same_file(path: str | Path, other: str | Path) -> bool:
     """Return whether both names are there and are those of one file."""
     return os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other)
+
+
+def is_null(path: str | Path) -> bool:
+    """Return whether what is written to `path` is kept nowhere: it is ``/dev/null``, or leads there."""
+    try:
+        status, null = os.stat(path), os.stat(os.devnull)
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISCHR(status.st_mode) and status.st_rdev == null.st_rdev
 
 
 def find_leftovers(path: str | Path, source: str = "") -> list[Path]:
@@ -30,20 +38,40 @@ def find_leftovers(path: str | Path, source: str = "") -> list[Path]:
     """
     path = Path(path)
     real = Path(os.path.realpath(path))
-    form = re.compile(rf"{re.escape(real.stem)}\.part(-\d+)?({re.escape(INDEXED)})?{re.escape(path.suffix)}")
+    sources = SourceFiles([source])
     folder = path.parent if path.parent.resolve() == real.parent else real.parent
     try:
-        near = [each for each in folder.iterdir() if form.fullmatch(each.name)]
+        near = [
+            each for each in folder.iterdir() if each.suffix == path.suffix and stem_of_output(each) == real.stem
+        ]
         return [
             each
             for each in sorted(near)
             if each.is_file()
             and not each.is_symlink()
-            and not is_same_file(each, source)
+            and sources.source_at(each) is None
             and (INDEXED in each.name or is_begun(each))
         ]
     except OSError:
         return []
+
+
+class NullOutput:
+    """Stands where an `OutputFile` would, for what is kept nowhere.
+
+    Args:
+        path: what the user called it.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.partial = Path(os.devnull)
+
+    def commit(self) -> None:
+        """Do nothing."""
+
+    def discard(self) -> None:
+        """Do nothing."""
 
 
 class OutputFile:

@@ -19,7 +19,7 @@ import numpy as np
 from heatprop.errors import InvalidArrayError, OutputError
 from heatprop.io.addresses import MASK, is_address, shown
 from heatprop.io.end_mark import end_mark
-from heatprop.io.outputs import OutputFile
+from heatprop.io.outputs import NullOutput, OutputFile, is_null
 from heatprop.io.results_header import ResultsHeader
 from heatprop.io.sources import SourceInfo
 from heatprop.io.timeline import Clock, Stretch
@@ -74,7 +74,8 @@ class VideoSink:
     even by repeating the edge.
 
     Args:
-        path: the file; ``.mp4``, ``.m4v``, ``.mov`` or ``.mkv`` (there, times are whole milliseconds).
+        path: the file; ``.mp4``, ``.m4v``, ``.mov`` or ``.mkv`` (there, times are whole milliseconds);
+            ``/dev/null``: it is encoded and kept nowhere.
         info: of the source: size, shape of its pixels, frame rate (25 when unknown), and where the sound is.
         overwrite: whether an existing file may be replaced.
         width: width in pixels; None for the source's.
@@ -90,6 +91,8 @@ class VideoSink:
     Attributes:
         audio_note: what was lost of the sound and why, once known; None when nothing was.
         encoding_seconds: what encoding took so far, in its own thread.
+        made_from: fingerprint of what makes the video, in hexadecimal digits; set before the first picture, it
+            stands in the head of the file, even after a kill.
 
     Raises:
         OutputExistsError: the file exists and `overwrite` is False.
@@ -111,7 +114,7 @@ class VideoSink:
         least_frames: int = 0,
     ) -> None:
         path = Path(path)
-        if path.suffix.lower() not in SUFFIXES:
+        if not is_null(path) and path.suffix.lower() not in SUFFIXES:
             raise OutputError(f"{path}: no video format has the suffix {path.suffix!r}; use {', '.join(SUFFIXES)}")
         # PyAV takes 50 ms to import, which who only reads results need not wait for.
         from heatprop.io.encoders import check_size  # noqa: PLC0415
@@ -119,6 +122,7 @@ class VideoSink:
         check_size(path, width or info.width, height or info.height)
         self.audio_note: str | None = None
         self.encoding_seconds = 0.0
+        self.made_from = ""
         self._info = info
         self._width = width or info.width
         self._height = height or info.height
@@ -136,7 +140,7 @@ class VideoSink:
             self._sound, self._is_own_sound = audio_from or info.name, True
         elif info.has_audio and audio_from is None:
             self.audio_note = "written without sound: a live source or a pipe cannot be read twice"
-        self._output = OutputFile(path, overwrite=overwrite)
+        self._output = NullOutput(path) if is_null(path) else OutputFile(path, overwrite=overwrite)
         self._queue: queue.Queue[tuple[ImageArray, float] | None] = queue.Queue(_WAITING)
         self._thread: threading.Thread | None = None
         self._error: Exception | None = None
@@ -194,6 +198,7 @@ class VideoSink:
             is_bt709=self._info.colour is not None,
             sound=self._sound,
             clock=self._clock() if self._is_own_sound else None,
+            made_from=self.made_from,
         )
         self.audio_note = writer.sound_note or self.audio_note
         try:

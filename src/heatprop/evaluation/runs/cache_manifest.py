@@ -14,6 +14,7 @@ from heatprop.evaluation.runs.class_matching import ClassMatching
 from heatprop.io.whole_files import read_json
 from heatprop.letterbox import InputFormat
 from heatprop.zoo import Model
+from heatprop.zoo.model_files import digests_of_model
 
 FORMAT = "heatprop-outputs"
 VERSION = 1
@@ -68,10 +69,8 @@ class CacheManifest:
 def hash_of_model(model: Model) -> str:
     """Return the SHA-256 of a model's files and of the card in them, whatever input size was asked for."""
     digest = hashlib.sha256((model.own_card or model.card).to_json().encode())
-    weights = [model.path.with_suffix(".bin")] if model.path.suffix == ".xml" else []
-    for path in (model.path, *weights):
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+    for each in digests_of_model(model.path):
+        digest.update(each)
     return digest.hexdigest()
 
 

@@ -1,0 +1,54 @@
+"""Which files a source reads, whatever it is called: nothing may be written over them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from heatprop.errors import SourceError
+from heatprop.io.addresses import camera_named, is_address, path_named
+from heatprop.io.folders import is_pattern, look_into
+
+
+def files_of(source: str) -> list[Path]:
+    """Return the files that a source reads; none for an address, a camera, and what is not there."""
+    if not source or is_address(source) or camera_named(source) is not None:
+        return []
+    path = path_named(source)
+    try:
+        if path.is_dir() or is_pattern(path):
+            found = look_into(path)
+            return [*found.pictures, *found.videos]
+        return [path] if path.exists() else []
+    except (OSError, SourceError, ValueError):
+        return []
+
+
+class SourceFiles:
+    """The files that sources read; a file is the same under any of its names: links, hard links, ``file://``.
+
+    Args:
+        sources: what the user gave.
+    """
+
+    def __init__(self, sources: Iterable[str]) -> None:
+        self._sources = {
+            identity: source
+            for source in sources
+            for path in files_of(source)
+            if (identity := _identity(path)) is not None
+        }
+
+    def source_at(self, path: str | Path) -> str | None:
+        """Return the source that reads the file of this name; None if none does, or no file has it."""
+        identity = _identity(path)
+        return None if identity is None else self._sources.get(identity)
+
+
+def _identity(path: str | Path) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
