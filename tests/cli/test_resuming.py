@@ -261,8 +261,10 @@ def test_devices_and_pipes_take_results(short_clip: Path, tmp_path: Path) -> Non
     assert json.loads(done.out.splitlines()[-1]) == {"end": {"frames": FRAMES, "complete": True}}
     done = run_process("detect", short_clip, *ONNX, "--json", "/dev/full", folder=tmp_path)
     assert (done.code, done.err) == (1, "heatprop: error: /dev/full: cannot write (No space left on device)\n")
-    done = run_process("detect", short_clip, *ONNX, "-o", os.devnull, folder=tmp_path)
-    assert (done.code, done.err.count("\n")) == (2, 1)
+    done = run_process("detect", short_clip, *ONNX, "-o", os.devnull, "--json", os.devnull, folder=tmp_path)
+    assert done.code == 0, done.err
+    assert "encode" in done.err
+    assert "wrote" not in done.err
     os.mkfifo(tmp_path / "pipe")
     done = run_process("detect", short_clip, *ONNX, "--json", "pipe", folder=tmp_path)
     assert (done.code, "no program reads from this pipe" in done.err) == (1, True)

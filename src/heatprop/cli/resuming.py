@@ -125,8 +125,8 @@ def refuse_others(wanted: Mapping[Path, ResultsHeader], source: str) -> None:
             if other is not None:
                 frames = count_frames(leftover)
                 raise OutputExistsError(
-                    f"{leftover} ({frames:,} frames) is left of a run that was killed, and made otherwise ({other}); "
-                    "choose another name for the output, or move or remove that file"
+                    f"{leftover} ({frames:,} frames) is left of a run that was killed, and made "
+                    f"otherwise ({other}); choose another name for the output, or move or remove that file"
                 )
 
 
@@ -209,7 +209,9 @@ def unfinished_of(
                     "again; choose another name, or --overwrite without --resume"
                 )
             case Completeness.UNFINISHED:
-                other = None if path in nameless else _difference(found.state, header)
+                # A header that was cut off has no frames behind it to lose.
+                is_free = path in nameless or not (found.frames or _says_what_made_it(found.state))
+                other = None if is_free else _difference(found.state, header)
                 if other is not None:
                     raise OutputExistsError(
                         f"{path} is unfinished ({found.frames:,} frames), and made otherwise ({other}); choose "

@@ -14,8 +14,8 @@ import numpy as np
 from heatprop.datasets.annotations import VideoDataset
 from heatprop.datasets.doubtful_boxes import corners_for_sides
 from heatprop.datasets.findings import Finding, Progress, Report
-from heatprop.io.suffixes import IMAGE_SUFFIXES
 from heatprop.io.pictures import PictureState, inspect_picture
+from heatprop.io.suffixes import IMAGE_SUFFIXES
 from heatprop.pipeline import usable_processors
 
 _CHUNK = 256

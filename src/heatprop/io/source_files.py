@@ -12,7 +12,7 @@ from heatprop.io.folders import is_pattern, look_into
 
 
 def files_of(source: str) -> list[Path]:
-    """Return the files that a source reads; none for an address, a camera, and what is not there."""
+    """Return the files that a source reads, be they there or not; none for an address and a camera."""
     if not source or is_address(source) or camera_named(source) is not None:
         return []
     path = path_named(source)
@@ -20,7 +20,7 @@ def files_of(source: str) -> list[Path]:
         if path.is_dir() or is_pattern(path):
             found = look_into(path)
             return [*found.pictures, *found.videos]
-        return [path] if path.exists() else []
+        return [path]
     except (OSError, SourceError, ValueError):
         return []
 
@@ -33,22 +33,16 @@ class SourceFiles:
     """
 
     def __init__(self, sources: Iterable[str]) -> None:
-        self._sources = {
-            identity: source
-            for source in sources
-            for path in files_of(source)
-            if (identity := _identity(path)) is not None
-        }
+        self._sources = {_identity(path): source for source in sources for path in files_of(source)}
 
     def source_at(self, path: str | Path) -> str | None:
-        """Return the source that reads the file of this name; None if none does, or no file has it."""
-        identity = _identity(path)
-        return None if identity is None else self._sources.get(identity)
+        """Return the source that reads the file of this name; None if none does."""
+        return self._sources.get(_identity(path))
 
 
-def _identity(path: str | Path) -> tuple[int, int] | None:
+def _identity(path: str | Path) -> tuple[int, int] | str:
     try:
         status = os.stat(path)
-    except (OSError, ValueError):
-        return None
+    except (OSError, ValueError):  # it is not there
+        return os.path.realpath(path)
     return status.st_dev, status.st_ino

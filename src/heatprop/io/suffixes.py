@@ -8,7 +8,6 @@ def _endings(text: str) -> frozenset[str]:
     return frozenset(" ".join(lines).split())
 
 
-
 IMAGE_SUFFIXES = _endings(
     """
     .avif .bmp .dib .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp
