@@ -147,7 +147,7 @@ class DetectJob:
         headers = {self.video: header_of_video(header, compare=self.compare)}
         wanted = {path: headers.get(path, header) for path in self._files}
         refuse_others(wanted, self.source)
-        nameless = take_over_leftovers(self._files, self.source, host.notify)
+        nameless = take_over_leftovers(wanted, self.source, host.notify)
         remaining = unfinished_of(wanted, nameless, is_live=video.info.is_live, notify=host.notify)
         if not remaining and not self._writes_at_once:
             return Outcome(0, 0)

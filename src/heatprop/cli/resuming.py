@@ -107,27 +107,33 @@ def name_leftovers(paths: Sequence[Path], source: str, notify: Callable[[str], N
 
 
 def refuse_others(wanted: Mapping[Path, ResultsHeader], source: str) -> None:
-    """Raise where a killed run with another source or other settings left a file; it is not this run's to replace.
+    """Raise where an output is to be done whose killed run had another source or settings: that work is not ours.
 
     Args:
         wanted: each output with what this run would write into it as its header.
         source: what is read.
 
     Raises:
-        OutputExistsError: there is such a file.
+        OutputExistsError: there is such work.
     """
     for path, header in wanted.items():
+        before = look_at(path)
+        if before is not None and before.state.completeness is Completeness.COMPLETE:
+            continue
         for leftover in find_leftovers(path, source):
-            found = look_at(leftover)
-            if found is None or not _says_what_made_it(found.state):
-                continue
-            other = _difference(found.state, header)
+            other = _made_otherwise(leftover, header)
             if other is not None:
                 frames = count_frames(leftover)
                 raise OutputExistsError(
                     f"{leftover} ({frames:,} frames) is left of a run that was killed, and made "
-                    f"otherwise ({other}); choose another name for the output, or move or remove that file"
+                    f"otherwise ({other}); choose another name for the output, or move that file away"
                 )
+
+
+def _made_otherwise(leftover: Path, header: ResultsHeader) -> str | None:
+    """Return in a few words how a leftover was made otherwise; None where it was not, or does not say."""
+    state = state_of(leftover)
+    return _difference(state, header) if _says_what_made_it(state) else None
 
 
 def _says_what_made_it(state: OutputState) -> bool:
@@ -143,15 +149,29 @@ def _difference(state: OutputState, header: ResultsHeader) -> str | None:
     return None if state.made_from == fingerprint_of(header) else "another source, model or setting"
 
 
-def take_over_leftovers(paths: Sequence[Path], source: str, notify: Callable[[str], None]) -> set[Path]:
+def take_over_leftovers(
+    wanted: Mapping[Path, ResultsHeader], source: str, notify: Callable[[str], None]
+) -> set[Path]:
     """Give the longest file of a killed run the output's name, if nothing better has it, and remove the rest.
+
+    What another source or other settings made stays as it is.
+
+    Args:
+        wanted: each output with what this run would write into it as its header.
+        source: what is read.
+        notify: is told of each file.
 
     Returns:
         The outputs that now are files which do not say what made them.
     """
     nameless = set()
-    for path in paths:
+    for path, header in wanted.items():
         for leftover in find_leftovers(path, source):
+            if (other := _made_otherwise(leftover, header)) is not None:
+                notify(
+                    f"heatprop: {leftover}, left of a run that was killed, was made otherwise ({other}): it stays"
+                )
+                continue
             frames, before = count_frames(leftover), look_at(path)
             is_free = before is None and not os.path.lexists(path)
             is_unfinished = before is not None and before.state.completeness is Completeness.UNFINISHED
