@@ -1,5 +1,6 @@
 """What a folder holds is read, or named as left out; nothing is passed over in silence."""
 
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -34,14 +35,16 @@ def annotated(path: Path, *, is_whole: bool, is_detected: bool = True) -> Path:
     return path
 
 
-def build_y4m(path: Path) -> Path:
-    with av.open(str(path), "w", format="yuv4mpegpipe") as container:
-        stream = container.add_stream("wrapped_avframe", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for number in range(3):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(paint(number), format="rgb24")))
-        container.mux(stream.encode())
-    return path
+def build(path: Path, container: str, codec: str, pixel_format: str = "yuv420p") -> None:
+    """Write twelve pictures in a container that the ending of the name need not say."""
+    with av.open(str(path), "w", format=container) as target:
+        stream = target.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, pixel_format
+        for number in range(12):
+            picture = av.VideoFrame.from_ndarray(paint(number), format="rgb24").reformat(format=pixel_format)
+            picture.pts, picture.time_base = number, Fraction(1, 25)
+            target.mux(stream.encode(picture))
+        target.mux(stream.encode())
 
 
 def names(paths: list[Path]) -> list[str]:
@@ -55,24 +58,24 @@ def test_no_ending_has_two_meanings() -> None:
 
 
 def test_videos_of_rarer_kinds_are_sources_too(tmp_path: Path) -> None:
-    kinds = {"a.divx": "avi", "b.h264": "h264", "c.m2t": "mpegts", "d.f4v": "mp4", "e.nut": "nut"}
-    for name, form in kinds.items():
-        made = build_video(tmp_path / "made.mp4", 3)
-        with av.open(str(made)) as source, av.open(str(tmp_path / name), "w", format=form) as target:
-            stream = target.add_stream_from_template(source.streams.video[0])
-            for packet in source.demux(video=0):
-                if packet.size:
-                    packet.stream = stream
-                    target.mux(packet)
-        made.unlink()
-    build_y4m(tmp_path / "f.Y4M")
+    kinds = {
+        "a.divx": ("avi", "mpeg4"),
+        "b.h264": ("h264", "libx264"),
+        "c.m2t": ("mpegts", "libx264"),
+        "d.f4v": ("mp4", "libx264"),
+        "e.nut": ("nut", "mpeg4"),
+        "f.mjpg": ("mjpeg", "mjpeg", "yuvj420p"),
+        "g.Y4M": ("yuv4mpegpipe", "wrapped_avframe"),
+    }
+    for name, kind in kinds.items():
+        build(tmp_path / name, *kind)
     notes: list[str] = []
     sources = sources_of([str(tmp_path)], notes.append)
-    assert [Path(source).name for source in sources] == [*kinds, "f.Y4M"]
+    assert [Path(source).name for source in sources] == [*kinds]
     assert notes == []
     for source in sources:
         with open_video(source) as video:
-            assert sum(1 for _ in video) == 3
+            assert sum(1 for _ in video) == 12
 
 
 def test_what_lies_beside_videos_and_is_not_read_is_named_in_a_line(tmp_path: Path) -> None:
@@ -84,7 +87,8 @@ def test_what_lies_beside_videos_and_is_not_read_is_named_in_a_line(tmp_path: Pa
     assert sources_of([str(tmp_path)], notes.append) == [str(tmp_path / "x.mkv")]
     assert notes == [
         f"{tmp_path}: 7 files beside the videos are left out (.heic, .nef, .yuv; "
-        "unfinished: y.part.mp4, z.mov.part; of macOS: ._1.jpg, ._x.mkv); give them by themselves"
+        "unfinished: y.part.mp4, z.mov.part; of macOS: ._1.jpg, ._x.mkv); "
+        "give them by themselves"
     ]
 
 

@@ -54,9 +54,11 @@ class LeftOut:
             >>> LeftOut(others=[Path("a.heic")], made=[Path("b.mp4")]).note("videos")
             '2 files beside the videos are left out (.heic; made by heatprop: b.mp4); give them by themselves'
         """
-        files = "1 file" if len(self) == 1 else f"{len(self):,} files"
-        are, them = ("is", "it by itself") if len(self) == 1 else ("are", "them by themselves")
-        return f"{files} beside the {beside} {are} left out ({self}); give {them}"
+        is_one = len(self) == 1
+        files, are = ("1 file", "is") if is_one else (f"{len(self):,} files", "are")
+        them = "it by itself" if is_one else "them by themselves"
+        remedy = f"; give {them}" if self.others or self.made else ""
+        return f"{files} beside the {beside} {are} left out ({self}){remedy}"
 
 
 @dataclass(frozen=True, slots=True)
