@@ -107,6 +107,8 @@ def look_into(path: Path) -> Found:
     try:
         entries = _entries(path)
         files = sorted((each for each in entries if each.is_file()), key=natural_order)
+    except SourceNotFoundError:
+        raise
     except OSError as error:
         raise SourceError(f"{path}: cannot look there ({error.strerror}); check name and rights") from None
     alike = [each for each in files if _kind(each) in _LOOK_ALIKE]
