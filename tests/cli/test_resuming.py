@@ -134,12 +134,12 @@ def test_what_is_complete_is_skipped_and_what_is_missing_is_done(run: Run, short
     ("options", "difference"),
     [
         (("--alpha", "0.25"), "alpha"),
-        (("--no-propagation",), "propagation on, now None"),
+        (("--no-propagation",), "propagation on, now not set"),
         (("--score-threshold", "0.5"), "score_threshold 0.3, now 0.5"),
-        (("--max-frames", "5"), "max_frames None, now 5"),
-        (("--input-size", "256"), "input_size None, now 256"),
-        (("--keyframe-interval", "3"), "keyframes None, now on"),
-        (("--seq-nms",), "seq_nms None, now on"),
+        (("--max-frames", "5"), "max_frames not set, now 5"),
+        (("--input-size", "256"), "input_size not set, now 256"),
+        (("--keyframe-interval", "3"), "keyframes not set, now on"),
+        (("--seq-nms",), "seq_nms not set, now on"),
     ],
 )
 def test_what_is_complete_with_other_settings_is_not_taken_as_done(
@@ -164,7 +164,7 @@ def test_another_source_or_another_kind_of_video_is_not_taken_as_done(
     os.utime(clip, (1, 1))
     done = run("detect", clip, *ONNX, "--json", "out.jsonl", "--resume")
     assert done.code == 2
-    assert "source's modified" in done.err
+    assert "another source, or one that was changed since" in done.err
 
 
 def test_a_file_of_before_or_of_others_is_not_taken_as_done_nor_replaced(run: Run, short_clip: Path) -> None:

@@ -51,8 +51,8 @@ def test_videos_of_one_folder_with_odd_names_have_outputs_each(tmp_path: Path) -
         build_video(tmp_path / name, 2)
     done = heatprop(tmp_path, "detect", *ODD_NAMES[:4], "--json", "found", "--quiet")
     assert (done.returncode, done.stderr) == (0, "")
-    names = sorted(path.name for path in (tmp_path / "found").iterdir())
-    assert names == ["Walk-a1B2.jsonl", "a-b.jsonl", "star.jsonl", "what-is-it.jsonl"]
+    names = {path.name for path in (tmp_path / "found").iterdir()}
+    assert names == {f"{Path(name).stem}.jsonl" for name in ODD_NAMES[:4]}
 
 
 @pytest.mark.parametrize("given", ["films", "films/*", "films/*.mp4", "films/**/*.mp4"])

@@ -138,4 +138,5 @@ def _print(report: DatasetReport) -> None:
             console.print(f"  ... and {group.count - len(group.examples):,} more")
     console.print()
     damage = sum(group.count for group in report.findings if group.is_damage)
-    console.print(f"{damage:,} damaged or missing; repair the dataset" if damage else "usable")
+    rest = "" if report.frames else "; nothing else was looked at: mend this, and check again"
+    console.print(f"{damage:,} damaged or missing; repair the dataset{rest}" if damage else "usable")

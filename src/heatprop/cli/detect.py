@@ -212,7 +212,7 @@ class Detect:
                 say(line)
         for problem in outcome.problems:
             error(problem)
-        if outcome.exit_code > 128 and not self.quiet:
+        if outcome.exit_code > 128:  # also when quiet: it is why there is less than was asked for
             kept = "what was finished is kept" if outcome.frames else "nothing is written"
             say(f"heatprop: interrupted; {kept}")
         return outcome.exit_code

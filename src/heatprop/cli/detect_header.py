@@ -77,7 +77,10 @@ def first_difference(before: ResultsHeader, now: ResultsHeader) -> str | None:
         if one.get(key) != other.get(key):
             if key == "classes":
                 return "other classes of the model"
-            return f"{key} {shortened(str(one.get(key)))}, now {shortened(str(other.get(key)))}"
+            if key in ("source's bytes", "source's modified"):
+                return "another source, or one that was changed since"
+            then, now_it_is = (shortened(str(each.get(key, "not set"))) for each in (one, other))
+            return f"{key} {then}, now {now_it_is}"
     return None
 
 

@@ -140,7 +140,7 @@ class DetectJob:
         """Settle what is with outputs that exist, and then do the work that remains."""
         if not self.resume:
             if not self.overwrite:
-                refuse_existing(self._files)
+                refuse_existing(self._files, is_live=video.info.is_live)
             name_leftovers(self._files, self.source, host.notify)
             return self._detect(video, host, {})
         header = self._header(video, host.detector())
@@ -226,7 +226,7 @@ class DetectJob:
                     stages=_stages(timings, outputs),
                     outputs=written,
                     sound=outputs.sound_note,
-                    notes=video.notes,
+                    notes=[*video.notes, *outputs.notes],
                 )
         return Outcome(exit_code or (1 if problems else 0), outputs.frames, summary, problems)
 

@@ -42,6 +42,7 @@ class DetectOutputs:
         encoding_seconds: spent on encoding, in a thread of its own.
         sound_note: what was lost of the source's sound; None when nothing was.
         reader_gone: whether the reader of standard output has left, and nobody else wants the frames.
+        notes: what is worth knowing of how they were written.
 
     Raises:
         OutputError: an output exists or cannot be written; none is left behind.
@@ -63,6 +64,7 @@ class DetectOutputs:
         self.drawing_seconds = self.encoding_seconds = 0.0
         self.sound_note: str | None = None
         self.reader_gone = False
+        self.notes: list[str] = []
         self._compare = compare
         self._mark_new = False
         self._captions = _CAPTIONS
@@ -155,6 +157,7 @@ class DetectOutputs:
             if self._stream == STANDARD_OUTPUT:
                 close_standard_output()
             self._writer = None
+            self.notes.append(f"whoever read the results left at frame {self.frames:,}; the rest of them is lost")
             if self._sink is None:
                 self.reader_gone = True
                 raise BrokenPipeError from None

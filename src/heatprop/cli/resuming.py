@@ -79,8 +79,12 @@ def look_at(path: Path) -> Existing | None:
     return Existing(path, state, frames)
 
 
-def refuse_existing(paths: Sequence[Path]) -> None:
+def refuse_existing(paths: Sequence[Path], *, is_live: bool) -> None:
     """Raise where outputs exist that may not be replaced; say which of them are unfinished and what to do.
+
+    Args:
+        paths: the outputs.
+        is_live: whether what the source shows does not come again, so that nothing can be resumed.
 
     Raises:
         OutputExistsError: some exist.
@@ -91,7 +95,8 @@ def refuse_existing(paths: Sequence[Path]) -> None:
     names = "another name" if len(existing) == 1 else "other names"
     remedy = f"choose {names} or add --overwrite"
     if any(found.state.completeness is Completeness.UNFINISHED for found in existing):
-        remedy = f"add --resume to do what is unfinished again, add --overwrite to replace all, or choose {names}"
+        again = "" if is_live else "add --resume to do what is unfinished again, "
+        remedy = f"{again}add --overwrite to replace all, or choose {names}"
     raise OutputExistsError(f"{'; '.join(map(str, existing))}; {remedy}")
 
 

@@ -11,6 +11,9 @@ from av.stream import Stream
 from heatprop.errors import SourceError
 
 _MOST_ERRORS_IN_A_ROW = 64
+_REMEDY = (
+    "play it, or repair it; what comes through a pipe and has its index at its end must be saved to a file first"
+)
 
 
 def explain_failure(name: str, error: Exception, timeout: float | None) -> SourceError:
@@ -66,7 +69,7 @@ class PacketReader:
             self.damaged += packet.dts is not None or packet.pts is not None
         raise SourceError(
             f"{self._name}: {_MOST_ERRORS_IN_A_ROW} damaged parts in a row, and nothing whole after them; "
-            + ("play it, or repair it" if self._timeout is None else "check the stream")
+            + (_REMEDY if self._timeout is None else "check the stream")
         )
 
     def close(self) -> None:

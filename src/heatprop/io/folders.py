@@ -129,7 +129,9 @@ def _entries(path: Path) -> list[Path]:
     if is_pattern(path):
         found = [Path(name) for name in glob.glob(str(path), recursive=True)]
         if not found:
-            raise SourceNotFoundError(f"{path}: nothing fits this pattern; check it, and quote it in a shell")
+            raise SourceNotFoundError(
+                f"{path}: nothing fits this pattern; check it, quote it in a shell, and write [[] for a bracket"
+            )
         return found
     if path.is_dir():
         return list(path.iterdir())

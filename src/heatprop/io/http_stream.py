@@ -49,7 +49,7 @@ class HttpStream:
             ) from None
         except (http.client.InvalidURL, ValueError):  # what they say may hold the password
             raise SourceError(
-                f"{self._name}: is no whole address; signs such as / [ @ in a password are written %2F %5B %40"
+                f"{self._name}: is no whole address; a space is written %20, and / [ @ in a password %2F %5B %40"
             ) from None
         except (OSError, http.client.HTTPException) as error:
             raise self._failure(error) from None

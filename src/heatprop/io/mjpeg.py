@@ -142,6 +142,8 @@ class MjpegSource(OpenSource):
                 if self._parts.is_within:
                     raise SourceError(f"{self._name}: cut off in the middle of a picture; check the network")
                 found += [rest] if (rest := self._parts.rest()) else []
+                if not self._parts.is_closed:
+                    self.note("the connection closed between two pictures, without a word; taken for the end")
             for jpeg in found:
                 try:
                     yield picture_of(jpeg)
