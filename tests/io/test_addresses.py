@@ -8,7 +8,7 @@ import uuid
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from heatprop.cli.output_names import name_outputs, stem_of
@@ -126,6 +126,7 @@ def test_a_password_is_not_shown_whatever_signs_are_in_it(
         assert stem_of(address) == "north_door"
 
 
+@example("password", "%3D", "000:", "&channel=1", "")
 @given(
     WORDS,
     st.sampled_from(["=", "%3D", "%3d"]),

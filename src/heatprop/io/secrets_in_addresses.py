@@ -85,7 +85,8 @@ def _masked_piece(piece: str) -> str:
     if found is None:
         return MASK if is_key(piece) else piece
     harmless = _HARMLESS_PIECE.fullmatch(piece)
-    if harmless is not None and not is_key(harmless[1] or ""):
+    before = "" if harmless is None else harmless[1] or ""
+    if harmless is not None and not _SET.search(before) and not is_key(before):
         return piece
     name = piece[: found.start()]
     has_key = any(is_key(part) and not _SECRET_WORD.fullmatch(part) for part in re.split("[&;,~]", name))
