@@ -16,7 +16,7 @@ import pytest
 from cli.conftest import FRAMES, HEIGHT, WIDTH, Run, command, run_process, video_shape
 from heatprop.cli.detect_several import FILES_AT_ONCE
 from heatprop.cli.output_names import folders_made, name_outputs, stem_of
-from heatprop.errors import HeatpropError
+from heatprop.errors import HeatpropError, InvalidConfigError
 from heatprop.io.results import read_results
 
 ONNX = ("--backend", "onnx")
@@ -202,6 +202,10 @@ def test_files_of_one_name_are_refused_in_any_number() -> None:
     with pytest.raises(HeatpropError, match=r"a/x.mp4 and c/x.mp4 would both write x.heatprop.mp4"):
         name_outputs(["a/x.mp4", "b/y.mp4", "c/x.mp4"], None, None)
     assert stem_of("a/x.y.mp4") == "x.y"
+    with pytest.raises(
+        InvalidConfigError, match=r"--json found/ names a folder; .* give a file: --json found/a\.jsonl"
+    ):
+        name_outputs(["films/a.mp4"], None, "found/")
 
 
 def test_folders_that_stay_empty_go_again(tmp_path: Path) -> None:

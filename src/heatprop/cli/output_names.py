@@ -78,6 +78,9 @@ def name_outputs(
         OutputError: two sources would write the same file, or one would write over another source.
     """
     if len(sources) == 1 and not are_several:
+        if results is not None and results.endswith(os.sep):
+            file = f"{results}{stem_of(sources[0])}.jsonl"
+            raise InvalidConfigError(f"--json {results} names a folder; for one source give a file: --json {file}")
         if output is None and results is None:
             output = Path(f"{stem_of(sources[0])}.heatprop.mp4")
         return [OutputNames(output, results)]
