@@ -15,7 +15,7 @@ from heatprop.heatmaps import (
 )
 from reference import peaks as slow
 
-values = st.sampled_from([0.0, 0.1, 0.5, 0.5000001, 1.0]) | st.floats(0, 1, width=32)
+values = st.sampled_from(np.float32([0.0, 0.1, 0.5, 0.5000001, 1.0]).tolist()) | st.floats(0, 1, width=32)
 maps = arrays(np.float32, array_shapes(min_dims=3, max_dims=3, max_side=7), elements=values)
 windows = st.sampled_from([3, 5, 7, 11])
 

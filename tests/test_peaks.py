@@ -14,7 +14,7 @@ from reference import peaks as slow
 from reference.adaptation import LoopingFollower
 from reference.propagation import DensePropagator
 
-values = st.sampled_from([0.0, 0.1, 0.5, 0.5000001, 1.0]) | st.floats(0, 1, width=32)
+values = st.sampled_from(np.float32([0.0, 0.1, 0.5, 0.5000001, 1.0]).tolist()) | st.floats(0, 1, width=32)
 maps = arrays(np.float32, array_shapes(min_dims=3, max_dims=3, max_side=7), elements=values)
 windows = st.sampled_from([3, 5, 7, 11, 257])
 thresholds = st.sampled_from([0.0, 0.1, 0.5, 1.0])
@@ -114,7 +114,9 @@ def test_few_and_many_cells_in_one_map_are_found_together():
 
 
 @given(
-    arrays(np.float32, st.integers(1, 200), elements=st.sampled_from([0.1, 0.2, 0.2000001, 0.9])),
+    arrays(
+        np.float32, st.integers(1, 200), elements=st.sampled_from(np.float32([0.1, 0.2, 0.2000001, 0.9]).tolist())
+    ),
     st.integers(1, 20),
 )
 @example(np.full(200, 0.5, np.float32), 3)

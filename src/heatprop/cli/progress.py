@@ -50,13 +50,15 @@ class _Bar:
         )
 
     def __enter__(self) -> Self:
-        self._progress.start()
+        if not self._progress.disable:
+            self._progress.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        if not self._progress.disable:  # rich 13 ends a bar that was not shown with an empty line
+            self._progress.stop()
 
 
 class FrameProgress(_Bar):
