@@ -7,10 +7,11 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from heatprop.errors import ModelError
-from heatprop.zoo.metadata import NotOnnxError, read_external_files
+from heatprop.zoo.metadata import NotOnnxError
+from heatprop.zoo.model_files import external_places
 
 
 @contextmanager
@@ -44,14 +45,12 @@ def weights_beside(path: Path) -> Iterator[Path]:
 def _weights_outside(path: Path) -> dict[str, Path]:
     """Return all files of weights by their names in `path`; none if the runtimes find each without help."""
     try:
-        names = read_external_files(path)
+        places = external_places(path)
     except (OSError, NotOnnxError):
         return {}  # whoever opens the file will say what is wrong with it
     found = {}
-    for name in names:
-        if PurePath(name).is_absolute() or ".." in PurePath(name).parts:
-            continue
-        for place in (path.parent / name, path.resolve().parent / name):
+    for name, either in places.items():
+        for place in either:
             if place.is_file():
                 found[name] = place
                 break

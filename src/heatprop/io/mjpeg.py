@@ -78,8 +78,7 @@ class Parts:
 
     def _look_at(self, before: bytes) -> None:
         """Count what stands before a picture as garbage, if more than a boundary and headers does."""
-        before = before.replace(self._boundary, b"", 1) if self._boundary in before else before
-        if not _HEADERS.fullmatch(before + b"\n"):
+        if not _HEADERS.fullmatch(before.replace(self._boundary, b"", 1) + b"\n"):
             self.garbage += 1
 
     def rest(self) -> bytes:

@@ -8,6 +8,20 @@ from pathlib import Path, PurePath
 from heatprop.zoo.metadata import NotOnnxError, read_external_files
 
 
+def external_places(path: Path) -> dict[str, list[Path]]:
+    """Return where each file of weights that an ONNX file names may lie, the first place first.
+
+    Caches of model hubs keep the files elsewhere, and link to them. A name that leads out of the folder has none.
+
+    Raises:
+        NotOnnxError: it is no ONNX file.
+        OSError: it cannot be read.
+    """
+    names = sorted(read_external_files(path))
+    inside = [name for name in names if not PurePath(name).is_absolute() and ".." not in PurePath(name).parts]
+    return {name: [folder / name for folder in (path.parent, path.resolve().parent)] for name in inside}
+
+
 def files_of_model(path: Path) -> list[Path]:
     """Return a model's file, and those beside it that hold its weights, as far as they are there.
 
@@ -21,13 +35,10 @@ def files_of_model(path: Path) -> list[Path]:
         weights = [path.with_suffix(".bin")]
     elif path.suffix.lower() == ".onnx":
         try:
-            names = sorted(read_external_files(path))
+            places = external_places(path)
         except NotOnnxError:  # whoever opens it says so
-            names = []
-        inside = [name for name in names if not PurePath(name).is_absolute() and ".." not in PurePath(name).parts]
-        # Caches of model hubs keep the files elsewhere, and link to them.
-        places = [[folder / name for folder in (path.parent, path.resolve().parent)] for name in inside]
-        weights = [next((each for each in either if each.is_file()), either[0]) for either in places]
+            places = {}
+        weights = [next((each for each in either if each.is_file()), either[0]) for either in places.values()]
     else:
         weights = []
     return [path, *(each for each in weights if each.is_file())]
