@@ -9,12 +9,15 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from cli.conftest import Run, command
+from cli.conftest import Run
 from heatprop.cli import main
 from heatprop.types import ImageArray
 from small_video_datasets import write_coco_video
@@ -118,20 +121,28 @@ def test_a_cache_that_is_not_whole_or_is_damaged_is_refused(run: Run, cached: Pa
     assert "000001-000.zarr.zip is damaged" in done.err
 
 
-@pytest.mark.parametrize("everybody", [False, True], ids=["parent", "as a terminal does"])
-@pytest.mark.parametrize("later", [0.0, 1.5])
-def test_ctrl_c_ends_all_processes_in_a_line(cached: Path, tmp_path: Path, everybody: bool, later: float) -> None:
+@contextmanager
+def running(cached: Path, folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """Start a sweep of several seconds in a group of processes of its own."""
     given = ["sweep", *options(cached), "--alpha", "0,0.01,...,1", "--radius", "0:20", "--csv", "table.csv"]
+    # Without `-W error`, which would hide what Python itself warns of on the way out.
     with subprocess.Popen(
-        command(*given),
-        cwd=tmp_path,
+        [sys.executable, "-m", "heatprop", *given],
+        cwd=folder,
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
     ) as process:
-        while not (tmp_path / "table.part.csv").exists():
+        while not (folder / "table.part.csv").exists():
             time.sleep(0.02)
+        yield process
+
+
+@pytest.mark.parametrize("everybody", [False, True], ids=["parent", "as a terminal does"])
+@pytest.mark.parametrize("later", [0.0, 1.0, 1.5, 2.0])
+def test_ctrl_c_ends_all_processes_in_a_line(cached: Path, tmp_path: Path, everybody: bool, later: float) -> None:
+    with running(cached, tmp_path) as process:
         time.sleep(later)
         if everybody:
             os.killpg(process.pid, signal.SIGINT)
@@ -141,3 +152,13 @@ def test_ctrl_c_ends_all_processes_in_a_line(cached: Path, tmp_path: Path, every
     assert process.returncode == 130
     assert (out, err) == ("", "heatprop: interrupted; nothing is written\n")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sweep_that_is_killed_leaves_no_process(cached: Path, tmp_path: Path) -> None:
+    with running(cached, tmp_path) as process:
+        time.sleep(1.5)
+        process.kill()
+    with pytest.raises(ProcessLookupError):
+        while True:
+            os.killpg(process.pid, 0)
+            time.sleep(0.05)

@@ -38,8 +38,8 @@ def stem_of(source: str) -> str:
     Example:
         >>> [stem_of(source) for source in ("films/street.mp4", "camera:0", "shots/*.jpg")]
         ['street', 'camera-0', 'shots']
-        >>> stem_of("films/Walk [1] été.mp4")
-        'Walk [1] été'
+        >>> stem_of("films/Walk 1, été.mp4")
+        'Walk 1, été'
         >>> stem_of("rtsp://10.0.0.7:554/"), stem_of("https://example.org/a/b.webm?x=1")
         ('10.0.0.7', 'b')
     """

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -22,7 +25,7 @@ from heatprop.errors import HeatpropError, InvalidConfigError
 from heatprop.evaluation.detections import DetectionTable
 from heatprop.evaluation.runs.cache import OutputCache, part_count, part_rows
 from heatprop.evaluation.runs.methods import Method, VideoMethod, finish_video
-from heatprop.interrupts import Interrupted, check
+from heatprop.interrupts import Interrupted, check, pending
 from heatprop.letterbox import fit_letterbox
 from heatprop.types import Detections, IntArray
 
@@ -76,41 +79,41 @@ def run_cached(
     labels = np.array([label_of[name] for name in cache.manifest.classes], np.int64)
     slim = replace(dataset, image_paths=(), annotation_paths=())
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, _start, (slim,)) as pool:
-        try:
-            at_once = methods_at_once(dataset.frame_count)
-            for start in range(0, len(methods), at_once):
-                some = methods[start : start + at_once]
-                with _deaf_children():
-                    futures: dict[Future[list[DetectionTable]], tuple[int, slice]] = {
-                        pool.submit(detect_video, cache.folder, number, video, labels, some[part]): (number, part)
-                        for number, video in enumerate(dataset.videos)
-                        for part in parts_of(len(some), len(dataset.videos), jobs)
-                    }
-                tables: list[dict[int, DetectionTable]] = [{} for _ in some]  # of each method, by video
-                for future in _completed(futures):
-                    number, part = futures.pop(future)
-                    for by_video, table in zip(tables[part], future.result(), strict=True):
-                        by_video[number] = table
-                    advance(dataset.videos[number].length * len(some[part]))
-                joined = [_join([by_video[number] for number in sorted(by_video)]) for by_video in tables]
-                scores = [
-                    pool.submit(_work, work, method, table) for method, table in zip(some, joined, strict=True)
-                ]
-                for score in scores:
-                    for done in _completed([score]):
-                        yield done.result()
-        except Interrupted:
-            for process in multiprocessing.active_children():
-                process.terminate()
-            raise
-        except BrokenProcessPool:
-            check()  # Ctrl-C in a terminal reaches them, too
-            raise SweepError(
-                "a process of the sweep was ended from outside; is memory short? try --jobs 1"
-            ) from None
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    _start_tracker()
+    pool = ProcessPoolExecutor(jobs, context, _start, (slim,))
+    try:
+        at_once = methods_at_once(dataset.frame_count)
+        for start in range(0, len(methods), at_once):
+            some = methods[start : start + at_once]
+            with _deaf_children():
+                futures: dict[Future[list[DetectionTable]], tuple[int, slice]] = {
+                    pool.submit(detect_video, cache.folder, number, video, labels, some[part]): (number, part)
+                    for number, video in enumerate(dataset.videos)
+                    for part in parts_of(len(some), len(dataset.videos), jobs)
+                }
+            tables: list[dict[int, DetectionTable]] = [{} for _ in some]  # of each method, by video
+            for future in _completed(futures):
+                number, part = futures.pop(future)
+                for by_video, table in zip(tables[part], future.result(), strict=True):
+                    by_video[number] = table
+                advance(dataset.videos[number].length * len(some[part]))
+            joined = [_join([by_video[number] for number in sorted(by_video)]) for by_video in tables]
+            scores = [
+                pool.submit(_work, work, method, table) for method, table in zip(some, joined, strict=True)
+            ]
+            for score in scores:
+                for done in _completed([score]):
+                    yield done.result()
+    except Interrupted:
+        for process in multiprocessing.active_children():
+            process.kill()
+        raise
+    except BrokenProcessPool:
+        check()  # Ctrl-C in a terminal reaches them, too
+        raise SweepError("a process of the sweep was ended from outside; is memory short? try --jobs 1") from None
+    finally:
+        # Of what a process was writing as it was killed, the pool waits for the rest, for ever (CPython).
+        pool.shutdown(wait=pending() is None, cancel_futures=True)
 
 
 def _completed(futures: Iterable[Future[Done]]) -> Iterator[Future[Done]]:
@@ -211,12 +214,25 @@ def _deaf_children() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    resource_tracker.ensure_running()  # otherwise it starts within, and unblocks the signal
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _start_tracker() -> None:
+    """Start the process that clears away the semaphores of a pool, also of one that is not waited for.
+
+    Of those it would warn the user, who can do nothing about them.
+    """
+    if os.name != "posix":
+        return
+    sys.warnoptions.append("ignore::UserWarning:multiprocessing.resource_tracker")
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        sys.warnoptions.pop()
 
 
 _dataset_of_process: list[VideoDataset] = []  # of a process of the pool, sent to it once
@@ -226,8 +242,17 @@ def _start(dataset: VideoDataset) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a word; the parent says what is to say
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    threading.Thread(target=_end_with_parent, name="heatprop-parent", daemon=True).start()
     cv2.setNumThreads(1)
     _dataset_of_process[:] = [dataset]
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent is gone, which a pool's processes would wait for instead."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _work(work: Work[Result], method: Method, table: DetectionTable) -> Result:
