@@ -133,8 +133,7 @@ class Detect:
             with folders_made(names):
                 return run_jobs(jobs, detector, quiet=self.quiet, notes=notes)
         except Interrupted as interrupted:
-            if not self.quiet:
-                say("heatprop: interrupted; nothing is written")
+            _say_interrupted("nothing is written")
             return interrupted.exit_code
 
     def _check(self) -> None:
@@ -212,7 +211,11 @@ class Detect:
                 say(line)
         for problem in outcome.problems:
             error(problem)
-        if outcome.exit_code > 128:  # also when quiet: it is why there is less than was asked for
-            kept = "what was finished is kept" if outcome.frames else "nothing is written"
-            say(f"heatprop: interrupted; {kept}")
+        if outcome.exit_code > 128:
+            _say_interrupted("what was finished is kept" if outcome.frames else "nothing is written")
         return outcome.exit_code
+
+
+def _say_interrupted(left: str) -> None:
+    """Say it when quiet, too: it is why there is less than was asked for."""
+    say(f"heatprop: interrupted; {left}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from fractions import Fraction
 from pathlib import Path
 
 from heatprop.errors import SourceError
@@ -11,11 +10,10 @@ from heatprop.io.folders import LeftOut, look_into
 from heatprop.io.picture_headers import header_of
 from heatprop.io.pictures import PictureError
 from heatprop.io.sequence_reader import SequenceReader
-from heatprop.io.sources import OpenSource, SourceInfo
+from heatprop.io.sources import PICTURE_RATE, OpenSource, SourceInfo
 from heatprop.io.suffixes import IMAGE_SUFFIXES
 from heatprop.types import Frame, ImageArray
 
-IMAGE_RATE = Fraction(25)
 _MOST_NAMES = 3
 
 
@@ -76,9 +74,9 @@ class ImageSource(OpenSource):
             name=str(path),
             width=first.shape[1],
             height=first.shape[0],
-            frame_rate=IMAGE_RATE,
+            frame_rate=PICTURE_RATE,
             frame_count=len(self._paths),
-            duration=float(len(self._paths) / IMAGE_RATE),
+            duration=float(len(self._paths) / PICTURE_RATE),
             is_live=False,
             has_audio=False,
             colour=self._reader.colour,
@@ -106,7 +104,7 @@ class ImageSource(OpenSource):
                     "it holds several pictures" if len(self._paths) == 1 else "images here hold several pictures"
                 )
                 self.note(f"{whole}; only the first of them is read")
-            yield Frame(image, index, float((position - origin) / IMAGE_RATE))
+            yield Frame(image, index, float((position - origin) / PICTURE_RATE))
             index += 1
         for line in self._reader.notes():
             self.note(line)

@@ -13,6 +13,9 @@ from heatprop.errors import SourceError
 from heatprop.io.timeline import Clock
 from heatprop.types import Frame
 
+PICTURE_RATE = Fraction(25)
+"""Frames a second of pictures, which carry no times."""
+
 
 @dataclass(frozen=True, slots=True)
 class SourceInfo:

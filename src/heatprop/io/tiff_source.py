@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
 
 from heatprop.errors import SourceError, UnfitFileError
@@ -13,11 +12,9 @@ from heatprop.io.picture_headers import tiff_header, too_large
 from heatprop.io.pictures import PictureError, StoredPicture, stored_in
 from heatprop.io.regular_files import open_regular
 from heatprop.io.sequence_levels import SequenceLevels
-from heatprop.io.sources import OpenSource, SourceInfo
+from heatprop.io.sources import PICTURE_RATE, OpenSource, SourceInfo
 from heatprop.io.tiff_directories import cut_page, pages
 from heatprop.types import Frame, ImageArray
-
-PAGE_RATE = Fraction(25)
 
 
 class TiffSource(OpenSource):
@@ -57,9 +54,9 @@ class TiffSource(OpenSource):
             name=str(path),
             width=first.shape[1],
             height=first.shape[0],
-            frame_rate=PAGE_RATE,
+            frame_rate=PICTURE_RATE,
             frame_count=len(self._pages),
-            duration=float(len(self._pages) / PAGE_RATE),
+            duration=float(len(self._pages) / PICTURE_RATE),
             is_live=False,
             has_audio=False,
         )
@@ -93,7 +90,7 @@ class TiffSource(OpenSource):
                 continue
             if index == 0:
                 origin = number
-            yield Frame(image, index, float((number - origin) / PAGE_RATE))
+            yield Frame(image, index, float((number - origin) / PICTURE_RATE))
             index += 1
         for line in self._levels.notes("pages"):
             self.note(line)

@@ -98,9 +98,7 @@ def run_cached(
                     by_video[number] = table
                 advance(dataset.videos[number].length * len(some[part]))
             joined = [_join([by_video[number] for number in sorted(by_video)]) for by_video in tables]
-            scores = [
-                pool.submit(_work, work, method, table) for method, table in zip(some, joined, strict=True)
-            ]
+            scores = [pool.submit(_work, work, method, table) for method, table in zip(some, joined, strict=True)]
             for score in scores:
                 for done in _completed([score]):
                     yield done.result()
