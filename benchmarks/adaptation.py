@@ -23,11 +23,10 @@ from typing import Any
 import numpy as np
 from temporal import open_cache
 
-from heatprop.adaptation import AdaptationConfig
 from heatprop.datasets import VideoDataset, load_dataset
 from heatprop.evaluation.runs.comparison import ComparisonRow, ComparisonSettings, compare
 from heatprop.evaluation.runs.temporal import TemporalMethod
-from heatprop.propagation import PropagationConfig
+from heatprop.propagation import AdaptationConfig, PropagationConfig
 from heatprop.synthesis.causes import read_causes
 
 OFF: dict[str, dict[str, Any]] = {

@@ -22,8 +22,7 @@ from propagation import Case, copied, make_frames
 from rich.console import Console
 from rich.table import Table
 
-from heatprop.decoding import decode
-from heatprop.propagation import HeatmapPropagator, PropagationConfig
+from heatprop.propagation import HeatmapPropagator, PropagationConfig, decode
 from heatprop.types import Detections, HeadOutput
 
 SHAPES = [(80, 128, 128), (30, 128, 128), (1000, 128, 128), (10_000, 16, 16), (1, 128, 128)]

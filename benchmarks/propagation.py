@@ -28,9 +28,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from heatprop.adaptation import AdaptationConfig
 from heatprop.boxes import nms
-from heatprop.propagation import HeatmapPropagator, PropagationConfig
+from heatprop.propagation import AdaptationConfig, HeatmapPropagator, PropagationConfig
 from heatprop.types import HeadOutput
 
 MAIN = "30 classes, 128 x 128, 100 carried, P = 2"

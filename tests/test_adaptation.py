@@ -10,10 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heatprop import VideoDetector
-from heatprop.adaptation import AdaptationConfig, Followed
-from heatprop.decoding import decode
 from heatprop.errors import InvalidArrayError, InvalidConfigError
-from heatprop.propagation import HeatmapPropagator, PropagationConfig
+from heatprop.propagation import AdaptationConfig, HeatmapPropagator, PropagationConfig, decode
+from heatprop.propagation.adaptive import FollowedTracklets
 from heatprop.types import HeadOutput
 from reference.adaptation import LoopingFollower
 from same_detections import assert_same_detections
@@ -178,18 +177,19 @@ def assert_equals_the_loops(frames, config, picture=None):
         np.testing.assert_allclose(found.scores, [each["score"] for each in wanted], rtol=0, atol=1e-6)
         boxes = np.reshape([each["box"] for each in wanted], (-1, 4))
         np.testing.assert_allclose(found.boxes, boxes, rtol=0, atol=1e-4)
-        assert_hands_on_the_same(fast, wanted, heatmap.shape)
+        assert_hands_on_the_same(fast, wanted)
 
 
-def assert_hands_on_the_same(propagator, wanted, shape):
-    followed, _ = propagator.memory
-    assert isinstance(followed, Followed)
-    cells = [np.ravel_multi_index(each["cell"], shape) for each in wanted]
-    assert followed.cells.tolist() == cells
+def assert_hands_on_the_same(propagator, wanted):
+    followed = propagator.memory.carried
+    assert isinstance(followed, FollowedTracklets)
+    cells = [each["cell"] for each in wanted]
+    places = zip(followed.labels.tolist(), *followed.centres.T[::-1].tolist(), strict=True)
+    assert list(places) == cells
     velocities = np.reshape([each["velocity"][::-1] for each in wanted], (-1, 2))
     np.testing.assert_allclose(followed.velocities, velocities, rtol=0, atol=1e-5)
-    np.testing.assert_allclose(followed.surprises, [each["surprise"] for each in wanted], rtol=0, atol=1e-6)
-    np.testing.assert_allclose(followed.largest, [each["largest"] for each in wanted], rtol=0, atol=1e-6)
+    np.testing.assert_allclose(followed.errors, [each["surprise"] for each in wanted], rtol=0, atol=1e-6)
+    np.testing.assert_allclose(followed.best, [each["largest"] for each in wanted], rtol=0, atol=1e-6)
 
 
 areas = st.tuples(*(st.sampled_from(sides) for sides in ((0, 1, 2.25), (0, 1.5), (5, 6, 7.5), (4, 5.25))))
@@ -484,7 +484,7 @@ def test_two_objects_that_find_the_same_cell_lift_it_once_for_the_stronger():
     assert found.lengths[0] == 3
     assert found.scores[0] > 0.8
     assert sum(found.scores > 0.6) == 1
-    assert 0.7 < propagator.memory[0].largest[0] < 0.9  # drawn to the score, from 0.9: the other had 0.6
+    assert 0.7 < propagator.memory.carried.best[0] < 0.9  # drawn to the score, from 0.9: the other had 0.6
 
 
 def test_two_objects_that_pass_each_other_keep_their_lengths():
@@ -595,9 +595,9 @@ def test_moved_objects_are_found_where_they_went_and_what_leaves_the_grid_is_for
     start = scene((6, 6, 0.9), (18, 20, 0.7))
     propagator, _ = after(ADAPTIVE, [start] * 3)
     propagator.move(np.float32([[7, 5], [4, 0]]), np.float32([2.0, 1.0]))
-    followed, _ = propagator.memory
-    assert isinstance(followed, Followed)
-    assert followed.cells.tolist() == [11 * 24 + 13]
+    followed = propagator.memory.carried
+    assert isinstance(followed, FollowedTracklets)
+    assert followed.centres.tolist() == [[13, 11]]
     found = propagator.update(scene((11, 13, 0.2, 6.0)))
     assert found.lengths.tolist() == [4]
     assert found.scores[0] > 0.7
@@ -608,7 +608,7 @@ def test_a_moved_object_is_expected_where_it_was_moved_to():
     run = [scene((12, 4 + 2 * frame, 0.9, 6.0), grid=(24, 60)) for frame in range(8)]
     propagator, _ = after(ADAPTIVE, run)
     propagator.move(np.float32([[10, 0]]))
-    assert propagator.memory[0].velocities.tolist() == [[0, 0]]
+    assert propagator.memory.carried.velocities.tolist() == [[0, 0]]
     found = propagator.update(scene(grid=(24, 60)))
     assert centre(found) == (12, 28)
 
@@ -638,8 +638,8 @@ def test_a_propagator_with_the_memory_of_another_goes_on_as_that_one(frames, con
 
 
 def state(propagator):
-    carried, shape = propagator.memory
-    return shape, {item.name: getattr(carried, item.name).tolist() for item in fields(carried)}
+    carried, form, next_id = propagator.memory
+    return form, next_id, {item.name: getattr(carried, item.name).tolist() for item in fields(carried)}
 
 
 @pytest.mark.parametrize("place", [(12, 12), (12, 13), (10, 10), (0, 0), (23, 23)])
@@ -715,7 +715,8 @@ def test_the_papers_forms_do_not_adapt():
     assert PropagationConfig.paper().adaptation is None
     assert PropagationConfig.interpolation().adaptation is None
     assert PropagationConfig.paper().peak_window == 5
-    assert not isinstance(after(PropagationConfig.paper(), [scene((12, 12, 0.9))])[0].memory[0], Followed)
+    propagator, _ = after(PropagationConfig.paper(), [scene((12, 12, 0.9))])
+    assert not isinstance(propagator.memory.carried, FollowedTracklets)
 
 
 def test_adaptive_is_the_papers_setting_with_peaks_of_3_cells_and_adaptation():

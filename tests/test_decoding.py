@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heatprop.decoding import decode
 from heatprop.errors import InvalidArrayError, InvalidConfigError
+from heatprop.propagation import decode
 from heatprop.types import HeadOutput
 from reference import boxes as slow_boxes
 from reference import peaks as slow_peaks

@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from heatprop.decoding import decode
-from heatprop.propagation import HeatmapPropagator, PropagationConfig
+from heatprop.propagation import HeatmapPropagator, PropagationConfig, decode
 from heatprop.types import HeadOutput
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -7,11 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heatprop.decoding import DecodingConfig, decode
 from heatprop.errors import InvalidArrayError
-from heatprop.interpolation import HeatmapInterpolator
-from heatprop.propagation import HeatmapPropagator, PropagationConfig
+from heatprop.propagation import DecodingConfig, HeatmapPropagator, PropagationConfig, decode
 from heatprop.types import HeadOutput
+from reference.interpolation import HeatmapInterpolator
 from reference.propagation import DenseInterpolator
 from same_detections import assert_same_detections
 

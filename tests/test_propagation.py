@@ -8,10 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heatprop.decoding import decode
 from heatprop.errors import InvalidArrayError, InvalidConfigError
-from heatprop.propagation import HeatmapPropagator, PropagationConfig, balance
-from heatprop.propagation_heatmap import Carried, propagate
+from heatprop.propagation import GridEvidence, HeatmapPropagator, PropagationConfig, Tracklets, decode
 from heatprop.types import HeadOutput
 from reference.propagation import DensePropagator
 from same_detections import assert_same_detections
@@ -95,17 +93,19 @@ def test_the_balanced_heatmap_equals_the_dense_one_everywhere(frames, config):
     dense = DensePropagator(config)
     for heatmap, size, offset in frames:
         carried = [d["cell"] for d in dense.detections]
-        objects = Carried(
-            np.array([np.ravel_multi_index(c, heatmap.shape) for c in carried], np.int64),
+        objects = Tracklets(
+            np.array([c[0] for c in carried], np.int64),
+            np.array([c[:0:-1] for c in carried], np.int64).reshape(-1, 2),
             np.array([carried_by(config, d)[0] for d in dense.detections], np.float32),
             np.array([carried_by(config, d)[1] for d in dense.detections], np.float32).reshape(-1, len(size)),
             np.array([d["length"] for d in dense.detections], np.int64),
+            np.arange(len(carried)),
         )
-        propagated = propagate(objects, heatmap.shape, config.radius)
+        seen, rule = GridEvidence(HeadOutput(heatmap.copy(), size)), config.rule()
+        claims = rule.claim(objects, seen)
         dense.update(heatmap, size, offset)
-        balanced = heatmap.copy()
-        network = heatmap.reshape(-1)[propagated.cells]
-        balanced.reshape(-1)[propagated.cells] = balance(network, propagated, config.alpha, config.beta)
+        seen.scores[claims.sites] = rule.balance(seen.read(claims.sites), claims, objects, (0, 0, 0, 0))
+        balanced = seen.scores.reshape(heatmap.shape)
         np.testing.assert_allclose(balanced, dense.balanced, rtol=0, atol=1e-6)
 
 
@@ -426,7 +426,7 @@ def test_updates_and_moves_that_fail_leave_no_trace(frames, config, data):
     disturbed, alone = HeatmapPropagator(config), HeatmapPropagator(config)
     for heatmap, size, offset in frames:
         kind = data.draw(st.sampled_from(["nan", "above", "grid", "size", "move", "endless"]))
-        bad, count = heatmap.copy(), 0 if disturbed.memory is None else len(disturbed.memory[0].cells)
+        bad, count = heatmap.copy(), 0 if disturbed.memory is None else len(disturbed.memory.carried)
         bad.reshape(-1)[-1] = {"nan": np.nan, "above": 1.5}.get(kind, 1.0)
         if kind in ("move", "endless"):
             shifts = np.full((count + (kind == "move"), 2), np.inf if kind == "endless" else 0, np.float32)
@@ -451,18 +451,20 @@ def test_large_squares_of_many_objects_equal_the_dense_ones(radius):
     cells = np.sort(random.choice(np.prod(shape), 300, replace=False))
     scores = np.sort(random.choice([0, 0.1, 0.4, 0.4, 0.9], 300))[::-1].astype(np.float32)
     sizes, lengths = random.random((300, 2), np.float32), random.integers(1, 9, 300)
-    carried = Carried(random.permutation(cells), scores, sizes, lengths)
+    cells = random.permutation(cells)
+    seen = GridEvidence(HeadOutput(np.zeros(shape), np.zeros((2, *shape[1:]))))
+    carried = Tracklets(*seen.places(cells), scores, sizes, lengths, np.arange(300))
     dense.detections = [
         {"cell": np.unravel_index(cell, shape), "score": float(score), "size": size, "length": length}
-        for cell, score, size, length in zip(carried.cells, scores, sizes, lengths, strict=True)
+        for cell, score, size, length in zip(cells, scores, sizes, lengths, strict=True)
     ]
     h, length, size, distance = dense.propagation_heatmap(shape, 2)
-    found = propagate(carried, shape, radius)
-    assert found.cells.tolist() == np.flatnonzero(h > 0).tolist()
-    assert scores[found.sources].astype(float).tolist() == h.reshape(-1)[found.cells].tolist()
-    assert lengths[found.sources].tolist() == length.reshape(-1)[found.cells].tolist()
-    assert found.distances.tolist() == distance.reshape(-1)[found.cells].tolist()
-    label, place = np.divmod(found.cells, 40 * 50)
+    found = config.rule().claim(carried, seen)
+    assert found.sites.tolist() == np.flatnonzero(h > 0).tolist()
+    assert scores[found.sources].astype(float).tolist() == h.reshape(-1)[found.sites].tolist()
+    assert lengths[found.sources].tolist() == length.reshape(-1)[found.sites].tolist()
+    assert found.distances.tolist() == distance.reshape(-1)[found.sites].tolist()
+    label, place = np.divmod(found.sites, 40 * 50)
     assert sizes[found.sources, 0].tolist() == size.reshape(3, 2, -1)[label, 0, place].astype(np.float32).tolist()
 
 

@@ -11,13 +11,12 @@ TYPE_CHECKING = False  # of `typing`, which takes longer to load than all else h
 if TYPE_CHECKING:
     from typing import Any
 
-    from heatprop.decoding import decode
     from heatprop.detector import VideoDetector
     from heatprop.errors import HeatpropError
     from heatprop.io import open_video
     from heatprop.keyframes import KeyframeConfig
     from heatprop.multi_stream import MultiStreamDetector
-    from heatprop.propagation import HeatmapPropagator, PropagationConfig
+    from heatprop.propagation import HeatmapPropagator, PropagationConfig, decode
     from heatprop.seqnms import SeqNmsConfig, seq_nms
     from heatprop.types import Detections, Frame, HeadOutput
 
@@ -50,7 +49,7 @@ _ROOMS = {
     "PropagationConfig": "propagation",
     "SeqNmsConfig": "seqnms",
     "VideoDetector": "detector",
-    "decode": "decoding",
+    "decode": "propagation",
     "open_video": "io",
     "seq_nms": "seqnms",
 }

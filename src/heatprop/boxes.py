@@ -1,4 +1,4 @@
-"""Kernels on boxes: areas, intersection over union, greedy non-maximum suppression.
+"""Kernels on boxes: placing, areas, intersection over union, greedy non-maximum suppression.
 
 Boxes are ``(N, 4)`` as (x1, y1, x2, y2) on any grid; a side is ``x2 - x1``, without the "+1" of some devkits.
 """
@@ -13,6 +13,27 @@ from numpy.typing import NDArray
 from heatprop.types import FloatArray, IntArray
 
 AnyFloatArray: TypeAlias = NDArray[np.floating[Any]]
+
+
+def boxes_around(centres: FloatArray, sizes: FloatArray) -> FloatArray:
+    """Place boxes around centres (equation 1 of the paper).
+
+    Args:
+        centres: x and y, float32 ``(N, 2)``.
+        sizes: float32 ``(N, 2)`` as width and height, or ``(N, 4)`` as distances to the left, top, right and
+            bottom sides.
+
+    Returns:
+        float32 ``(N, 4)``.
+
+    >>> boxes_around(np.float32([[3, 4]]), np.float32([[2, 6]])).tolist()
+    [[2.0, 1.0, 4.0, 7.0]]
+    """
+    if sizes.shape[1] == 2:
+        low = high = sizes * np.float32(0.5)
+    else:
+        low, high = sizes[:, :2], sizes[:, 2:]
+    return np.concatenate([centres - low, centres + high], axis=1)
 
 
 def areas(boxes: AnyFloatArray) -> NDArray[np.float64]:

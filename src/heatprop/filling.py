@@ -57,6 +57,9 @@ def fill_between(
     error = last.boxes[theirs] - forward[-1][ours]
     labels = np.concatenate([first.labels[ours], first.labels[gone], last.labels[new]])
     lengths = np.concatenate([first.lengths[ours], first.lengths[gone], last.lengths[new]])
+    ids = np.concatenate([first.track_ids[ours], first.track_ids[gone], last.track_ids[new]])
+    again = np.delete(np.arange(len(ids)), np.unique(ids, return_index=True)[1])
+    ids[again] = -1  # the tracklet went on in another box than the one it overlaps
     frames = []
     for step in range(1, steps):
         share = step / steps
@@ -66,7 +69,7 @@ def fill_between(
             (1 - share) * first.scores[gone],
             share * last.scores[new],
         ]
-        found = Detections(np.concatenate(boxes), np.concatenate(scores), labels, lengths)
+        found = Detections(np.concatenate(boxes), np.concatenate(scores), labels, lengths, ids)
         frames.append(found.select(np.argsort(-found.scores, kind="stable")))
     return frames
 

@@ -11,7 +11,7 @@ Source: Han et al., *Seq-NMS for Video Object Detection*, as published with Flow
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import heapify, heappop, heappush
 from itertools import pairwise
 from typing import Literal, TypeAlias, get_args
@@ -90,7 +90,7 @@ def seq_nms(detections: Sequence[Detections], config: SeqNmsConfig = SeqNmsConfi
         left = np.flatnonzero(kept[start:end])
         left = left[np.argsort(-scores[start:end][left], kind="stable")]
         new = scores[start:end][left].astype(np.float32)
-        rescored.append(Detections(found.boxes[left], new, found.labels[left], found.lengths[left]))
+        rescored.append(replace(found.select(left), scores=new))
     return rescored
 
 

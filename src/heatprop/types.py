@@ -6,7 +6,7 @@ They hold arrays, check shapes and convert element types on entry; they compute 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -145,6 +145,8 @@ class Detections:
         labels: int64 ``(N,)``, class numbers from 0.
         lengths: int64 ``(N,)``, tracklet lengths: in how many frames up to this one, without a gap, the object
             was seen. 1 for a new object and wherever nothing is propagated. Filled with 1 when left out.
+        track_ids: int64 ``(N,)``: the same number in another frame of the video is the same object. Each once,
+            never given again; -1 wherever nothing is propagated. Filled with -1 when left out.
 
     Raises:
         InvalidArrayError: the arrays do not have one row an object, or a box or score is not finite.
@@ -161,6 +163,7 @@ class Detections:
     scores: FloatArray
     labels: IntArray
     lengths: IntArray = None  # type: ignore[assignment]
+    track_ids: IntArray = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         scores = _as_array(self.scores, np.float32, "scores")
@@ -172,12 +175,16 @@ class Detections:
         _check_shape(boxes, (count, 4), "boxes", "(objects, 4)")
         _check_finite(scores, "scores")
         _check_finite(boxes, "boxes")
-        labels = _as_array(self.labels, np.int64, "labels")
-        _check_shape(labels, (count,), "labels", "(objects,)")
-        lengths = np.ones(count, np.int64) if self.lengths is None else self.lengths
-        lengths = _as_array(lengths, np.int64, "lengths")
-        _check_shape(lengths, (count,), "lengths", "(objects,)")
-        for name, array in (("boxes", boxes), ("scores", scores), ("labels", labels), ("lengths", lengths)):
+        whole = {
+            "labels": self.labels,
+            "lengths": np.ones(count, np.int64) if self.lengths is None else self.lengths,
+            "track_ids": np.full(count, -1) if self.track_ids is None else self.track_ids,
+        }
+        object.__setattr__(self, "boxes", boxes)
+        object.__setattr__(self, "scores", scores)
+        for name, value in whole.items():
+            array = _as_array(value, np.int64, name)
+            _check_shape(array, (count,), name, "(objects,)")
             object.__setattr__(self, name, array)
 
     def __len__(self) -> int:
@@ -185,7 +192,7 @@ class Detections:
 
     def select(self, index: NDArray[np.bool_] | NDArray[np.integer[Any]]) -> Detections:
         """Return the objects that a mask or an index array ``(N,)`` names, in its order."""
-        return Detections(self.boxes[index], self.scores[index], self.labels[index], self.lengths[index])
+        return Detections(*(getattr(self, each.name)[index] for each in fields(self)))
 
     @classmethod
     def empty(cls) -> Detections:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from heatprop.decoding import decode
 from heatprop.filling import fill_between
 from heatprop.keyframes import KeyframeClock, change_between
 from heatprop.letterbox import InputFormat, Letterbox, boxes_to_frame, fit_letterbox, letterbox
 from heatprop.motion import GREY_SCALE, follow_boxes, grey_picture
-from heatprop.propagation import HeatmapPropagator, PropagationConfig
+from heatprop.propagation import HeatmapPropagator, PropagationConfig, decode
 from heatprop.shots import is_blank, is_cut, thumbnail
 from heatprop.types import Detections, FloatArray, HeadOutput, ImageArray
 
@@ -196,7 +195,7 @@ class VideoState:
             finished += self.finish()
             self._last, self._moved, self._forward, self._before = Detections.empty(), _NO_BOXES, [], None
             if self._propagator is not None:
-                self._propagator.reset()
+                self._propagator.forget()
         if output is None or self._forward:
             self._follow(picture)
         self._before = picture
@@ -223,7 +222,7 @@ class VideoState:
         boxes = self._forward[len(self._forward) - len(self._waiting) :]
         last = self._last
         finished = [
-            self._filled(Detections(each, last.scores, last.labels, last.lengths), picture)
+            self._filled(replace(last, boxes=each), picture)
             for each, picture in zip(boxes, self._waiting, strict=True)
         ]
         self._waiting = []
@@ -273,5 +272,4 @@ class VideoState:
 
     def _shown(self, found: Detections, picture: Picture) -> Detections:
         shown = found.select(found.scores >= self._score_threshold)
-        boxes = boxes_to_frame(shown.boxes, picture.fitted, self._stride)
-        return Detections(boxes, shown.scores, shown.labels, shown.lengths)
+        return replace(shown, boxes=boxes_to_frame(shown.boxes, picture.fitted, self._stride))

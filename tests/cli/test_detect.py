@@ -19,11 +19,10 @@ import cv2
 import pytest
 
 from cli.conftest import FRAMES, HEIGHT, WIDTH, Run, command, run_process, video_shape
-from heatprop.adaptation import AdaptationConfig
 from heatprop.cli.detect import Detect
 from heatprop.detector import VideoDetector
 from heatprop.io.results import read_results
-from heatprop.propagation import PropagationConfig
+from heatprop.propagation import AdaptationConfig, PropagationConfig
 
 ONNX = ("--backend", "onnx")
 

@@ -11,14 +11,13 @@ import numpy as np
 import pytest
 
 from evaluation.small_runs import TinyBackend
-from heatprop.adaptation import AdaptationConfig
 from heatprop.datasets.imagenet_classes import VID_CLASSES
 from heatprop.errors import InvalidArrayError, InvalidConfigError
 from heatprop.evaluation.runs.class_matching import match_classes
 from heatprop.evaluation.runs.methods import Method, VideoMethod, finish_video
 from heatprop.evaluation.runs.run_folder import RunFolder, RunFolderError
 from heatprop.letterbox import Letterbox, fit_letterbox
-from heatprop.propagation import PropagationConfig
+from heatprop.propagation import AdaptationConfig, PropagationConfig
 from heatprop.seqnms import SeqNmsConfig, seq_nms
 from heatprop.types import HeadOutput
 from heatprop.zoo import load
@@ -213,7 +212,7 @@ def test_the_memory_of_adaptive_is_what_it_follows_and_that_of_the_papers_form_w
         at_work = VideoMethod(method, LABELS, 4)
         at_work.update(first, fitted)
         memories[method.name] = at_work.memory()
-    extra = {"velocities", "surprises", "largest"}
+    extra = {"velocities", "errors", "best"}
     assert memories["adaptive"].keys() == memories["propagation"].keys() | extra
     with pytest.raises(KeyError):
         VideoMethod(Method(name="adaptive"), LABELS, 4).restore(memories["propagation"])

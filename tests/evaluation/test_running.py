@@ -12,7 +12,6 @@ import pytest
 
 from evaluation.small_runs import LENGTHS, TinyBackend, tiny_cache, tiny_network, write_dataset
 from heatprop.datasets.annotations import VideoDataset
-from heatprop.decoding import decode
 from heatprop.errors import InvalidArrayError, SourceError
 from heatprop.evaluation.runs.cache_manifest import CacheError
 from heatprop.evaluation.runs.methods import Method
@@ -25,7 +24,7 @@ from heatprop.evaluation.runs.running import (
 )
 from heatprop.io.pictures import read_picture
 from heatprop.letterbox import boxes_to_frame, fit_letterbox, letterbox
-from heatprop.propagation import HeatmapPropagator, PropagationConfig
+from heatprop.propagation import HeatmapPropagator, PropagationConfig, decode
 from heatprop.seqnms import SeqNmsConfig, seq_nms
 from heatprop.types import Detections, HeadOutput, ImageArray
 from same_detections import assert_same_detections

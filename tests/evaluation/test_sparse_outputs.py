@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from heatprop.decoding import decode
 from heatprop.errors import InvalidArrayError
 from heatprop.evaluation.runs.sparse_outputs import SCORE_ERROR, SIZE_ERROR, SparseOutput, check_sparse, sparsify
+from heatprop.propagation import decode
 from heatprop.types import HeadOutput
 
 

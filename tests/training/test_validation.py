@@ -10,9 +10,9 @@ import torch
 
 from heatprop.backends.torch import TorchBackend, load_model
 from heatprop.datasets import load_dataset
-from heatprop.decoding import decode
 from heatprop.letterbox import boxes_to_frame, fit_letterbox, letterbox
 from heatprop.networks import load_checkpoint
+from heatprop.propagation import decode
 from heatprop.training.board import lay_over, show_frame
 from heatprop.training.validation import Looker, average_precision, detections_of
 from heatprop.types import Detections, ImageArray

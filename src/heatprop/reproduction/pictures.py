@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,9 +88,7 @@ def _jpeg(image: np.ndarray[Any, np.dtype[np.uint8]], found: Detections, classes
     scale = _WIDTH / width
     large = cv2.resize(image, (_WIDTH, max(1, round(height * scale))), interpolation=cv2.INTER_AREA)
     boxes = (found.boxes * np.float32(scale)).astype(np.float32)
-    drawing = draw(
-        np.asarray(large, np.uint8), Detections(boxes, found.scores, found.labels, found.lengths), classes
-    )
+    drawing = draw(np.asarray(large, np.uint8), replace(found, boxes=boxes), classes)
     done, encoded = cv2.imencode(".jpg", drawing[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     if not done:
         raise SourceError("a frame cannot be encoded as JPEG")

@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 
 from heatprop.datasets.annotations import VideoDataset
-from heatprop.decoding import decode
 from heatprop.drawing import draw
 from heatprop.letterbox import boxes_to_cells
 from heatprop.networks.centernet import STRIDE
+from heatprop.propagation import decode
 from heatprop.training.learning import Step
 from heatprop.training.validation import Looker, Picture
 from heatprop.types import Detections, FloatArray, HeadOutput, ImageArray

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 
 from heatprop.datasets.annotations import VideoDataset
-from heatprop.decoding import decode
 from heatprop.evaluation.detections import DetectionTable
 from heatprop.evaluation.metrics.coco import coco_result
 from heatprop.evaluation.metrics.matching import match
@@ -23,6 +22,7 @@ from heatprop.networks import CenterNet, NetworkOutput
 from heatprop.networks.centernet import STRIDE
 from heatprop.networks.normalisation import normalise
 from heatprop.pipeline import map_ahead, usable_processors
+from heatprop.propagation import decode
 from heatprop.training.config import Precision
 from heatprop.types import Detections, HeadOutput, ImageArray
 

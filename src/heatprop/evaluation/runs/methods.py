@@ -11,18 +11,16 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from heatprop.adaptation import AdaptationConfig, Followed
-from heatprop.decoding import decode
 from heatprop.errors import InvalidConfigError, check_range
 from heatprop.letterbox import Letterbox, boxes_to_frame
-from heatprop.propagation import HeatmapPropagator, PropagationConfig
-from heatprop.propagation_heatmap import Carried
+from heatprop.propagation import AdaptationConfig, HeatmapPropagator, Memory, PropagationConfig, decode
+from heatprop.propagation.evidence import Form
 from heatprop.seqnms import SeqNmsConfig, seq_nms
 from heatprop.types import Detections, HeadOutput, IntArray
 from heatprop.video_state import whole_or_not
 
 MethodName: TypeAlias = Literal["network", "interpolation", "propagation", "adaptive"]
-Memory: TypeAlias = dict[str, NDArray[Any]]
+Arrays: TypeAlias = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,24 +116,24 @@ class VideoMethod:
             area = fitted.picture_area(self._stride)
             with whole_or_not(self._propagator):
                 if self._fitted is not None and fitted != self._fitted:
-                    self._propagator.reset()
+                    self._propagator.forget()
                 found = self._propagator.update(output, overwrite=overwrite, picture=area)
         self._fitted = fitted
         boxes = boxes_to_frame(found.boxes, fitted, self._stride)
-        return Detections(boxes, found.scores, self._labels[found.labels], found.lengths)
+        return replace(found, boxes=boxes, labels=self._labels[found.labels])
 
-    def memory(self) -> Memory:
+    def memory(self) -> Arrays:
         """Return what later frames need to know, as named arrays: see `restore`."""
-        memory: Memory = {}
+        memory: Arrays = {}
         if self._fitted is not None:
             memory["fitted"] = np.array(astuple(self._fitted), np.int64)
         if self._propagator is not None and self._propagator.memory is not None:
-            carried, shape = self._propagator.memory
-            memory["shape"] = np.array(shape, np.int64)
+            carried, form, next_id = self._propagator.memory
+            memory |= {"form": np.array(form, np.int64), "next_id": np.array(next_id, np.int64)}
             memory |= {item.name: getattr(carried, item.name) for item in fields(carried)}
         return memory
 
-    def restore(self, memory: Memory) -> None:
+    def restore(self, memory: Arrays) -> None:
         """Go on where a method with this memory was.
 
         Raises:
@@ -144,9 +142,10 @@ class VideoMethod:
         if "fitted" in memory:
             self._fitted = Letterbox(*memory["fitted"].tolist())
         if self._propagator is not None and self._fitted is not None:
-            form = Carried if self._propagator.config.adaptation is None else Followed
-            carried = form(**{item.name: memory[item.name] for item in fields(form)})
-            self._propagator.memory = (carried, tuple(memory["shape"].tolist()))
+            kind = self._propagator.config.rule().tracklets
+            carried = kind(**{item.name: memory[item.name] for item in fields(kind)})
+            form = Form(*memory["form"].tolist())
+            self._propagator.memory = Memory(carried, form, int(memory["next_id"]))
 
 
 def _settings_of(config: PropagationConfig | SeqNmsConfig | None) -> dict[str, Any]:

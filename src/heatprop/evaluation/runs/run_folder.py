@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from heatprop.errors import HeatpropError, InvalidArrayError, shortened
-from heatprop.evaluation.runs.methods import Memory
+from heatprop.evaluation.runs.methods import Arrays
 from heatprop.io.whole_files import holds_files, read_json, write_json, write_whole
 from heatprop.types import Detections, IntArray
 
@@ -42,7 +42,7 @@ class FinishedPart:
 
     frame_sizes: IntArray
     found: Sequence[Detections]
-    memory: Memory
+    memory: Arrays
 
 
 class RunFolder:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from heatprop.boxes import nms
-from heatprop.decoding import DecodingConfig, boxes_at, sizes_at, strongest
 from heatprop.errors import InvalidArrayError
-from heatprop.heatmaps import check_probabilities, hold_probabilities, unravel
-from heatprop.peaks import find_peaks
-from heatprop.types import Detections, FloatArray, HeadOutput
+from heatprop.heatmaps import check_probabilities, hold_probabilities
+from heatprop.propagation import DecodingConfig, GridEvidence
+from heatprop.propagation.evidence import detect
+from heatprop.types import Detections, FloatArray, HeadOutput, IntArray
 
 
 class HeatmapInterpolator:
@@ -37,8 +36,8 @@ class HeatmapInterpolator:
         ['0.90', '0.50', '0.10']
     """
 
-    def __init__(self, config: DecodingConfig = DecodingConfig()) -> None:
-        self.config = config
+    def __init__(self, config: DecodingConfig | None = None) -> None:
+        self.config = config or DecodingConfig()
         self._last: HeadOutput | None = None
 
     def reset(self) -> None:
@@ -69,23 +68,19 @@ class HeatmapInterpolator:
         if not hold_probabilities(output.heatmap):
             check_probabilities(output.heatmap)
         averaged = output.heatmap if last is None else np.float32(0.5) * (output.heatmap + last.heatmap)
-        peaks = find_peaks(averaged, self.config.score_threshold, 3)
-        peaks = strongest(peaks, averaged, self.config.max_detections)
-        labels, rows, columns = unravel(peaks, averaged.shape)
-        sizes = sizes_at(output, rows, columns)
-        if last is not None:
-            weights = (output.heatmap.reshape(-1)[peaks], last.heatmap.reshape(-1)[peaks])
-            sizes = _weighted_mean((sizes, sizes_at(last, rows, columns)), weights)
-        boxes = boxes_at(rows, columns, sizes, output.offset)
-        kept = nms(boxes, labels, self.config.nms_iou)
-        found = Detections(boxes[kept], averaged.reshape(-1)[peaks[kept]], labels[kept])
+        found = detect(
+            GridEvidence(HeadOutput(averaged, output.size, output.offset)),
+            self.config,
+            mix=lambda cells, sizes: sizes if last is None else _weighted_mean(output, last, cells),
+        )
         self._last = HeadOutput(output.heatmap.copy(), output.size.copy())
-        return found
+        return Detections(found.boxes, found.scores, found.labels)
 
 
-def _weighted_mean(sizes: tuple[FloatArray, FloatArray], weights: tuple[FloatArray, FloatArray]) -> FloatArray:
+def _weighted_mean(output: HeadOutput, last: HeadOutput, cells: IntArray) -> FloatArray:
     """Average sizes ``(N, 2 or 4)`` of two frames by their scores ``(N,)``; the first where both scores are 0."""
-    new, old = (weight[:, None].astype(np.float64) for weight in weights)
+    new, old = (each.heatmap.reshape(-1)[cells, None].astype(np.float64) for each in (output, last))
     both = np.where(new + old > 0, new + old, 1.0)
     share = np.where(new + old > 0, new / both, 1.0)
+    sizes = [GridEvidence(each).sizes(cells) for each in (output, last)]
     return (share * sizes[0] + (1.0 - share) * sizes[1]).astype(np.float32)

@@ -1,0 +1,286 @@
+"""The rule that adapts to each object: where it is carried to, and for how long its past counts.
+
+The paper lays the same square on every object, and boosts all that lies in it. Here each tracklet follows its own
+motion, is looked for no further than that motion is uncertain, and boosts one site; what the network still sees
+there decides how fast it is forgotten. Each part has a switch in `AdaptationConfig`. `docs/method.md` has the
+equations, `docs/benchmarks.md` what each part brings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from math import inf
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatprop.boxes import boxes_around, iou
+from heatprop.propagation.equations import balance_at_once, inherit_sizes, mix_sizes, past_weights
+from heatprop.propagation.evidence import Evidence, PictureArea
+from heatprop.propagation.tracklets import Claims, Own, Tracklets
+from heatprop.types import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from heatprop.propagation.config import AdaptationConfig
+
+_DoubleArray: TypeAlias = NDArray[np.float64]
+_AT_ONCE = 1 << 18  # sites in the neighbourhoods that are looked at together
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FollowedTracklets(Tracklets):
+    """What one frame hands to the next where propagation adapts.
+
+    Attributes:
+        velocities: x and y in cells a frame, float32 ``(N, 2)``; 0 for an object seen once.
+        errors: prediction errors: how many cells an object was off its expected place lately, float32 ``(N,)``; at
+            first so many that it is looked for as far as `PropagationConfig.radius`.
+        best: the highest score that the network gave the object lately, float32 ``(N,)``.
+    """
+
+    velocities: FloatArray
+    errors: FloatArray
+    best: FloatArray
+
+    @classmethod
+    def none(cls, components: int) -> FollowedTracklets:
+        """See `Tracklets.none`."""
+        scores = np.empty(0, np.float32)
+        return _with_motion(Tracklets.none(components), np.empty((0, 2), np.float32), scores, scores)
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptiveRule:
+    """Equations 2 to 7, adapted to each object.
+
+    Attributes:
+        settings: see `AdaptationConfig`.
+        radius: how far, in cells, an object is looked for at most.
+        alpha: share of the past.
+        beta: how strongly the tracklet length counts.
+        score_threshold: from which on what the network sees is a detection of its own.
+    """
+
+    settings: AdaptationConfig
+    radius: int
+    alpha: float
+    beta: float
+    score_threshold: float
+    tracklets: type[Tracklets] = FollowedTracklets
+    window: int = 3
+    """Side of the window of a peak."""
+
+    def claim(self, carried: FollowedTracklets, seen: Evidence) -> Claims:
+        """Give each tracklet the one site that it is found at.
+
+        That is the best near its expected place, distance counted, which is not another's: where the network sees
+        a box of its own, that must overlap the expected one; and of two tracklets of a class that want the same
+        site the one of the higher score has it, the other the best that is left. One for which none is left is
+        forgotten.
+
+        Raises:
+            InvalidArrayError: a size that is compared is not finite.
+        """
+        if self.settings.max_length == 0:
+            return Claims.none()
+        expected = expected_centres(carried.centres, carried.velocities)
+        radii = search_radii(carried.errors, self.settings.least_radius, self.radius)
+        taken, rows, squared = (np.empty(0, np.int64) for _ in range(3))
+        step = max(_AT_ONCE // (2 * int(radii.max(initial=0)) + 1) ** 2, 1)  # large squares a few at a time
+        for start in range(0, len(radii), step):
+            some = np.arange(start, min(start + step, len(radii)))
+            near = seen.near(carried.labels[some], expected[some], radii[some])
+            own = self._may_be(near.within, near.sites, carried.select(some), expected[some], seen)
+            cost = self.settings.nearness * carried.scores[some, None].astype(np.float64) * near.distances
+            worth = np.where(own, seen.scores[near.sites] - cost, -inf)
+            if start:
+                worth[np.isin(near.sites, taken)] = -inf
+            chosen, which = a_site_for_each(worth, near.sites)
+            taken = np.concatenate([taken, near.sites[chosen, which]])
+            rows = np.concatenate([rows, chosen + start])
+            squared = np.concatenate([squared, np.broadcast_to(near.distances, worth.shape)[chosen, which]])
+        order = np.argsort(taken)
+        return Claims(taken[order], rows[order], squared[order])
+
+    def _may_be(
+        self,
+        within: NDArray[np.bool_],
+        sites: IntArray,
+        carried: FollowedTracklets,
+        expected: IntArray,
+        seen: Evidence,
+    ) -> NDArray[np.bool_]:
+        """Say which sites near them may be the objects; what is hardly seen may be anything."""
+        own = within & (carried.scores[:, None] > 0)
+        if self.settings.min_iou > 0:
+            row, step = np.nonzero(own & (seen.scores[sites] >= np.float32(self.score_threshold)))
+            there = sites[row, step]
+            _, centres = seen.places(there)
+            boxes = boxes_around(centres.astype(np.float32), seen.sizes(there))
+            awaited = boxes_around(expected.astype(np.float32), carried.sizes)
+            own[row, step] = iou(boxes, awaited[row]) >= self.settings.min_iou
+        return own
+
+    def balance(
+        self, network: FloatArray, claims: Claims, carried: FollowedTracklets, area: PictureArea, /
+    ) -> FloatArray:
+        """Average the network's scores with the carried ones, as equations 5 and 6 do, at the claimed sites.
+
+        The tracklet length has a ceiling, and the share of the past is less where the network sees little or the
+        object leaves. Where it sees a detection, the carried score is drawn a little to the highest it had lately.
+        Nothing rises above that.
+        """
+        settings, rows = self.settings, claims.sources
+        values = network.astype(np.float64)
+        scores = carried.scores[rows].astype(np.float64)
+        weights = past_weights(np.minimum(carried.lengths[rows], settings.max_length), self.alpha, self.beta)
+        weights *= evidence_factors(values, scores, settings.evidence, settings.fade)
+        is_leaving = leaves(carried, area, settings.leaving_speed)[rows] & (values < scores)
+        weights[is_leaving] *= settings.leaving
+        lift = np.where(network >= np.float32(self.score_threshold), settings.lift, 0.0)
+        targets = scores + lift * (carried.best[rows] - scores)
+        weights[values > targets] *= settings.rise
+        return balance_at_once(network, targets, weights)
+
+    def settle(self, seen: Evidence, network: FloatArray, claims: Claims) -> None:
+        """Lower, in place, what stands around sites that were lowered, where it would become the peak instead.
+
+        These are the 8 neighbours that the network sees no stronger than the site itself, but for those of other
+        tracklets.
+        """
+        if not self.settings.holds_peaks:
+            return
+        lowered = seen.scores[claims.sites] < network
+        sites = claims.sites[lowered]
+        labels, centres = seen.places(sites)
+        near = seen.near(labels, centres, 1)
+        scores, least = seen.scores[near.sites], seen.scores[sites, None]
+        above = near.within & (scores <= network[lowered, None]) & (scores > least)
+        above &= ~np.isin(near.sites, claims.sites)
+        np.minimum.at(seen.scores, near.sites[above], np.broadcast_to(least, above.shape)[above])
+
+    def mix(self, network: FloatArray, sizes: FloatArray, sources: IntArray, carried: Tracklets) -> FloatArray:
+        """Average the sizes by squared score, where the network's counts `trust` times as much.
+
+        A network that sees an object as well as ever knows its size; one that hardly sees it does not. A trust of
+        0 is equation 7.
+        """
+        own, past = network.astype(np.float64), carried.scores[sources].astype(np.float64)
+        if self.settings.trust > 0:
+            own, past = self.settings.trust * own**2, past**2
+        return mix_sizes(own, sizes, past, inherit_sizes(carried.sizes, sources))
+
+    def renew(
+        self,
+        found: Tracklets,
+        network: Own,
+        sources: IntArray,
+        carried: FollowedTracklets,
+        /,
+    ) -> FollowedTracklets:
+        """Add to a frame's detections how they move, for the next frame."""
+        settings, scores = self.settings, network.scores
+        count = len(sources)
+        # In float64, and rounded once: an object is found where exact arithmetic finds it, also at ties.
+        velocities = np.zeros((count, 2))
+        errors = np.full(count, error_of_unknown(settings.least_radius, self.radius))
+        best = scores.astype(np.float32)
+        old = np.flatnonzero(sources >= 0)
+        came = sources[old]
+        is_seen = scores[old] >= np.float32(self.score_threshold)  # of less the network knows no place
+        steps = found.centres[old] - carried.centres[came]
+        past = carried.velocities[came].astype(np.float64)
+        velocities[old] = np.where(is_seen[:, None], past + settings.velocity * (steps - past), past)
+        expected = expected_centres(carried.centres, carried.velocities)[came]
+        off = np.abs(found.centres[old] - expected).max(axis=1, initial=0)
+        last = carried.errors[came].astype(np.float64)
+        errors[old] = np.where(is_seen, last + 0.5 * (off - last), last)
+        lately = carried.best[came].astype(np.float64)
+        lately += settings.largest_fade * (found.scores[old] - lately)
+        best[old] = np.maximum(best[old], lately.astype(np.float32))
+        return _with_motion(found, velocities.astype(np.float32), errors.astype(np.float32), best)
+
+    def displace(self, carried: FollowedTracklets) -> FollowedTracklets:
+        """Look as far as for a new object for tracklets that were moved: they were told where, but not exactly."""
+        unknown = np.float32(error_of_unknown(self.settings.least_radius, self.radius))
+        errors = np.maximum(carried.errors, unknown)
+        return replace(carried, velocities=np.zeros_like(carried.velocities), errors=errors)
+
+
+def _with_motion(
+    tracklets: Tracklets, velocities: FloatArray, errors: FloatArray, best: FloatArray
+) -> FollowedTracklets:
+    rest = {item.name: getattr(tracklets, item.name) for item in fields(Tracklets)}
+    return FollowedTracklets(velocities=velocities, errors=errors, best=best, **rest)
+
+
+def expected_centres(centres: NDArray[np.int64], velocities: FloatArray) -> IntArray:
+    """Return where each object is expected, x and y ``(N, 2)``: one step on, maybe outside of the map."""
+    return centres + np.rint(velocities).astype(np.int64)
+
+
+def search_radii(errors: FloatArray, least: int, most: int) -> IntArray:
+    """Return how many cells around its expected place each object is looked for, int64 ``(N,)``.
+
+    >>> search_radii(np.array([0.0, 0.4, 0.5, 1.0, 7.0], np.float32), least=1, most=2).tolist()
+    [1, 1, 2, 2, 2]
+    """
+    radii: IntArray = np.floor(least + errors.astype(np.float64) + 0.5).astype(np.int64)
+    return np.minimum(radii, most)
+
+
+def error_of_unknown(least: int, most: int) -> float:
+    """Return the prediction error with which an object of unknown motion is looked for as far as any."""
+    return float(max(most - least, 0))
+
+
+def evidence_factors(network: _DoubleArray, scores: _DoubleArray, share: float, fade: float) -> _DoubleArray:
+    """Return by which the weight of the past is multiplied for what the network sees, float64 ``(M,)``.
+
+    1 where the network sees at least `share` of the carried score, less below, and never less than `fade`.
+
+    >>> evidence_factors(np.array([0.5, 0.09, 0.0]), np.array([0.8, 1.0, 0.8]), share=0.1, fade=0.8).round(3)
+    array([1. , 0.9, 0.8])
+    """
+    needed = share * scores
+    seen = np.divide(np.minimum(network, needed), needed, out=np.ones_like(network), where=needed > 0)
+    return np.maximum(seen, fade)
+
+
+def leaves(carried: FollowedTracklets, area: PictureArea, speed: float) -> NDArray[np.bool_]:
+    """Say which objects are on their way out of the picture: they reach its border, and move on at `speed`."""
+    expected = expected_centres(carried.centres, carried.velocities)
+    x1, y1, x2, y2 = boxes_around(expected.astype(np.float32), carried.sizes).T.astype(np.float64)
+    vx, vy = carried.velocities.T.astype(np.float64)
+    left, top, right, bottom = area  # in columns and rows, of which the last are right - 1 and bottom - 1
+    sideways = ((x1 < left) & (vx < -speed)) | ((x2 > right - 1) & (vx > speed))
+    upright = ((y1 < top) & (vy < -speed)) | ((y2 > bottom - 1) & (vy > speed))
+    leaving: NDArray[np.bool_] = sideways | upright
+    return leaving
+
+
+def a_site_for_each(worth: _DoubleArray, sites: IntArray) -> tuple[IntArray, IntArray]:
+    """Let each object, row after row, take the best of its sites that is still free; a worth of -inf is none.
+
+    Returns:
+        The rows that have a site, and which of their sites it is.
+    """
+    rows = np.arange(len(worth))
+    best = worth.argmax(axis=1)
+    has = np.isfinite(worth[rows, best])
+    wanted = sites[rows[has], best[has]]
+    if len(np.unique(wanted)) == len(wanted):
+        return rows[has], best[has]
+    taken: set[int] = set()
+    for row in rows[has].tolist():
+        has[row] = False
+        for step in np.argsort(-worth[row], kind="stable").tolist():
+            site = int(sites[row, step])
+            if worth[row, step] == -inf:
+                break
+            if site not in taken:
+                taken.add(site)
+                best[row], has[row] = step, True
+                break
+    return rows[has], best[has]

@@ -1,0 +1,319 @@
+"""What a detector says of one frame, by sites, and the detections that it says.
+
+A site is where a detector can see an object of a class: a cell of a heatmap, an anchor, a query, or a box of a
+list. Propagation knows no more of a network than `Evidence`; `GridEvidence` is a heatmap's. `detect` is how
+detections are taken from any, with a past or without one; `decode` is the latter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatprop.boxes import boxes_around, nms
+from heatprop.errors import InvalidArrayError, check_count, check_range
+from heatprop.heatmaps import check_probabilities, hold_probabilities, square, unravel
+from heatprop.peaks import Known, find_peaks
+from heatprop.types import Detections, FloatArray, HeadOutput, IntArray
+
+MOST_DETECTIONS = 1000  # ten times the paper's: suppression compares all with all
+PictureArea: TypeAlias = tuple[float, float, float, float]
+"""Left, top, right and bottom of the picture in the units of the sites' centres; the rest is padding."""
+
+
+class Form(NamedTuple):
+    """What must be the same in all frames of a video: classes, extent of the centres, numbers in a size."""
+
+    classes: int
+    height: int
+    width: int
+    components: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Near:
+    """The sites near N places, at most K each.
+
+    Attributes:
+        sites: int64 ``(N, K)``; any site where `within` is False.
+        within: whether it is one: of the class, and near enough; bool ``(N, K)``.
+        distances: their squared distances, nearest first, ``(K,)``, or ``(N, K)`` in any order.
+    """
+
+    sites: IntArray
+    within: NDArray[np.bool_]
+    distances: NDArray[Any]
+
+
+class Evidence(Protocol):
+    """What a detector says of one frame.
+
+    Attributes:
+        scores: by site, float32 ``(S,)``; the propagator changes them, so they are a copy, or given away.
+        form: see `Form`.
+    """
+
+    scores: FloatArray
+    form: Form
+
+    def read(self, sites: IntArray) -> FloatArray:
+        """Return the scores at sites, a copy, float32 ``(N,)``.
+
+        Raises:
+            InvalidArrayError: one is not within [0, 1].
+        """
+
+    def places(self, sites: IntArray) -> tuple[IntArray, NDArray[Any]]:
+        """Return the class ``(N,)`` and the centre, x and y ``(N, 2)``, of sites."""
+
+    def near(self, labels: IntArray, centres: NDArray[Any], radii: int | IntArray) -> Near:
+        """Return the sites of a class at most so far, in x and in y, from each centre, which may lie outside."""
+
+    def sizes(self, sites: IntArray) -> FloatArray:
+        """Return the sizes at sites, ``(N, 2)`` as width and height, or ``(N, 4)`` as distances to the sides.
+
+        Raises:
+            InvalidArrayError: one is not finite.
+        """
+
+    def boxes(self, sites: IntArray, sizes: FloatArray) -> FloatArray:
+        """Return boxes of such sizes at sites, float32 ``(N, 4)`` (equation 1).
+
+        Raises:
+            InvalidArrayError: an offset is not finite.
+        """
+
+    def peaks(self, threshold: float, window: int, known: Known | None) -> IntArray:
+        """Return the sites of at least `threshold` that are not below any around them, ascending.
+
+        Args:
+            threshold: smallest score to take.
+            window: side of the square around a site that is compared, in its own units.
+            known: of which sites more is known than their score; see `heatprop.peaks.Known`.
+
+        Raises:
+            InvalidArrayError: a score is not within [0, 1].
+        """
+
+
+class GridEvidence:
+    """A heatmap with sizes and offsets: each cell of each class is a site, by its flat index in ``(C, H, W)``.
+
+    Args:
+        output: what the network says; sizes and offsets are checked where they are read.
+        scores: where the heatmap is copied to, so that it stays as it is: float32 of its shape; None takes the
+            heatmap itself.
+    """
+
+    def __init__(self, output: HeadOutput, scores: FloatArray | None = None) -> None:
+        if scores is not None:
+            np.copyto(scores, output.heatmap)
+        self._heatmap = output.heatmap if scores is None else scores
+        self._size, self._offset = output.size, output.offset
+        self.scores = self._heatmap.reshape(-1)
+        classes, height, width = self._heatmap.shape
+        self.form = Form(classes, height, width, len(output.size))
+
+    def read(self, sites: IntArray) -> FloatArray:
+        """See `Evidence.read`."""
+        scores = self.scores[sites]
+        if not hold_probabilities(scores):
+            check_probabilities(self._heatmap)
+        return scores
+
+    def places(self, sites: IntArray) -> tuple[IntArray, IntArray]:
+        """Return class ``(N,)``, and column and row ``(N, 2)``, of cells."""
+        labels, rows, columns = unravel(sites, self._heatmap.shape)
+        return labels, np.stack([columns, rows], axis=1)
+
+    def near(self, labels: IntArray, centres: NDArray[Any], radii: int | IntArray) -> Near:
+        """See `Evidence.near`; the cells of a square, nearest first, equally near ones by row and column."""
+        _, height, width, _ = self.form
+        columns, rows = centres[:, 0, None], centres[:, 1, None]
+        most = int(np.max(radii, initial=0))
+        dy, dx = steps = _nearest_first(min(most, _farthest(rows, columns, height, width)))
+        y, x = rows + dy, columns + dx
+        within = (y >= 0) & (y < height) & (x >= 0) & (x < width)
+        if not isinstance(radii, (int, np.integer)):
+            within &= np.maximum(np.abs(dy), np.abs(dx)) <= radii[:, None]
+        sites = np.where(within, (labels[:, None] * height + y) * width + x, 0)
+        return Near(sites, within, (steps * steps).sum(axis=0))
+
+    def sizes(self, sites: IntArray) -> FloatArray:
+        """See `Evidence.sizes`; in cells."""
+        return self._gather(self._size, "size", sites)
+
+    def boxes(self, sites: IntArray, sizes: FloatArray) -> FloatArray:
+        """See `Evidence.boxes`; as (x1, y1, x2, y2) in cells."""
+        _, centres = self.places(sites)
+        places = centres.astype(np.float32)
+        if self._offset is not None:
+            places += self._gather(self._offset, "offset", sites)
+        return boxes_around(places, sizes)
+
+    def peaks(self, threshold: float, window: int, known: Known | None) -> IntArray:
+        """See `Evidence.peaks`, and `find_peaks`."""
+        return find_peaks(self._heatmap, threshold, window, known)
+
+    def _gather(self, head: FloatArray, name: str, sites: IntArray) -> FloatArray:
+        """Read a head ``(K, H, W)`` at cells, as ``(N, K)``; only these values are checked."""
+        plane = sites % (self.form.height * self.form.width)
+        values = np.ascontiguousarray(head.reshape(len(head), -1)[:, plane].T)
+        finite = np.isfinite(values).all(axis=1)
+        if not finite.all():
+            row, column = divmod(int(plane[np.argmin(finite)]), self.form.width)
+            raise InvalidArrayError(
+                f"{name} is not finite at (row, column) ({row}, {column}): the network's output is broken"
+            )
+        return values
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodingConfig:
+    """How detections are taken from a heatmap.
+
+    Attributes:
+        score_threshold: detections below it are dropped; in [0, 1].
+        max_detections: how many peaks a frame may give, over all classes, before suppression; from 1 to 1000.
+        nms_iou: of two boxes of a class that overlap by more than this, the weaker goes; 1 keeps all.
+
+    Raises:
+        InvalidConfigError: a value lies outside its range.
+    """
+
+    score_threshold: float = 0.05
+    max_detections: int = 100
+    nms_iou: float = 0.3
+
+    def __post_init__(self) -> None:
+        check_range("score_threshold", self.score_threshold, 0, 1)
+        check_range("nms_iou", self.nms_iou, 0, 1)
+        check_count("max_detections", self.max_detections, 1, MOST_DETECTIONS)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """The detections of a frame with the sites that they were found at, by falling score.
+
+    Attributes:
+        sites: int64 ``(N,)``.
+        labels: int64 ``(N,)``.
+        centres: of the sites, ``(N, 2)``.
+        scores: float32 ``(N,)``.
+        sizes: float32 ``(N, 2)`` or ``(N, 4)``.
+        boxes: float32 ``(N, 4)``.
+    """
+
+    sites: IntArray
+    labels: IntArray
+    centres: NDArray[Any]
+    scores: FloatArray
+    sizes: FloatArray
+    boxes: FloatArray
+
+
+def detect(
+    seen: Evidence,
+    config: DecodingConfig,
+    *,
+    window: int = 3,
+    known: Known | None = None,
+    mix: Callable[[IntArray, FloatArray], FloatArray] = lambda _, sizes: sizes,
+) -> Found:
+    """Take the detections from what is seen: the strongest peaks, their boxes, and suppression of weaker ones.
+
+    Args:
+        seen: the frame, as it is, or balanced with the past.
+        config: thresholds.
+        window: see `Evidence.peaks`.
+        known: see `Evidence.peaks`.
+        mix: is given sites and the sizes there, and returns the sizes of the boxes (equation 7).
+
+    Raises:
+        InvalidArrayError: a score is not within [0, 1], or a size or offset at a peak is not finite.
+    """
+    sites = strongest(seen.peaks(config.score_threshold, window, known), seen.scores, config.max_detections)
+    sizes = mix(sites, seen.sizes(sites))
+    labels, centres = seen.places(sites)
+    boxes = seen.boxes(sites, sizes)
+    kept = nms(boxes, labels, config.nms_iou)
+    return Found(sites[kept], labels[kept], centres[kept], seen.scores[sites[kept]], sizes[kept], boxes[kept])
+
+
+def decode(
+    output: HeadOutput,
+    *,
+    score_threshold: float = DecodingConfig.score_threshold,
+    max_detections: int = DecodingConfig.max_detections,
+    nms_iou: float = DecodingConfig.nms_iou,
+) -> Detections:
+    """Turn what the network says about one frame into detections, without looking at other frames.
+
+    Peaks are cells not below their 8 neighbours of the same class; the best `max_detections` of at least
+    `score_threshold` become boxes by equation 1, and the weaker of two boxes of a class that overlap by more
+    than `nms_iou` goes. Equal scores: the lower flat index ``(class, row, column)`` comes first.
+
+    Args:
+        output: heatmap, sizes and offsets of one frame.
+        score_threshold: see `DecodingConfig`.
+        max_detections: see `DecodingConfig`.
+        nms_iou: see `DecodingConfig`.
+
+    Returns:
+        Boxes in cells of the output grid, by falling score; every length is 1.
+
+    Raises:
+        InvalidArrayError: the heatmap leaves [0, 1] or holds NaN, or a size or offset at a peak is not finite.
+        InvalidConfigError: a setting lies outside its range.
+
+    Example:
+        >>> heatmap, size = np.zeros((3, 8, 8)), np.full((2, 8, 8), 4.0)
+        >>> heatmap[2, 5, 3] = 0.9
+        >>> found = decode(HeadOutput(heatmap, size))
+        >>> found.boxes.tolist(), found.labels.tolist()
+        ([[1.0, 3.0, 5.0, 7.0]], [2])
+
+    Source: equation 1 and section 4.1 of the paper; CenterNet's ``ctdet_decode``.
+    """
+    config = DecodingConfig(score_threshold=score_threshold, max_detections=max_detections, nms_iou=nms_iou)
+    found = detect(GridEvidence(output), config)
+    return Detections(found.boxes, found.scores, found.labels)
+
+
+def strongest(sites: IntArray, scores: FloatArray, count: int) -> IntArray:
+    """Return the at most `count` sites of the highest scores, best first; equal ones keep their order.
+
+    >>> strongest(np.arange(4), np.array([0.1, 0.5, 0.9, 0.5], np.float32), 2).tolist()
+    [2, 1]
+    """
+    values = scores[sites]
+    if len(sites) > 4 * count:  # only what is as strong as the last of them needs to be put in order
+        least = np.partition(values, len(values) - count)[len(values) - count]
+        stronger = np.flatnonzero(values > least)
+        as_strong = np.flatnonzero(values == least)[: count - len(stronger)]
+        chosen = np.sort(np.concatenate([stronger, as_strong]))
+        sites, values = sites[chosen], values[chosen]
+    order = np.argsort(-values, kind="stable")
+    return sites[order[:count]]
+
+
+def _farthest(rows: IntArray, columns: IntArray, height: int, width: int) -> int:
+    """Return how far, in rows or columns, a cell of the map can be from places, some of them outside.
+
+    >>> _farthest(np.array([1]), np.array([-2]), 2, 3)
+    4
+    """
+    sides = [(places, length - 1 - places) for places, length in ((rows, height), (columns, width))]
+    return max(int(side.max(initial=0)) for pair in sides for side in pair)
+
+
+@cache
+def _nearest_first(radius: int) -> IntArray:
+    """Return the steps of a square by distance from its centre: of equal cells the nearest is found first."""
+    steps = square(radius)
+    return steps[:, np.argsort((steps * steps).sum(axis=0), kind="stable")]

@@ -1,0 +1,92 @@
+"""The paper's rule: each tracklet speaks for all sites in a square around it, and what it says is averaged in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from heatprop.propagation.equations import (
+    balance_at_once,
+    extend,
+    inherit_sizes,
+    mix_sizes,
+    overlay,
+    past_weights,
+)
+from heatprop.propagation.evidence import Evidence, PictureArea
+from heatprop.propagation.tracklets import Claims, Own, Tracklets
+from heatprop.types import FloatArray, IntArray
+
+Carries: TypeAlias = Literal["balanced", "network"]
+_AT_ONCE = 1 << 18  # sites in all squares up to which they are overlaid at once
+
+
+@dataclass(frozen=True, slots=True)
+class PaperRule:
+    """Equations 2 to 7 as the paper has them; see `heatprop.PropagationConfig` for the numbers.
+
+    Attributes:
+        radius: P.
+        alpha: share of the past.
+        beta: how strongly the tracklet length counts.
+        carries: what the next frame is handed.
+    """
+
+    radius: int
+    alpha: float
+    beta: float
+    carries: Carries = "balanced"
+    tracklets: type[Tracklets] = Tracklets
+
+    @property
+    def window(self) -> int:
+        """Side of the window of a peak: ``2 P + 1`` as in section 4.1; 3 for P = 0."""
+        return max(2 * self.radius + 1, 3)
+
+    def claim(self, carried: Tracklets, seen: Evidence) -> Claims:
+        """Give each site to the tracklet of the highest score in whose square it lies (equations 2 to 4)."""
+        order = np.argsort(-carried.scores, kind="stable")
+        if len(order) * self.window**2 > _AT_ONCE:
+            return self._claim_large(carried, seen, order)
+        near = seen.near(carried.labels[order], carried.centres[order], self.radius)
+        sites, rows, columns = overlay(extend(carried.scores[order], near.within), near.sites)
+        return Claims(sites, order[rows], _distance(near.distances, rows, columns))
+
+    def _claim_large(self, carried: Tracklets, seen: Evidence, order: IntArray) -> Claims:
+        """Do what `claim` does a few squares at a time: the best are laid over the others last."""
+        sources = np.full(len(seen.scores), -1, np.int16)
+        distances = np.zeros(len(seen.scores), np.int32)
+        step = max(_AT_ONCE // self.window**2, 1)
+        for start in range(len(order) // step * step, -1, -step):
+            some = order[start : start + step]
+            near = seen.near(carried.labels[some], carried.centres[some], self.radius)
+            sites, rows, columns = overlay(extend(carried.scores[some], near.within), near.sites)
+            sources[sites], distances[sites] = some[rows], _distance(near.distances, rows, columns)
+        sites = np.flatnonzero(sources >= 0)
+        return Claims(sites, sources[sites].astype(np.int64), distances[sites].astype(np.int64))
+
+    def balance(self, network: FloatArray, claims: Claims, carried: Tracklets, _: PictureArea, /) -> FloatArray:
+        """Average the network's scores with the carried ones (equations 5 and 6)."""
+        weights = past_weights(carried.lengths, self.alpha, self.beta)
+        return balance_at_once(network, carried.scores[claims.sources], weights[claims.sources])
+
+    def settle(self, seen: Evidence, network: FloatArray, claims: Claims) -> None:
+        """Leave all other sites as they are."""
+
+    def mix(self, network: FloatArray, sizes: FloatArray, sources: IntArray, carried: Tracklets) -> FloatArray:
+        """Average the network's sizes with the carried ones (equation 7)."""
+        return mix_sizes(network, sizes, carried.scores[sources], inherit_sizes(carried.sizes, sources))
+
+    def renew(self, found: Tracklets, network: Own, _: IntArray, __: Tracklets, /) -> Tracklets:
+        """Hand on the detections as they are, or with the network's own scores and sizes."""
+        return found if self.carries == "balanced" else replace(found, **network._asdict())
+
+    def displace(self, carried: Tracklets) -> Tracklets:
+        """Know no more of tracklets that were moved."""
+        return carried
+
+
+def _distance(distances: IntArray, rows: IntArray, columns: IntArray) -> IntArray:
+    return distances[columns] if distances.ndim == 1 else distances[rows, columns]

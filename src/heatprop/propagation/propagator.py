@@ -1,0 +1,251 @@
+"""The propagator: remembers what the last frame of a video showed, and detects in the next with it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatprop.errors import InvalidArrayError
+from heatprop.peaks import Known
+from heatprop.propagation.config import PropagationConfig, require_propagation
+from heatprop.propagation.equations import inherit_lengths
+from heatprop.propagation.evidence import Evidence, Form, GridEvidence, PictureArea, detect
+from heatprop.propagation.tracklets import Claims, Own, Tracklets
+from heatprop.types import Detections, FloatArray, HeadOutput, IntArray
+
+
+class Rule(Protocol):
+    """How tracklets and what is seen are put together; its steps, in the order in which they are asked for."""
+
+    @property
+    def tracklets(self) -> type[Tracklets]:
+        """What it hands from frame to frame."""
+
+    @property
+    def window(self) -> int:
+        """Side of the square in which a peak is the largest; see `Evidence.peaks`."""
+
+    def claim(self, carried: Any, seen: Evidence) -> Claims:
+        """Say for which sites each tracklet speaks; for one site at most one does."""
+
+    def balance(self, network: FloatArray, claims: Claims, carried: Any, area: PictureArea, /) -> FloatArray:
+        """Return the balanced scores at the claimed sites, from the network's there; float32 ``(M,)``."""
+
+    def settle(self, seen: Evidence, network: FloatArray, claims: Claims) -> None:
+        """Change, in place, what must be changed around claimed sites when they are balanced."""
+
+    def mix(self, network: FloatArray, sizes: FloatArray, sources: IntArray, carried: Any) -> FloatArray:
+        """Return the sizes of detections at claimed sites, from the network's scores and sizes there."""
+
+    def renew(self, found: Tracklets, network: Own, sources: IntArray, carried: Any, /) -> Tracklets:
+        """Return what the next frame is handed.
+
+        Args:
+            found: the detections, with balanced scores and mixed sizes.
+            network: the network's own scores and sizes there.
+            sources: the tracklet that each came from, -1 for none; int64 ``(N,)``.
+            carried: the tracklets that this frame was handed.
+        """
+
+    def displace(self, carried: Any) -> Tracklets:
+        """Return tracklets that something other than the network has moved."""
+
+
+class Memory(NamedTuple):
+    """What the frames of a video so far mean for the next.
+
+    Attributes:
+        carried: the tracklets.
+        form: of the evidence.
+        next_id: of the next tracklet that is born.
+    """
+
+    carried: Tracklets
+    form: Form
+    next_id: int
+
+
+class HeatmapPropagator:
+    """Online heatmap propagation over the frames of one video: the paper's section 3.2.
+
+    Feed it the network's output of each frame in order; it remembers the detections of the last one. Call
+    `reset` before another video. It is not thread-safe: give each video its own.
+
+    Args:
+        config: the settings; None for the paper's.
+        rule: how tracklets and what is seen are put together; None for what `config` says.
+
+    Example:
+        An object seen for three frames is almost lost by the network in the fourth, and is kept.
+
+        >>> def seen(score):
+        ...     heatmap = np.zeros((1, 9, 9))
+        ...     heatmap[0, 4, 4] = score
+        ...     return HeadOutput(heatmap, np.full((2, 9, 9), 3.0))
+        >>> propagator = HeatmapPropagator(PropagationConfig())
+        >>> for score in (0.9, 0.9, 0.9, 0.1):
+        ...     found = propagator.update(seen(score))
+        >>> found.scores.round(3), found.lengths, found.track_ids
+        (array([0.772], dtype=float32), array([4]), array([0]))
+    """
+
+    def __init__(self, config: PropagationConfig | None = None, rule: Rule | None = None) -> None:
+        self.config = require_propagation(PropagationConfig() if config is None else config)
+        self._rule: Rule = self.config.rule() if rule is None else rule
+        self._memory: Memory | None = None
+        self._next_id = 0
+        self._scratch = np.empty((0, 0, 0), np.float32)
+
+    def reset(self) -> None:
+        """Forget everything: the next frame is the first of a video, whose ids begin with 0."""
+        self._memory, self._next_id = None, 0
+
+    def forget(self) -> None:
+        """Forget all objects, as at a cut: those to come are new, and no id comes back."""
+        self._memory = None
+
+    @property
+    def memory(self) -> Memory | None:
+        """What the last frame hands to the next; None before the first frame.
+
+        Given to another propagator of the same settings, that one goes on where this one is, as a run that was
+        stopped needs.
+        """
+        return self._memory
+
+    @memory.setter
+    def memory(self, memory: Memory | None) -> None:
+        if memory is not None and type(memory.carried) is not self._rule.tracklets:
+            raise InvalidArrayError(
+                "memory is that of another form of propagation; give it to a propagator of the same settings"
+            )
+        self._memory = memory
+        if memory is not None:
+            self._next_id = memory.next_id
+
+    def update(
+        self, output: HeadOutput | Evidence, *, overwrite: bool = False, picture: PictureArea | None = None
+    ) -> Detections:
+        """Detect in the next frame, with what the last one showed.
+
+        Args:
+            output: what the network says about the frame; or other evidence, whose scores are overwritten.
+            overwrite: whether `output.heatmap` may be changed, which spares copying it; one that is read-only is
+                copied.
+            picture: left, top, right and bottom of the picture on the output grid, in cells, where the network's
+                input was padded; None for all of it. Adaptive propagation sees there who leaves.
+
+        Returns:
+            Boxes in cells of the output grid, by falling balanced score, with tracklet lengths and ids.
+
+        Raises:
+            InvalidArrayError: the heatmap leaves [0, 1] or holds NaN; a size or offset at a peak, or a
+                size where a carried object may be, is not finite; or classes, grid or form of the sizes differ
+                from the last frame's. The state stays as it was.
+        """
+        rule, memory = self._rule, self._memory
+        seen = self._evidence(output, overwrite=overwrite) if isinstance(output, HeadOutput) else output
+        if memory is not None and seen.form != memory.form:
+            raise InvalidArrayError(
+                f"(classes, height, width, size components) changed from {tuple(memory.form)} to "
+                f"{tuple(seen.form)}; call reset() before another video"
+            )
+        carried = rule.tracklets.none(seen.form.components) if memory is None else memory.carried
+        claims = rule.claim(carried, seen)
+        network = seen.read(claims.sites)
+        whole = (0.0, 0.0, float(seen.form.width), float(seen.form.height))
+        seen.scores[claims.sites] = rule.balance(network, claims, carried, whole if picture is None else picture)
+        rule.settle(seen, network, claims)
+
+        def mix(sites: IntArray, sizes: FloatArray) -> FloatArray:
+            claimed, row = claims.at(sites)
+            mixed = sizes.copy()
+            mixed[claimed] = rule.mix(network[row], sizes[claimed], claims.sources[row], carried)
+            return mixed
+
+        # Of equal peaks one stays: where the network itself says most, then the nearest to its tracklet.
+        known = Known(claims.sites, network, claims.distances)
+        found = detect(seen, self.config, window=rule.window, known=known, mix=mix)
+        claimed, row = claims.at(found.sites)
+        sources = np.full(len(found.sites), -1)
+        sources[claimed] = claims.sources[row]
+        own = found.scores.copy()
+        own[claimed] = network[row]
+        lengths = inherit_lengths(carried.lengths, sources) + 1
+        distances = np.zeros(len(found.sites), claims.distances.dtype)
+        distances[claimed] = claims.distances[row]
+        ids, next_id = identify(carried.ids, sources, own, distances, self._next_id)
+        new = Tracklets(found.labels, found.centres, found.scores, found.sizes, lengths, ids)
+        handed = rule.renew(new, Own(own, seen.sizes(found.sites)), sources, carried)
+        detections = Detections(found.boxes, found.scores, found.labels, lengths, ids)
+        self._memory, self._next_id = Memory(handed, seen.form, next_id), next_id
+        return detections
+
+    def move(self, shifts: FloatArray, growth: FloatArray | None = None) -> None:
+        """Move what the next frame is handed, where something other than the network knows of motion.
+
+        Between key frames objects go further than `PropagationConfig.radius`. What leaves the grid is forgotten.
+
+        Args:
+            shifts: ``(N, 2)``, x and y in cells, for each detection of the last `update`; rounded to whole cells.
+            growth: by which their sizes are multiplied, ``(N,)``; None for 1.
+
+        Raises:
+            InvalidArrayError: there are not as many rows as the last `update` gave detections, or a number is not
+                finite. The state stays as it was.
+        """
+        memory = self._memory
+        count = 0 if memory is None else len(memory.carried)
+        if shifts.shape != (count, 2) or (growth is not None and growth.shape != (count,)):
+            raise InvalidArrayError(f"shifts are {shifts.shape}; they must be ({count}, 2), a row a detection")
+        if not np.isfinite(shifts).all() or not np.isfinite(1.0 if growth is None else growth).all():
+            raise InvalidArrayError("shifts or growth are not finite; leave out what has no known motion")
+        if memory is None or not count:
+            return
+        carried, sides = memory.carried, np.array([memory.form.width, memory.form.height])
+        # Beyond the map it matters no more how far.
+        centres = carried.centres + np.rint(np.clip(shifts, -sides, sides)).astype(np.int64)
+        sizes = carried.sizes if growth is None else carried.sizes * growth[:, None].astype(np.float32)
+        stays: NDArray[np.bool_] = np.all((centres >= 0) & (centres < sides), axis=1)
+        moved = self._rule.displace(replace(carried, centres=centres, sizes=sizes))
+        self._memory = memory._replace(carried=moved.select(stays))
+
+    def _evidence(self, output: HeadOutput, *, overwrite: bool) -> GridEvidence:
+        if overwrite and output.heatmap.flags.writeable:
+            return GridEvidence(output)
+        # Copied into an array that is kept: the pages of a new one would cost more than the copying.
+        if self._scratch.shape != output.heatmap.shape:
+            self._scratch = np.empty_like(output.heatmap)
+        return GridEvidence(output, self._scratch)
+
+
+def identify(
+    carried: IntArray, sources: IntArray, network: FloatArray, distances: NDArray[Any], next_id: int
+) -> tuple[IntArray, int]:
+    """Give each detection the id of its tracklet: of those a tracklet led to, one keeps it, the others are born.
+
+    Args:
+        carried: ids of the tracklets.
+        sources: the tracklet that each detection came from, -1 for none; int64 ``(N,)``.
+        network: what the network says of each; the best seen keeps the id. Float32 ``(N,)``.
+        distances: then the nearest to the tracklet's place does, ``(N,)``.
+        next_id: of the first that is born.
+
+    Returns:
+        Ids, int64 ``(N,)``, each once, and the id of the next to be born.
+
+    >>> identify(np.array([7]), np.array([0, -1, 0]), np.float32([0.1, 0.9, 0.8]), np.array([0, 0, 4]), next_id=9)
+    (array([ 9, 10,  7]), 11)
+    """
+    from_worst = np.lexsort((distances, -network))[::-1]
+    from_worst = from_worst[sources[from_worst] >= 0]
+    heirs = np.full(len(carried), -1)
+    heirs[sources[from_worst]] = from_worst  # of several the last stays, which is the best
+    ids = np.full(len(sources), -1)
+    ids[heirs[heirs >= 0]] = carried[heirs >= 0]
+    born = np.flatnonzero(ids < 0)
+    ids[born] = next_id + np.arange(len(born))
+    return ids, next_id + len(born)

@@ -1,0 +1,83 @@
+"""Tracklets: what one frame hands to the next, and which sites of the next frame each of them speaks for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatprop.types import FloatArray, IntArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tracklets:
+    """The detections of a frame as the next one is handed them, by falling balanced score.
+
+    A rule that remembers more of an object has a subclass with further arrays of one row an object.
+
+    Attributes:
+        labels: class numbers, int64 ``(N,)``.
+        centres: x and y ``(N, 2)`` of the sites that they were seen at; of a heatmap column and row, int64.
+        scores: what is carried of their scores, float32 ``(N,)``.
+        sizes: what is carried of their sizes, float32 ``(N, 2)`` or ``(N, 4)``.
+        lengths: in how many frames they were seen up to this one, without a gap; int64 ``(N,)``, each at least 1.
+        ids: by which a tracklet is known in its video, int64 ``(N,)``, each once.
+    """
+
+    labels: IntArray
+    centres: NDArray[Any]
+    scores: FloatArray
+    sizes: FloatArray
+    lengths: IntArray
+    ids: IntArray
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def select(self, rows: NDArray[np.bool_] | IntArray) -> Self:
+        """Return the chosen rows, as a mask or as indices."""
+        return type(self)(**{item.name: getattr(self, item.name)[rows] for item in fields(self)})
+
+    @classmethod
+    def none(cls, components: int) -> Self:
+        """Return what a video's first frame is handed: no tracklets, with so many numbers in a size."""
+        none, scores = np.empty(0, np.int64), np.empty(0, np.float32)
+        return cls(none, np.empty((0, 2), np.int64), scores, np.empty((0, components), np.float32), none, none)
+
+
+class Own(NamedTuple):
+    """What the network itself says at detections: scores ``(N,)``, and sizes ``(N, 2)`` or ``(N, 4)``; float32."""
+
+    scores: FloatArray
+    sizes: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Claims:
+    """Which sites of a frame tracklets speak for. At all others nothing is carried: score, length and size are 0.
+
+    Attributes:
+        sites: int64 ``(M,)``, ascending, each once.
+        sources: the row of the tracklet at each site, int64 ``(M,)``.
+        distances: squared distance from each site to where that tracklet is expected, int64 or float ``(M,)``.
+    """
+
+    sites: IntArray
+    sources: IntArray
+    distances: NDArray[Any]
+
+    @classmethod
+    def none(cls) -> Self:
+        """Return no claims."""
+        none = np.empty(0, np.int64)
+        return cls(none, none, none)
+
+    def at(self, sites: IntArray) -> tuple[NDArray[np.bool_], IntArray]:
+        """Look sites ``(N,)`` up: which of them are claimed, and for those the row ``(K,)`` here."""
+        if not len(self.sites):
+            return np.zeros(len(sites), np.bool_), np.empty(0, np.int64)
+        place = np.minimum(np.searchsorted(self.sites, sites), len(self.sites) - 1)
+        claimed = self.sites[place] == sites
+        return claimed, place[claimed]
