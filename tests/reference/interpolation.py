@@ -7,7 +7,7 @@ import numpy as np
 from heatprop.errors import InvalidArrayError
 from heatprop.heatmaps import check_probabilities, hold_probabilities
 from heatprop.propagation import DecodingConfig, GridEvidence
-from heatprop.propagation.evidence import detect
+from heatprop.propagation.evidence import best_sites, detect
 from heatprop.types import Detections, FloatArray, HeadOutput, IntArray
 
 
@@ -68,11 +68,10 @@ class HeatmapInterpolator:
         if not hold_probabilities(output.heatmap):
             check_probabilities(output.heatmap)
         averaged = output.heatmap if last is None else np.float32(0.5) * (output.heatmap + last.heatmap)
-        found = detect(
-            GridEvidence(HeadOutput(averaged, output.size, output.offset)),
-            self.config,
-            mix=lambda cells, sizes: sizes if last is None else _weighted_mean(output, last, cells),
-        )
+        seen = GridEvidence(HeadOutput(averaged, output.size, output.offset))
+        cells = best_sites(seen, self.config)
+        sizes = seen.sizes(cells) if last is None else _weighted_mean(output, last, cells)
+        found = detect(seen, cells, sizes, self.config.nms_iou)
         self._last = HeadOutput(output.heatmap.copy(), output.size.copy())
         return Detections(found.boxes, found.scores, found.labels)
 

@@ -4,9 +4,15 @@ A frame goes from `evidence`, what a detector says of it, through a rule (`paper
 together with the `tracklets` of the last frame, to detections; `propagator` remembers.
 """
 
-from heatprop.propagation.config import AdaptationConfig, PropagationConfig, require_propagation
-from heatprop.propagation.evidence import DecodingConfig, Evidence, GridEvidence, decode
-from heatprop.propagation.propagator import HeatmapPropagator, Memory, Rule
+from heatprop.propagation.config import (
+    AdaptationConfig,
+    DecodingConfig,
+    PropagationConfig,
+    require_propagation,
+)
+from heatprop.propagation.evidence import Evidence, GridEvidence, decode
+from heatprop.propagation.propagator import HeatmapPropagator, Memory
+from heatprop.propagation.rule import Rule, rule_of
 from heatprop.propagation.tracklets import Claims, Tracklets
 
 __all__ = [
@@ -22,4 +28,5 @@ __all__ = [
     "Tracklets",
     "decode",
     "require_propagation",
+    "rule_of",
 ]

@@ -10,19 +10,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from math import inf
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from heatprop.boxes import boxes_around, iou
+from heatprop.propagation.config import AdaptationConfig
 from heatprop.propagation.equations import balance_at_once, inherit_sizes, mix_sizes, past_weights
 from heatprop.propagation.evidence import Evidence, PictureArea
 from heatprop.propagation.tracklets import Claims, Own, Tracklets
 from heatprop.types import FloatArray, IntArray
-
-if TYPE_CHECKING:
-    from heatprop.propagation.config import AdaptationConfig
 
 _DoubleArray: TypeAlias = NDArray[np.float64]
 _AT_ONCE = 1 << 18  # sites in the neighbourhoods that are looked at together
@@ -266,7 +264,9 @@ def a_site_for_each(worth: _DoubleArray, sites: IntArray) -> tuple[IntArray, Int
     Returns:
         The rows that have a site, and which of their sites it is.
     """
-    rows = np.arange(len(worth))
+    rows = np.arange(len(worth) if worth.shape[1] else 0)
+    if not len(rows):
+        return rows, rows
     best = worth.argmax(axis=1)
     has = np.isfinite(worth[rows, best])
     wanted = sites[rows[has], best[has]]

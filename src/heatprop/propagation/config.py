@@ -1,17 +1,39 @@
-"""Settings of propagation, and the rule that they come down to; the only place of its defaults."""
+"""Settings of decoding and propagation: the only place where their defaults stand."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
-from typing import Self, get_args
+from typing import Literal, Self, TypeAlias, get_args
 
 from heatprop.errors import InvalidConfigError, check_count, check_range
-from heatprop.propagation.adaptive import AdaptiveRule
-from heatprop.propagation.evidence import DecodingConfig
-from heatprop.propagation.paper import Carries, PaperRule
 
+Carries: TypeAlias = Literal["balanced", "network"]
 MOST_RADIUS = 128  # the side of the paper's grid: further nothing can go there
+MOST_DETECTIONS = 1000  # ten times the paper's: suppression compares all with all
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodingConfig:
+    """How detections are taken from a heatmap.
+
+    Attributes:
+        score_threshold: detections below it are dropped; in [0, 1].
+        max_detections: how many peaks a frame may give, over all classes, before suppression; from 1 to 1000.
+        nms_iou: of two boxes of a class that overlap by more than this, the weaker goes; 1 keeps all.
+
+    Raises:
+        InvalidConfigError: a value lies outside its range.
+    """
+
+    score_threshold: float = 0.05
+    max_detections: int = 100
+    nms_iou: float = 0.3
+
+    def __post_init__(self) -> None:
+        check_range("score_threshold", self.score_threshold, 0, 1)
+        check_range("nms_iou", self.nms_iou, 0, 1)
+        check_count("max_detections", self.max_detections, 1, MOST_DETECTIONS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,13 +177,7 @@ class PropagationConfig(DecodingConfig):
     @property
     def peak_window(self) -> int:
         """Side in cells of the window of a peak: ``2 P + 1`` as in section 4.1; 3 for P = 0 or adapting."""
-        return self.rule().window
-
-    def rule(self) -> PaperRule | AdaptiveRule:
-        """Return the rule by which tracklets and what is seen are put together."""
-        if self.adaptation is None:
-            return PaperRule(self.radius, self.alpha, self.beta, self.carries)
-        return AdaptiveRule(self.adaptation, self.radius, self.alpha, self.beta, self.score_threshold)
+        return 3 if self.adaptation is not None else max(2 * self.radius + 1, 3)
 
 
 def require_propagation(config: PropagationConfig) -> PropagationConfig:

@@ -1,13 +1,12 @@
 """What a detector says of one frame, by sites, and the detections that it says.
 
 A site is where a detector can see an object of a class: a cell of a heatmap, an anchor, a query, or a box of a
-list. Propagation knows no more of a network than `Evidence`; `GridEvidence` is a heatmap's. `detect` is how
-detections are taken from any, with a past or without one; `decode` is the latter.
+list. Propagation knows no more of a network than `Evidence`; `GridEvidence` is a heatmap's. `best_sites` and
+`detect` take detections from any, with a past or without one; `decode` is the latter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple, Protocol, TypeAlias
@@ -16,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatprop.boxes import boxes_around, nms
-from heatprop.errors import InvalidArrayError, check_count, check_range
+from heatprop.errors import InvalidArrayError
 from heatprop.heatmaps import check_probabilities, hold_probabilities, square, unravel
 from heatprop.peaks import Known, find_peaks
+from heatprop.propagation.config import DecodingConfig
 from heatprop.types import Detections, FloatArray, HeadOutput, IntArray
 
-MOST_DETECTIONS = 1000  # ten times the paper's: suppression compares all with all
 PictureArea: TypeAlias = tuple[float, float, float, float]
 """Left, top, right and bottom of the picture in the units of the sites' centres; the rest is padding."""
 
@@ -81,8 +80,8 @@ class Evidence(Protocol):
             InvalidArrayError: one is not finite.
         """
 
-    def boxes(self, sites: IntArray, sizes: FloatArray) -> FloatArray:
-        """Return boxes of such sizes at sites, float32 ``(N, 4)`` (equation 1).
+    def boxes(self, sites: IntArray, centres: NDArray[Any], sizes: FloatArray) -> FloatArray:
+        """Return boxes of such sizes at sites with such centres, float32 ``(N, 4)`` (equation 1).
 
         Raises:
             InvalidArrayError: an offset is not finite.
@@ -148,9 +147,8 @@ class GridEvidence:
         """See `Evidence.sizes`; in cells."""
         return self._gather(self._size, "size", sites)
 
-    def boxes(self, sites: IntArray, sizes: FloatArray) -> FloatArray:
+    def boxes(self, sites: IntArray, centres: NDArray[Any], sizes: FloatArray) -> FloatArray:
         """See `Evidence.boxes`; as (x1, y1, x2, y2) in cells."""
-        _, centres = self.places(sites)
         places = centres.astype(np.float32)
         if self._offset is not None:
             places += self._gather(self._offset, "offset", sites)
@@ -173,35 +171,12 @@ class GridEvidence:
         return values
 
 
-@dataclass(frozen=True, kw_only=True)
-class DecodingConfig:
-    """How detections are taken from a heatmap.
-
-    Attributes:
-        score_threshold: detections below it are dropped; in [0, 1].
-        max_detections: how many peaks a frame may give, over all classes, before suppression; from 1 to 1000.
-        nms_iou: of two boxes of a class that overlap by more than this, the weaker goes; 1 keeps all.
-
-    Raises:
-        InvalidConfigError: a value lies outside its range.
-    """
-
-    score_threshold: float = 0.05
-    max_detections: int = 100
-    nms_iou: float = 0.3
-
-    def __post_init__(self) -> None:
-        check_range("score_threshold", self.score_threshold, 0, 1)
-        check_range("nms_iou", self.nms_iou, 0, 1)
-        check_count("max_detections", self.max_detections, 1, MOST_DETECTIONS)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """The detections of a frame with the sites that they were found at, by falling score.
+    """The detections of a frame, by falling score.
 
     Attributes:
-        sites: int64 ``(N,)``.
+        rows: which of the sites that were given they are of, int64 ``(N,)``.
         labels: int64 ``(N,)``.
         centres: of the sites, ``(N, 2)``.
         scores: float32 ``(N,)``.
@@ -209,7 +184,7 @@ class Found:
         boxes: float32 ``(N, 4)``.
     """
 
-    sites: IntArray
+    rows: IntArray
     labels: IntArray
     centres: NDArray[Any]
     scores: FloatArray
@@ -217,32 +192,37 @@ class Found:
     boxes: FloatArray
 
 
-def detect(
-    seen: Evidence,
-    config: DecodingConfig,
-    *,
-    window: int = 3,
-    known: Known | None = None,
-    mix: Callable[[IntArray, FloatArray], FloatArray] = lambda _, sizes: sizes,
-) -> Found:
-    """Take the detections from what is seen: the strongest peaks, their boxes, and suppression of weaker ones.
+def best_sites(seen: Evidence, config: DecodingConfig, window: int = 3, known: Known | None = None) -> IntArray:
+    """Return the sites of the strongest peaks, best first, int64 ``(N,)``; equal ones by falling site.
 
     Args:
         seen: the frame, as it is, or balanced with the past.
         config: thresholds.
         window: see `Evidence.peaks`.
         known: see `Evidence.peaks`.
-        mix: is given sites and the sizes there, and returns the sizes of the boxes (equation 7).
 
     Raises:
-        InvalidArrayError: a score is not within [0, 1], or a size or offset at a peak is not finite.
+        InvalidArrayError: a score is not within [0, 1].
     """
-    sites = strongest(seen.peaks(config.score_threshold, window, known), seen.scores, config.max_detections)
-    sizes = mix(sites, seen.sizes(sites))
+    return strongest(seen.peaks(config.score_threshold, window, known), seen.scores, config.max_detections)
+
+
+def detect(seen: Evidence, sites: IntArray, sizes: FloatArray, nms_iou: float) -> Found:
+    """Make boxes of sites, and suppress the weaker of those that overlap.
+
+    Args:
+        seen: the frame.
+        sites: best first, int64 ``(N,)``.
+        sizes: of the boxes, float32 ``(N, 2)`` or ``(N, 4)``; the network's, or mixed by equation 7.
+        nms_iou: see `DecodingConfig`.
+
+    Raises:
+        InvalidArrayError: an offset is not finite.
+    """
     labels, centres = seen.places(sites)
-    boxes = seen.boxes(sites, sizes)
-    kept = nms(boxes, labels, config.nms_iou)
-    return Found(sites[kept], labels[kept], centres[kept], seen.scores[sites[kept]], sizes[kept], boxes[kept])
+    boxes = seen.boxes(sites, centres, sizes)
+    kept = nms(boxes, labels, nms_iou)
+    return Found(kept, labels[kept], centres[kept], seen.scores[sites[kept]], sizes[kept], boxes[kept])
 
 
 def decode(
@@ -281,7 +261,9 @@ def decode(
     Source: equation 1 and section 4.1 of the paper; CenterNet's ``ctdet_decode``.
     """
     config = DecodingConfig(score_threshold=score_threshold, max_detections=max_detections, nms_iou=nms_iou)
-    found = detect(GridEvidence(output), config)
+    seen = GridEvidence(output)
+    sites = best_sites(seen, config)
+    found = detect(seen, sites, seen.sizes(sites), config.nms_iou)
     return Detections(found.boxes, found.scores, found.labels)
 
 

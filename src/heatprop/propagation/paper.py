@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
 
 import numpy as np
 
+from heatprop.propagation.config import Carries
 from heatprop.propagation.equations import (
     balance_at_once,
     extend,
@@ -19,7 +19,6 @@ from heatprop.propagation.evidence import Evidence, PictureArea
 from heatprop.propagation.tracklets import Claims, Own, Tracklets
 from heatprop.types import FloatArray, IntArray
 
-Carries: TypeAlias = Literal["balanced", "network"]
 _AT_ONCE = 1 << 18  # sites in all squares up to which they are overlaid at once
 
 

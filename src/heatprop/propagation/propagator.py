@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,46 +12,10 @@ from heatprop.errors import InvalidArrayError
 from heatprop.peaks import Known
 from heatprop.propagation.config import PropagationConfig, require_propagation
 from heatprop.propagation.equations import inherit_lengths
-from heatprop.propagation.evidence import Evidence, Form, GridEvidence, PictureArea, detect
-from heatprop.propagation.tracklets import Claims, Own, Tracklets
+from heatprop.propagation.evidence import Evidence, Form, GridEvidence, PictureArea, best_sites, detect
+from heatprop.propagation.rule import Rule, rule_of
+from heatprop.propagation.tracklets import Own, Tracklets
 from heatprop.types import Detections, FloatArray, HeadOutput, IntArray
-
-
-class Rule(Protocol):
-    """How tracklets and what is seen are put together; its steps, in the order in which they are asked for."""
-
-    @property
-    def tracklets(self) -> type[Tracklets]:
-        """What it hands from frame to frame."""
-
-    @property
-    def window(self) -> int:
-        """Side of the square in which a peak is the largest; see `Evidence.peaks`."""
-
-    def claim(self, carried: Any, seen: Evidence) -> Claims:
-        """Say for which sites each tracklet speaks; for one site at most one does."""
-
-    def balance(self, network: FloatArray, claims: Claims, carried: Any, area: PictureArea, /) -> FloatArray:
-        """Return the balanced scores at the claimed sites, from the network's there; float32 ``(M,)``."""
-
-    def settle(self, seen: Evidence, network: FloatArray, claims: Claims) -> None:
-        """Change, in place, what must be changed around claimed sites when they are balanced."""
-
-    def mix(self, network: FloatArray, sizes: FloatArray, sources: IntArray, carried: Any) -> FloatArray:
-        """Return the sizes of detections at claimed sites, from the network's scores and sizes there."""
-
-    def renew(self, found: Tracklets, network: Own, sources: IntArray, carried: Any, /) -> Tracklets:
-        """Return what the next frame is handed.
-
-        Args:
-            found: the detections, with balanced scores and mixed sizes.
-            network: the network's own scores and sizes there.
-            sources: the tracklet that each came from, -1 for none; int64 ``(N,)``.
-            carried: the tracklets that this frame was handed.
-        """
-
-    def displace(self, carried: Any) -> Tracklets:
-        """Return tracklets that something other than the network has moved."""
 
 
 class Memory(NamedTuple):
@@ -94,7 +58,7 @@ class HeatmapPropagator:
 
     def __init__(self, config: PropagationConfig | None = None, rule: Rule | None = None) -> None:
         self.config = require_propagation(PropagationConfig() if config is None else config)
-        self._rule: Rule = self.config.rule() if rule is None else rule
+        self._rule: Rule = rule_of(self.config) if rule is None else rule
         self._memory: Memory | None = None
         self._next_id = 0
         self._scratch = np.empty((0, 0, 0), np.float32)
@@ -160,26 +124,22 @@ class HeatmapPropagator:
         seen.scores[claims.sites] = rule.balance(network, claims, carried, whole if picture is None else picture)
         rule.settle(seen, network, claims)
 
-        def mix(sites: IntArray, sizes: FloatArray) -> FloatArray:
-            claimed, row = claims.at(sites)
-            mixed = sizes.copy()
-            mixed[claimed] = rule.mix(network[row], sizes[claimed], claims.sources[row], carried)
-            return mixed
-
         # Of equal peaks one stays: where the network itself says most, then the nearest to its tracklet.
-        known = Known(claims.sites, network, claims.distances)
-        found = detect(seen, self.config, window=rule.window, known=known, mix=mix)
-        claimed, row = claims.at(found.sites)
-        sources = np.full(len(found.sites), -1)
-        sources[claimed] = claims.sources[row]
-        own = found.scores.copy()
-        own[claimed] = network[row]
+        sites = best_sites(seen, self.config, rule.window, Known(claims.sites, network, claims.distances))
+        claimed, row = claims.at(sites)
+        sources, distances = np.full(len(sites), -1), np.zeros(len(sites), claims.distances.dtype)
+        own = Own(seen.scores[sites], seen.sizes(sites))
+        sizes = own.sizes.copy()
+        sources[claimed], distances[claimed] = claims.sources[row], claims.distances[row]
+        own.scores[claimed] = network[row]
+        sizes[claimed] = rule.mix(network[row], sizes[claimed], sources[claimed], carried)
+        found = detect(seen, sites, sizes, self.config.nms_iou)
+
+        own, sources = Own(own.scores[found.rows], own.sizes[found.rows]), sources[found.rows]
         lengths = inherit_lengths(carried.lengths, sources) + 1
-        distances = np.zeros(len(found.sites), claims.distances.dtype)
-        distances[claimed] = claims.distances[row]
-        ids, next_id = identify(carried.ids, sources, own, distances, self._next_id)
+        ids, next_id = identify(carried.ids, sources, own.scores, distances[found.rows], self._next_id)
         new = Tracklets(found.labels, found.centres, found.scores, found.sizes, lengths, ids)
-        handed = rule.renew(new, Own(own, seen.sizes(found.sites)), sources, carried)
+        handed = rule.renew(new, own, sources, carried)
         detections = Detections(found.boxes, found.scores, found.labels, lengths, ids)
         self._memory, self._next_id = Memory(handed, seen.form, next_id), next_id
         return detections

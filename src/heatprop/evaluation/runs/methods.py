@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 
 from heatprop.errors import InvalidConfigError, check_range
 from heatprop.letterbox import Letterbox, boxes_to_frame
-from heatprop.propagation import AdaptationConfig, HeatmapPropagator, Memory, PropagationConfig, decode
+from heatprop.propagation import (
+    AdaptationConfig,
+    HeatmapPropagator,
+    Memory,
+    PropagationConfig,
+    decode,
+    rule_of,
+)
 from heatprop.propagation.evidence import Form
 from heatprop.seqnms import SeqNmsConfig, seq_nms
 from heatprop.types import Detections, HeadOutput, IntArray
@@ -142,7 +149,7 @@ class VideoMethod:
         if "fitted" in memory:
             self._fitted = Letterbox(*memory["fitted"].tolist())
         if self._propagator is not None and self._fitted is not None:
-            kind = self._propagator.config.rule().tracklets
+            kind = rule_of(self._propagator.config).tracklets
             carried = kind(**{item.name: memory[item.name] for item in fields(kind)})
             form = Form(*memory["form"].tolist())
             self._propagator.memory = Memory(carried, form, int(memory["next_id"]))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heatprop.errors import InvalidArrayError, InvalidConfigError
-from heatprop.propagation import GridEvidence, HeatmapPropagator, PropagationConfig, Tracklets, decode
+from heatprop.propagation import GridEvidence, HeatmapPropagator, PropagationConfig, Tracklets, decode, rule_of
 from heatprop.types import HeadOutput
 from reference.propagation import DensePropagator
 from same_detections import assert_same_detections
@@ -101,7 +101,7 @@ def test_the_balanced_heatmap_equals_the_dense_one_everywhere(frames, config):
             np.array([d["length"] for d in dense.detections], np.int64),
             np.arange(len(carried)),
         )
-        seen, rule = GridEvidence(HeadOutput(heatmap.copy(), size)), config.rule()
+        seen, rule = GridEvidence(HeadOutput(heatmap.copy(), size)), rule_of(config)
         claims = rule.claim(objects, seen)
         dense.update(heatmap, size, offset)
         seen.scores[claims.sites] = rule.balance(seen.read(claims.sites), claims, objects, (0, 0, 0, 0))
@@ -459,7 +459,7 @@ def test_large_squares_of_many_objects_equal_the_dense_ones(radius):
         for cell, score, size, length in zip(cells, scores, sizes, lengths, strict=True)
     ]
     h, length, size, distance = dense.propagation_heatmap(shape, 2)
-    found = config.rule().claim(carried, seen)
+    found = rule_of(config).claim(carried, seen)
     assert found.sites.tolist() == np.flatnonzero(h > 0).tolist()
     assert scores[found.sources].astype(float).tolist() == h.reshape(-1)[found.sites].tolist()
     assert lengths[found.sources].tolist() == length.reshape(-1)[found.sites].tolist()

@@ -1,0 +1,56 @@
+"""What a rule of propagation decides, and which one settings ask for."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from heatprop.propagation.adaptive import AdaptiveRule
+from heatprop.propagation.config import PropagationConfig
+from heatprop.propagation.evidence import Evidence, PictureArea
+from heatprop.propagation.paper import PaperRule
+from heatprop.propagation.tracklets import Claims, Own, Tracklets
+from heatprop.types import FloatArray, IntArray
+
+
+class Rule(Protocol):
+    """How tracklets and what is seen are put together; its steps, in the order in which they are asked for."""
+
+    @property
+    def tracklets(self) -> type[Tracklets]:
+        """What it hands from frame to frame."""
+
+    @property
+    def window(self) -> int:
+        """Side of the square in which a peak is the largest; see `Evidence.peaks`."""
+
+    def claim(self, carried: Any, seen: Evidence) -> Claims:
+        """Say for which sites each tracklet speaks; for one site at most one does."""
+
+    def balance(self, network: FloatArray, claims: Claims, carried: Any, area: PictureArea, /) -> FloatArray:
+        """Return the balanced scores at the claimed sites, from the network's there; float32 ``(M,)``."""
+
+    def settle(self, seen: Evidence, network: FloatArray, claims: Claims) -> None:
+        """Change, in place, what must be changed around claimed sites when they are balanced."""
+
+    def mix(self, network: FloatArray, sizes: FloatArray, sources: IntArray, carried: Any) -> FloatArray:
+        """Return the sizes of detections at claimed sites, from the network's scores and sizes there."""
+
+    def renew(self, found: Tracklets, network: Own, sources: IntArray, carried: Any, /) -> Tracklets:
+        """Return what the next frame is handed.
+
+        Args:
+            found: the detections, with balanced scores and mixed sizes.
+            network: the network's own scores and sizes there.
+            sources: the tracklet that each came from, -1 for none; int64 ``(N,)``.
+            carried: the tracklets that this frame was handed.
+        """
+
+    def displace(self, carried: Any) -> Tracklets:
+        """Return tracklets that something other than the network has moved."""
+
+
+def rule_of(config: PropagationConfig) -> Rule:
+    """Return the rule that settings ask for."""
+    if config.adaptation is None:
+        return PaperRule(config.radius, config.alpha, config.beta, config.carries)
+    return AdaptiveRule(config.adaptation, config.radius, config.alpha, config.beta, config.score_threshold)
