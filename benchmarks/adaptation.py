@@ -6,7 +6,7 @@
     python benchmarks/adaptation.py synthetic --root synthetic --cache test
 
 Rows are variants, on the same network outputs: as in `temporal.py`. "No part" is what stays when every switch of
-`AdaptationConfig` is off: each carried object lifts one cell. On real clips figures are means over clips, each
+`AdaptationConfig` is off: each carried object boosts one cell. On real clips figures are means over clips, each
 counted once, then AP50 of each group of clips, by the first word of their names. On the synthetic benchmark they
 are the official mAP, of all frames and of those in which a cause of difficulty is at work. The last line is JSON.
 """
@@ -31,13 +31,13 @@ from heatprop.synthesis.causes import read_causes
 
 OFF: dict[str, dict[str, Any]] = {
     "own velocity": {"velocity": 0.0},
-    "search by surprise": {"least_radius": PropagationConfig.radius},
+    "search by prediction error": {"least_radius": PropagationConfig.radius},
     "nearness": {"nearness": 0.0},
     "overlap of boxes": {"min_iou": 0.0},
-    "evidence": {"evidence": 0.0, "fade": 1.0},
+    "support": {"support": 0.0, "decay": 1.0},
     "ceiling of length": {"max_length": inf},
-    "faster rise": {"rise": 1.0},
-    "drawn to the largest": {"lift": 0.0},
+    "faster when seen": {"rising_weight": 1.0},
+    "drawn to the best": {"boost": 0.0},
     "leaving": {"leaving": 1.0},
     "trusted sizes": {"trust": 0.0},
     "held peaks": {"holds_peaks": False},

@@ -71,8 +71,8 @@ def families() -> list[Family]:
 def _adaptations() -> list[AdaptationConfig]:
     grid = product((0.0, 0.1, 0.2), (3, 5, 10), (0.5, 1.0))
     return [
-        *(AdaptationConfig(lift=lift, max_length=length, leaving=leaving) for lift, length, leaving in grid),
-        *(AdaptationConfig(fade=fade) for fade in (0.5, 1.0)),
+        *(AdaptationConfig(boost=boost, max_length=length, leaving=leaving) for boost, length, leaving in grid),
+        *(AdaptationConfig(decay=decay) for decay in (0.5, 1.0)),
     ]
 
 

@@ -47,7 +47,7 @@ def test_adaptive_keeps_the_settings_that_it_is_given() -> None:
     assert Method(name="adaptive", propagation=given, score_threshold=0.1).config() == PropagationConfig(
         radius=1, beta=1.0, score_threshold=0.1, adaptation=AdaptationConfig()
     )
-    own = PropagationConfig(adaptation=AdaptationConfig(lift=0, max_length=inf))
+    own = PropagationConfig(adaptation=AdaptationConfig(boost=0, max_length=inf))
     assert Method(name="adaptive", propagation=own).config() == own
     assert Method(propagation=own).config() == own
 
@@ -87,12 +87,12 @@ def test_the_settings_of_adaptive_become_strict_json_and_words() -> None:
             "least_radius": 1,
             "nearness": 0.01,
             "min_iou": 0,
-            "evidence": 0.1,
-            "fade": 0.8,
+            "support": 0.1,
+            "decay": 0.8,
             "max_length": "inf",
-            "rise": 0.8,
-            "lift": 0.1,
-            "largest_fade": 0.05,
+            "rising_weight": 0.8,
+            "boost": 0.1,
+            "best_decay": 0.05,
             "leaving": 0.5,
             "leaving_speed": 1.0,
             "trust": 2.0,
@@ -198,7 +198,7 @@ def test_a_picture_of_another_size_starts_anew() -> None:
 
 
 def test_settings_that_are_numbers_of_numpy_become_json() -> None:
-    settings = AdaptationConfig(least_radius=np.int64(1), lift=np.float64(0.1))  # type: ignore[arg-type]
+    settings = AdaptationConfig(least_radius=np.int64(1), boost=np.float64(0.1))  # type: ignore[arg-type]
     method = Method(propagation=PropagationConfig(radius=np.int64(2), adaptation=settings))  # type: ignore[arg-type]
     assert json.loads(json.dumps(method.to_json())) == Method(name="adaptive").to_json() | {
         "method": "propagation"

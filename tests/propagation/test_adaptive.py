@@ -23,12 +23,12 @@ OFF = {
     "least_radius": 100,
     "nearness": 0.0,
     "min_iou": 0.0,
-    "evidence": 0.0,
-    "fade": 1.0,
+    "support": 0.0,
+    "decay": 1.0,
     "max_length": inf,
-    "rise": 1.0,
-    "lift": 0.0,
-    "largest_fade": 0.0,
+    "rising_weight": 1.0,
+    "boost": 0.0,
+    "best_decay": 0.0,
     "leaving": 1.0,
     "leaving_speed": inf,
     "trust": 0.0,
@@ -132,12 +132,12 @@ adaptations = st.builds(
     least_radius=st.integers(0, 3),
     nearness=st.sampled_from([0, 0.01, 0.0373, 0.2131, 5]),
     min_iou=st.sampled_from([0, 0.1, 0.3, 0.7, 1]),
-    evidence=st.sampled_from([0, 0.1, 0.5, 1]) | st.floats(1e-6, 1),
-    fade=st.sampled_from([0, 0.8, 1]) | st.floats(0, 1),
+    support=st.sampled_from([0, 0.1, 0.5, 1]) | st.floats(1e-6, 1),
+    decay=st.sampled_from([0, 0.8, 1]) | st.floats(0, 1),
     max_length=st.sampled_from([0, 1, 1.5, 5, inf]),
-    rise=st.sampled_from([0, 0.8, 1]) | st.floats(0, 1),
-    lift=st.sampled_from([0, 0.1, 1]) | st.floats(0, 1),
-    largest_fade=st.sampled_from([0, 0.05, 1]) | st.floats(0, 1),
+    rising_weight=st.sampled_from([0, 0.8, 1]) | st.floats(0, 1),
+    boost=st.sampled_from([0, 0.1, 1]) | st.floats(0, 1),
+    best_decay=st.sampled_from([0, 0.05, 1]) | st.floats(0, 1),
     leaving=st.sampled_from([0, 0.5, 1]),
     leaving_speed=st.sampled_from([0, 0.5, 1, inf]),
     trust=st.sampled_from([0, 0.5, 1, 2, 1000]),
@@ -188,8 +188,8 @@ def assert_hands_on_the_same(propagator, wanted):
     assert list(places) == cells
     velocities = np.reshape([each["velocity"][::-1] for each in wanted], (-1, 2))
     np.testing.assert_allclose(followed.velocities, velocities, rtol=0, atol=1e-5)
-    np.testing.assert_allclose(followed.errors, [each["surprise"] for each in wanted], rtol=0, atol=1e-6)
-    np.testing.assert_allclose(followed.best, [each["largest"] for each in wanted], rtol=0, atol=1e-6)
+    np.testing.assert_allclose(followed.errors, [each["error"] for each in wanted], rtol=0, atol=1e-6)
+    np.testing.assert_allclose(followed.best, [each["best"] for each in wanted], rtol=0, atol=1e-6)
 
 
 areas = st.tuples(*(st.sampled_from(sides) for sides in ((0, 1, 2.25), (0, 1.5), (5, 6, 7.5), (4, 5.25))))
@@ -284,7 +284,7 @@ def test_a_still_scene_of_constant_outputs_keeps_its_scores_and_counts_frames(sc
 @given(
     st.lists(st.lists(st.sampled_from([0, 0.04]) | st.floats(0, 1), min_size=6, max_size=6), max_size=9), configs()
 )
-def test_nothing_is_lifted_above_the_largest_score_that_the_network_gave_the_object(rows, config):
+def test_nothing_is_boosted_above_the_largest_score_that_the_network_gave_the_object(rows, config):
     propagator = HeatmapPropagator(config)
     for index, scores in enumerate(rows):
         found = propagator.update(apart(scores))
@@ -338,7 +338,7 @@ def test_a_broad_peak_of_wavering_score_is_followed_throughout():
 
 
 @given(videos(), configs())
-def test_nothing_is_lifted_above_the_largest_value_of_its_class_so_far(frames, config):
+def test_nothing_is_boosted_above_the_largest_value_of_its_class_so_far(frames, config):
     best = np.zeros(len(frames[0][0]), np.float32)
     for (heatmap, _, _), found in zip(frames, over(config, outputs(frames)), strict=True):
         best = np.maximum(best, heatmap.max(axis=(1, 2)))
@@ -350,8 +350,8 @@ def test_the_equations_by_hand():
     gain = 0.98 * 10 / 11
     seen = 0.3 + gain * 0.6
     largest = 0.9 + 0.05 * (seen - 0.9)
-    lifted = seen + 0.1 * (largest - seen)
-    again = 0.5 + gain * (lifted - 0.5)
+    boosted = seen + 0.1 * (largest - seen)
+    again = 0.5 + gain * (boosted - 0.5)
     assert scores[6:] == pytest.approx([seen, again, 0.8 * gain * again], abs=1e-6)
     assert seen == pytest.approx(0.834545, abs=1e-6)
 
@@ -359,7 +359,7 @@ def test_the_equations_by_hand():
 def most_blind_frames(config, score, least):
     """Return after how many frames without anything a score of `score` is surely below `least`."""
     b = config.beta * config.adaptation.max_length
-    kept = config.alpha * b / (1 + b) * config.adaptation.fade
+    kept = config.alpha * b / (1 + b) * config.adaptation.decay
     return floor(log(least / score) / log(kept)) + 1
 
 
@@ -374,7 +374,7 @@ def test_what_left_is_forgotten_in_9_frames_and_not_shown_after_4():
 
 
 fading = st.builds(
-    lambda alpha, beta, fade, length: replace(adapting(fade=fade, max_length=length), alpha=alpha, beta=beta),
+    lambda alpha, beta, decay, length: replace(adapting(decay=decay, max_length=length), alpha=alpha, beta=beta),
     st.sampled_from([0.5, 0.98, 1.0]),
     st.sampled_from([0.5, 2.0, 5.0]),
     st.sampled_from([0.2, 0.8, 1.0]),
@@ -390,9 +390,9 @@ def test_what_left_is_gone_in_as_many_frames_as_the_settings_say(scores, config,
 
 def test_a_higher_fade_keeps_what_is_not_seen_for_longer():
     blind = [1.0] * 6 + [0.0] * 3
-    last = [scores_over(adapting(fade=fade), blind)[-1] for fade in (0.5, 0.8, 1.0)]
+    last = [scores_over(adapting(decay=decay), blind)[-1] for decay in (0.5, 0.8, 1.0)]
     assert last[0] < last[1] < last[2]
-    assert scores_over(adapting(evidence=0), blind)[-1] == last[2]
+    assert scores_over(adapting(support=0), blind)[-1] == last[2]
 
 
 @pytest.mark.parametrize("faint", [0.0, 0.005, 0.02, 0.04, 0.049])
@@ -400,7 +400,7 @@ def test_something_too_faint_to_be_a_detection_holds_no_object_that_left(faint):
     scores = scores_over(ADAPTIVE, [0.9] * 30 + [faint] * 40)[30:]
     assert max(scores[12:]) < 0.3
     assert scores[-1] < 0.06
-    assert max(scores_over(adapting(evidence=0), [0.9] * 30 + [faint] * 60)[-10:]) < 0.06
+    assert max(scores_over(adapting(support=0), [0.9] * 30 + [faint] * 60)[-10:]) < 0.06
 
 
 @pytest.mark.parametrize("left_behind", [0.06, 0.1, 0.2])
@@ -417,9 +417,9 @@ def test_a_short_tracklet_is_forgotten_sooner_and_beyond_the_largest_length_none
     assert scores_over(endless, [1.0] * 30 + [0.0])[-1] > after_frames[-1]
 
 
-def test_an_object_that_is_seen_weakly_is_lifted_more_with_lift():
+def test_an_object_that_is_seen_weakly_is_boosted_more_with_lift():
     weakly = [0.9] * 5 + [0.4] * 10
-    scores = [scores_over(adapting(lift=lift), weakly)[-1] for lift in (0.0, 0.1, 1.0)]
+    scores = [scores_over(adapting(boost=boost), weakly)[-1] for boost in (0.0, 0.1, 1.0)]
     assert 0.4 < scores[0] < scores[1] < scores[2] <= np.float32(0.9)
 
 
@@ -455,7 +455,7 @@ def test_a_neighbour_within_reach_with_another_box_is_not_taken_for_the_object()
     assert found.scores[0] > 0.6
 
 
-def test_of_two_neighbours_within_reach_the_nearer_or_first_is_lifted_and_the_other_as_the_network_says():
+def test_of_two_neighbours_within_reach_the_nearer_or_first_is_boosted_and_the_other_as_the_network_says():
     config = adapting(min_iou=0)
     for neighbours, taken in (
         ([(12, 10), (12, 14)], (12, 10)),
@@ -677,7 +677,7 @@ def test_a_frame_of_another_shape_is_refused_until_reset():
 
 # settings
 
-SHARES = ("velocity", "min_iou", "evidence", "fade", "rise", "lift", "largest_fade", "leaving")
+SHARES = ("velocity", "min_iou", "support", "decay", "rising_weight", "boost", "best_decay", "leaving")
 AMOUNTS = ("nearness", "max_length", "leaving_speed", "trust")
 
 

@@ -52,16 +52,16 @@ class LoopingFollower:
                 "size": size[:, cell[1], cell[2]],
                 "length": 1,
                 "velocity": (0.0, 0.0),  # rows and columns a frame
-                "surprise": float(max(config.radius - settings.least_radius, 0)),
-                "largest": seen,
+                "error": float(max(config.radius - settings.least_radius, 0)),
+                "best": seen,
             }
             if cell in followed_to:
                 old = followed_to[cell]
                 new["size"] = mixed(seen, new["size"], old["score"], old["size"], settings.trust)
                 new["length"] = old["length"] + 1
-                lately = old["largest"] + settings.largest_fade * (new["score"] - old["largest"])
-                new["largest"] = max(rounded(lately), seen)
-                new["velocity"], new["surprise"] = old["velocity"], old["surprise"]
+                lately = old["best"] + settings.best_decay * (new["score"] - old["best"])
+                new["best"] = max(rounded(lately), seen)
+                new["velocity"], new["error"] = old["velocity"], old["error"]
                 if seen >= np.float32(config.score_threshold):
                     steps = (cell[1] - old["cell"][1], cell[2] - old["cell"][2])
                     new["velocity"] = tuple(
@@ -69,7 +69,7 @@ class LoopingFollower:
                         for v, step in zip(old["velocity"], steps, strict=True)
                     )
                     off = reach(cell, expected(old))
-                    new["surprise"] = rounded(old["surprise"] + 0.5 * (off - old["surprise"]))
+                    new["error"] = rounded(old["error"] + 0.5 * (off - old["error"]))
             new["box"] = box(cell, new["size"], None if offset is None else offset[:, cell[1], cell[2]])
             found.append(new)
 
@@ -79,7 +79,7 @@ class LoopingFollower:
         return self.objects
 
     def places(self, network, size):
-        """Return which object lifts which cell, as a dict from cells to objects."""
+        """Return which object boosts which cell, as a dict from cells to objects."""
         config, settings = self.config, self.config.adaptation
         if settings.max_length == 0:
             return {}
@@ -88,7 +88,7 @@ class LoopingFollower:
             if carried["score"] == 0:  # carries nothing
                 continue
             place = expected(carried)
-            radius = min(config.radius, math.floor(settings.least_radius + carried["surprise"] + 0.5))
+            radius = min(config.radius, math.floor(settings.least_radius + carried["error"] + 0.5))
             candidates = [
                 cell
                 for cell in np.ndindex(network.shape)
@@ -123,15 +123,15 @@ class LoopingFollower:
         config, settings, score = self.config, self.config.adaptation, carried["score"]
         b = config.beta * min(carried["length"], settings.max_length)
         gain = config.alpha * (1.0 - 1.0 / (1.0 + b))  # b / (1 + b), in the form that infinity has too
-        needed = settings.evidence * score
-        gain *= min(max(seen / needed, settings.fade), 1.0) if needed > 0 else 1.0
+        needed = settings.support * score
+        gain *= min(max(seen / needed, settings.decay), 1.0) if needed > 0 else 1.0
         if seen < score and self.leaves(carried, picture):
             gain *= settings.leaving
         target = score
         if seen >= np.float32(config.score_threshold):
-            target += settings.lift * (carried["largest"] - score)
+            target += settings.boost * (carried["best"] - score)
         if seen > target:
-            gain *= settings.rise
+            gain *= settings.rising_weight
         return seen + gain * (target - seen)
 
     def hold(self, balanced, network, placed):

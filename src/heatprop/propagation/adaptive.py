@@ -133,12 +133,12 @@ class AdaptiveRule:
         values = network.astype(np.float64)
         scores = carried.scores[rows].astype(np.float64)
         weights = past_weights(np.minimum(carried.lengths[rows], settings.max_length), self.alpha, self.beta)
-        weights *= evidence_factors(values, scores, settings.evidence, settings.fade)
+        weights *= support_factors(values, scores, settings.support, settings.decay)
         is_leaving = leaves(carried, area, settings.leaving_speed)[rows] & (values < scores)
         weights[is_leaving] *= settings.leaving
-        lift = np.where(network >= np.float32(self.score_threshold), settings.lift, 0.0)
-        targets = scores + lift * (carried.best[rows] - scores)
-        weights[values > targets] *= settings.rise
+        boost = np.where(network >= np.float32(self.score_threshold), settings.boost, 0.0)
+        targets = scores + boost * (carried.best[rows] - scores)
+        weights[values > targets] *= settings.rising_weight
         return balance_at_once(network, targets, weights)
 
     def settle(self, seen: Evidence, network: FloatArray, claims: Claims) -> None:
@@ -195,7 +195,7 @@ class AdaptiveRule:
         last = carried.errors[came].astype(np.float64)
         errors[old] = np.where(is_seen, last + 0.5 * (off - last), last)
         lately = carried.best[came].astype(np.float64)
-        lately += settings.largest_fade * (found.scores[old] - lately)
+        lately += settings.best_decay * (found.scores[old] - lately)
         best[old] = np.maximum(best[old], lately.astype(np.float32))
         return _with_motion(found, velocities.astype(np.float32), errors.astype(np.float32), best)
 
@@ -233,17 +233,17 @@ def error_of_unknown(least: int, most: int) -> float:
     return float(max(most - least, 0))
 
 
-def evidence_factors(network: _DoubleArray, scores: _DoubleArray, share: float, fade: float) -> _DoubleArray:
+def support_factors(network: _DoubleArray, scores: _DoubleArray, share: float, decay: float) -> _DoubleArray:
     """Return by which the weight of the past is multiplied for what the network sees, float64 ``(M,)``.
 
-    1 where the network sees at least `share` of the carried score, less below, and never less than `fade`.
+    1 where the network sees at least `share` of the carried score, less below, and never less than `decay`.
 
-    >>> evidence_factors(np.array([0.5, 0.09, 0.0]), np.array([0.8, 1.0, 0.8]), share=0.1, fade=0.8).round(3)
+    >>> support_factors(np.array([0.5, 0.09, 0.0]), np.array([0.8, 1.0, 0.8]), share=0.1, decay=0.8).round(3)
     array([1. , 0.9, 0.8])
     """
     needed = share * scores
     seen = np.divide(np.minimum(network, needed), needed, out=np.ones_like(network), where=needed > 0)
-    return np.maximum(seen, fade)
+    return np.maximum(seen, decay)
 
 
 def leaves(carried: FollowedTracklets, area: PictureArea, speed: float) -> NDArray[np.bool_]:

@@ -49,18 +49,18 @@ class AdaptationConfig:
             the object; at most 1000. 0 leaves distance aside.
         min_iou: what the network sees there must overlap the expected box so much to be the object, in [0, 1]; 0
             takes anything.
-        evidence: share of an object's score that the network must see for its past to count in full, in [0, 1]; 0
+        support: share of an object's score that the network must see for its past to count in full, in [0, 1]; 0
             asks for nothing.
-        fade: by which the weight of the past is multiplied where the network sees nothing at all, in [0, 1]; 1
+        decay: by which the weight of the past is multiplied where the network sees nothing at all, in [0, 1]; 1
             forgets no faster than the paper.
         max_length: tracklet length from which the past counts no more; at least 0, which carries nothing, and
             `math.inf` allowed.
-        rise: by which the weight of the past is multiplied where the network sees more, in [0, 1]; 1 lets scores
-            rise as slowly as they fall.
-        lift: how far the carried score is drawn to the largest that the network gave the object lately, where it
+        rising_weight: by which the weight of the past is multiplied where the network sees more, in [0, 1]; 1
+            lets scores go up as slowly as they go down.
+        boost: how far the carried score is drawn to the best that the network gave the object lately, where it
             sees a detection of its own, in [0, 1]; 0 does not.
-        largest_fade: how far that largest score is drawn to the balanced one in each frame, in [0, 1]; with 0 it
-            is the largest ever, and something faint in its place can keep an object that left for ever.
+        best_decay: how far that best score is drawn to the balanced one in each frame, in [0, 1]; with 0 it is
+            the best ever, and something faint in its place can keep an object that left for ever.
         leaving: by which the weight of the past is multiplied for an object that loses score on its way over the
             border of the picture, in [0, 1]; 1 makes no difference.
         leaving_speed: cells a frame above which it is on its way.
@@ -77,12 +77,12 @@ class AdaptationConfig:
     least_radius: int = 1
     nearness: float = 0.01
     min_iou: float = 0.3
-    evidence: float = 0.1
-    fade: float = 0.8
+    support: float = 0.1
+    decay: float = 0.8
     max_length: float = 5
-    rise: float = 0.8
-    lift: float = 0.1
-    largest_fade: float = 0.05
+    rising_weight: float = 0.8
+    boost: float = 0.1
+    best_decay: float = 0.05
     leaving: float = 0.5
     leaving_speed: float = 1.0
     trust: float = 2.0
@@ -90,7 +90,7 @@ class AdaptationConfig:
 
     def __post_init__(self) -> None:
         check_count("least_radius", self.least_radius, 0, MOST_RADIUS)
-        shares = ("velocity", "min_iou", "evidence", "fade", "rise", "lift", "largest_fade", "leaving")
+        shares = ("velocity", "min_iou", "support", "decay", "rising_weight", "boost", "best_decay", "leaving")
         for name in shares:
             check_range(name, getattr(self, name), 0, 1)
         for name in ("max_length", "leaving_speed"):
@@ -107,7 +107,7 @@ class PropagationConfig(DecodingConfig):
 
     Attributes:
         radius: P, how many cells around a detection's centre its score is carried to; from 0 to 128, the side of
-            the paper's grid. Larger follows faster objects, and lifts more of what stands beside a carried one.
+            the paper's grid. Larger follows faster objects, and boosts more of what stands beside a carried one.
         alpha: share of the long-term heatmap in the balanced one (equation 6); in [0, 1]. 0 turns propagation
             off, 1 never trusts the moment.
         beta: how strongly tracklet length weighs the past (equation 5); at least 0, `math.inf` allowed.
