@@ -75,7 +75,14 @@ def nms(boxes: FloatArray, labels: IntArray, iou_threshold: float) -> IntArray:
     """
     kept = np.ones(len(boxes), np.bool_)
     if iou_threshold < 1.0:
-        winners, losers = np.nonzero(np.tri(len(boxes), k=-1, dtype=np.bool_).T & (labels[:, None] == labels))
+        x1, y1, x2, y2 = np.ascontiguousarray(boxes.T)
+        touching = labels[:, None] == labels
+        touching &= x1[:, None] < x2
+        touching &= y1[:, None] < y2
+        touching &= touching.T  # each begins before the other ends
+        winners, losers = np.divmod(np.flatnonzero(touching), len(boxes))
+        later = winners < losers
+        winners, losers = winners[later], losers[later]
         clash = iou(boxes[winners], boxes[losers]) > iou_threshold
         pairs = zip(winners[clash].tolist(), losers[clash].tolist(), strict=True)
         for winner, loser in pairs:  # by falling rank of the winner

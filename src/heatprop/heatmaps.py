@@ -230,11 +230,19 @@ def neighbours_of(cells: IntArray, steps: NDArray[np.int64], shape: tuple[int, .
     """
     height, width = shape[1:]
     dy, dx = steps[:, :, None]
-    neighbours: IntArray = cells
-    if dx.any():
-        columns = cells % width
-        neighbours = neighbours + (np.minimum(np.maximum(columns + dx, 0), width - 1) - columns)
-    if dy.any():
-        rows = cells // width % height
-        neighbours = neighbours + (np.minimum(np.maximum(rows + dy, 0), height - 1) - rows) * width
+    neighbours: IntArray = cells + (dy * width + dx)
+    if not steps.size:
+        return neighbours
+    down, aside = int(np.abs(dy).max()), int(np.abs(dx).max())
+    planes = cells // width
+    columns, rows = cells - planes * width, planes % height
+    near = (columns < aside) | (columns >= width - aside) | (rows < down) | (rows >= height - down)
+    at_border = np.flatnonzero(near)
+    if len(at_border):
+        rows, columns = rows[at_border], columns[at_border]
+        y, x = (
+            np.minimum(np.maximum(place, 0), side - 1)
+            for place, side in ((rows + dy, height), (columns + dx, width))
+        )
+        neighbours[:, at_border] = cells[at_border] + (y - rows) * width + (x - columns)
     return neighbours

@@ -65,25 +65,32 @@ def find_peaks(heatmap: FloatArray, threshold: float, window: int, known: Known 
     """
     plane = heatmap.shape[1] * heatmap.shape[2]
     piece = max(_PIECE // plane, 1) * plane  # whole classes
-    whole, least = heatmap.reshape(-1), np.float32(threshold)
+    whole, least = heatmap.reshape(-1), np.float32(threshold + 0.0)  # of -0.0, too
+    bits, least_bits = whole.view(np.uint32), least.view(np.uint32)
     most = _MANY * max(piece, _PIECE) / window**2
     few: list[IntArray] = []
     many: list[IntArray] = []
     for start in range(0, whole.size, piece):
         values = whole[start : start + piece]
-        if not hold_probabilities(values):
-            check_probabilities(heatmap)
-        above = values >= least
+        # Read as unsigned integers, what is negative or NaN is above: the one comparison finds it, too.
+        above = bits[start : start + piece] >= least_bits
         # After a piece that was full the next may be, too: then count first, before all are listed.
         cells = None if many and np.count_nonzero(above) > most else np.flatnonzero(above)
         if cells is not None and len(cells) <= most:
             few.append(cells + start)
         else:
+            if not hold_probabilities(values):
+                check_probabilities(heatmap)
+                above = values >= least
             planes = values.reshape(-1, *heatmap.shape[1:])
             inside = None if known is None else known.within(start, start + values.size)
             many.append(peaks_of_classes(planes, above.reshape(planes.shape), window, inside) + start)
     if few:
-        many.append(_peaks_of_cells(heatmap, np.concatenate(few), window, known))
+        cells = np.concatenate(few)
+        if not hold_probabilities(whole[cells]):
+            check_probabilities(heatmap)
+            cells = cells[whole[cells] >= least]  # without any -0.0
+        many.append(_peaks_of_cells(heatmap, cells, window, known))
     return np.sort(np.concatenate(many)) if few and len(many) > 1 else np.concatenate(many)
 
 

@@ -170,7 +170,7 @@ class PropagationConfig(DecodingConfig):
         """Return the baseline of section 5.1: a detected cell is averaged half and half with its last frame.
 
         That is equation 11 where frame t has a detection. Elsewhere nothing is carried, and equations 5 and 6
-        leave the network alone; `HeatmapInterpolator` averages there, too.
+        leave the network alone.
         """
         return cls(radius=0, alpha=0.5, beta=inf, carries="network")
 

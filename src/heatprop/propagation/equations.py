@@ -48,12 +48,14 @@ def overlay(extended: FloatArray, sites: IntArray) -> tuple[IntArray, IntArray, 
     (array([1, 2, 3]), array([0, 0, 1]), array([0, 1, 1]))
     """
     # Sorted by site and, within a site, by row: the first of each site has won.
-    bits = sites.size.bit_length()
-    keys = np.sort(((sites << bits) | np.arange(sites.size).reshape(sites.shape))[extended > 0])
+    low, bits = sites.shape[1].bit_length(), sum(side.bit_length() for side in sites.shape)
+    places = (np.arange(len(sites)) << low)[:, None] | np.arange(sites.shape[1])
+    keys = np.sort(((sites << bits) | places)[extended > 0])
     won = keys >> bits
-    is_first = np.diff(won, prepend=-1) > 0
-    rows, columns = np.divmod(keys[is_first] & ((1 << bits) - 1), sites.shape[1])
-    return won[is_first], rows, columns
+    is_first = np.ones(len(won), np.bool_)
+    np.not_equal(won[1:], won[:-1], out=is_first[1:])
+    place = keys[is_first] & ((1 << bits) - 1)
+    return won[is_first], place >> low, place & ((1 << low) - 1)
 
 
 def inherit_lengths(lengths: IntArray, sources: IntArray) -> IntArray:

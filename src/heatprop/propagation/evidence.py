@@ -133,15 +133,19 @@ class GridEvidence:
     def near(self, labels: IntArray, centres: NDArray[Any], radii: int | IntArray) -> Near:
         """See `Evidence.near`; the cells of a square, nearest first, equally near ones by row and column."""
         _, height, width, _ = self.form
-        columns, rows = centres[:, 0, None], centres[:, 1, None]
+        columns, rows = centres[:, 0], centres[:, 1]
         most = int(np.max(radii, initial=0))
-        dy, dx = steps = _nearest_first(min(most, _farthest(rows, columns, height, width)))
-        y, x = rows + dy, columns + dx
-        within = (y >= 0) & (y < height) & (x >= 0) & (x < width)
-        if not isinstance(radii, (int, np.integer)):
-            within &= np.maximum(np.abs(dy), np.abs(dx)) <= radii[:, None]
-        sites = np.where(within, (labels[:, None] * height + y) * width + x, 0)
-        return Near(sites, within, (steps * steps).sum(axis=0))
+        dy, dx, distances, reach = _nearest_first(min(most, _farthest(rows, columns, height, width)))
+        sites = ((labels * height + rows) * width + columns)[:, None] + (dy * width + dx)
+        within = np.ones(sites.shape, np.bool_)
+        cut = np.minimum(np.minimum(rows, height - 1 - rows), np.minimum(columns, width - 1 - columns)) < most
+        if cut.any():
+            y, x = rows[cut, None] + dy, columns[cut, None] + dx
+            within[cut] = inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
+            sites[cut] = np.where(inside, sites[cut], 0)
+        if np.ndim(radii):
+            within &= reach <= np.reshape(radii, (-1, 1))
+        return Near(sites, within, distances)
 
     def sizes(self, sites: IntArray) -> FloatArray:
         """See `Evidence.sizes`; in cells."""
@@ -162,9 +166,8 @@ class GridEvidence:
         """Read a head ``(K, H, W)`` at cells, as ``(N, K)``; only these values are checked."""
         plane = sites % (self.form.height * self.form.width)
         values = np.ascontiguousarray(head.reshape(len(head), -1)[:, plane].T)
-        finite = np.isfinite(values).all(axis=1)
-        if not finite.all():
-            row, column = divmod(int(plane[np.argmin(finite)]), self.form.width)
+        if not np.isfinite(values).all():
+            row, column = divmod(int(plane[np.argmin(np.isfinite(values).all(axis=1))]), self.form.width)
             raise InvalidArrayError(
                 f"{name} is not finite at (row, column) ({row}, {column}): the network's output is broken"
             )
@@ -295,7 +298,11 @@ def _farthest(rows: IntArray, columns: IntArray, height: int, width: int) -> int
 
 
 @cache
-def _nearest_first(radius: int) -> IntArray:
-    """Return the steps of a square by distance from its centre: of equal cells the nearest is found first."""
+def _nearest_first(radius: int) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+    """Return the cells of a square by distance from its centre: of equal cells the nearest is found first.
+
+    As rows and columns from the centre, squared distances, and the larger of rows and columns; each ``(K,)``.
+    """
     steps = square(radius)
-    return steps[:, np.argsort((steps * steps).sum(axis=0), kind="stable")]
+    dy, dx = steps[:, np.argsort((steps * steps).sum(axis=0), kind="stable")]
+    return dy, dx, dy * dy + dx * dx, np.maximum(np.abs(dy), np.abs(dx))

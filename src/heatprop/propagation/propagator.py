@@ -200,10 +200,12 @@ def identify(
     >>> identify(np.array([7]), np.array([0, -1, 0]), np.float32([0.1, 0.9, 0.8]), np.array([0, 0, 4]), next_id=9)
     (array([ 9, 10,  7]), 11)
     """
-    from_worst = np.lexsort((distances, -network))[::-1]
-    from_worst = from_worst[sources[from_worst] >= 0]
+    led = np.flatnonzero(sources >= 0)
     heirs = np.full(len(carried), -1)
-    heirs[sources[from_worst]] = from_worst  # of several the last stays, which is the best
+    heirs[sources[led]] = led
+    if not np.array_equal(heirs[sources[led]], led):
+        from_worst = led[np.lexsort((distances[led], -network[led]))[::-1]]
+        heirs[sources[from_worst]] = from_worst  # of several the last stays, which is the best
     ids = np.full(len(sources), -1)
     ids[heirs[heirs >= 0]] = carried[heirs >= 0]
     born = np.flatnonzero(ids < 0)
