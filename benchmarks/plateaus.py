@@ -18,12 +18,12 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from propagation import Case, copied, make_frames
 from rich.console import Console
 from rich.table import Table
 
 from heatprop.propagation import HeatmapPropagator, PropagationConfig, decode
 from heatprop.types import Detections, HeadOutput
+from propagation import Case, copied, make_frames
 
 SHAPES = [(80, 128, 128), (30, 128, 128), (1000, 128, 128), (10_000, 16, 16), (1, 128, 128)]
 WAYS: dict[str, PropagationConfig | None] = {

@@ -42,9 +42,7 @@ def areas(boxes: AnyFloatArray) -> NDArray[np.float64]:
     >>> areas(np.array([[0, 0, 2, 3], [5, 5, 4, 9]], np.float32)).tolist()
     [6.0, 0.0]
     """
-    x1, y1, x2, y2 = _sides(boxes)
-    area: NDArray[np.float64] = np.maximum(x2 - x1, 0.0) * np.maximum(y2 - y1, 0.0)
-    return area
+    return _area(*_sides(boxes))
 
 
 def iou(boxes: AnyFloatArray, others: AnyFloatArray) -> NDArray[np.float64]:
@@ -54,11 +52,10 @@ def iou(boxes: AnyFloatArray, others: AnyFloatArray) -> NDArray[np.float64]:
     >>> iou(a[:, None], b[None]).round(3)
     array([[0.333, 0.   ]])
     """
-    (x1, y1, x2, y2), (u1, v1, u2, v2) = _sides(boxes), _sides(others)
-    width = np.minimum(x2, u2) - np.maximum(x1, u1)
-    height = np.minimum(y2, v2) - np.maximum(y1, v1)
-    intersection = np.maximum(width, 0.0) * np.maximum(height, 0.0)
-    union = areas(boxes) + areas(others) - intersection
+    (x1, y1, x2, y2), (u1, v1, u2, v2) = first, second = _sides(boxes), _sides(others)
+    both = np.maximum(x1, u1), np.maximum(y1, v1), np.minimum(x2, u2), np.minimum(y2, v2)
+    intersection = _area(*both)
+    union = _area(*first) + _area(*second) - intersection
     ratio: NDArray[np.float64] = np.divide(intersection, union, out=np.zeros_like(union), where=union > 0)
     return ratio
 
@@ -74,21 +71,34 @@ def nms(boxes: FloatArray, labels: IntArray, iou_threshold: float) -> IntArray:
     [0, 2]
     """
     kept = np.ones(len(boxes), np.bool_)
-    if iou_threshold < 1.0:
-        x1, y1, x2, y2 = np.ascontiguousarray(boxes.T)
-        touching = labels[:, None] == labels
-        touching &= x1[:, None] < x2
-        touching &= y1[:, None] < y2
-        touching &= touching.T  # each begins before the other ends
-        winners, losers = np.divmod(np.flatnonzero(touching), len(boxes))
-        later = winners < losers
-        winners, losers = winners[later], losers[later]
+    if iou_threshold < 1.0 and len(boxes) > 1:
+        winners, losers = _touching(boxes, labels)
         clash = iou(boxes[winners], boxes[losers]) > iou_threshold
         pairs = zip(winners[clash].tolist(), losers[clash].tolist(), strict=True)
         for winner, loser in pairs:  # by falling rank of the winner
             if kept[winner]:
                 kept[loser] = False
     return np.flatnonzero(kept)
+
+
+def _touching(boxes: FloatArray, labels: IntArray) -> tuple[IntArray, IntArray]:
+    """Return the pairs of boxes of a class that overlap, by row of the first, then of the second."""
+    x1, y1, x2, y2 = np.ascontiguousarray(boxes.T)
+    begins = labels[:, None] == labels  # before the other ends
+    begins &= x1[:, None] < x2
+    begins &= y1[:, None] < y2
+    pairs = begins.reshape(-1).nonzero()[0]
+    first = pairs // len(boxes)
+    second = pairs - first * len(boxes)
+    both = (first < second) & begins[second, first]
+    return first[both], second[both]
+
+
+def _area(
+    x1: NDArray[np.float64], y1: NDArray[np.float64], x2: NDArray[np.float64], y2: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    area: NDArray[np.float64] = np.maximum(x2 - x1, 0.0) * np.maximum(y2 - y1, 0.0)
+    return area
 
 
 def _sides(boxes: AnyFloatArray) -> tuple[NDArray[np.float64], ...]:

@@ -12,10 +12,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from heatprop.heatmaps import check_probabilities, hold_probabilities, local_maxima, one_per_plateau
+from heatprop.heatmaps import (
+    check_probabilities,
+    far_maxima,
+    hold_probabilities,
+    local_maxima,
+    near_maxima,
+    one_per_plateau,
+)
 from heatprop.types import FloatArray, IntArray
 
 _PIECE = 1 << 16  # cells that stay in the processor's cache
+_LARGE = 1 << 20  # cells up to which a map is looked at as a whole first
+_SOME = 0.2  # of the cells: up to so many it is worth while to ask the nearest neighbours first
 _MANY = 0.5  # of the cells: from so many cells, times those of a window, on whole classes are cheaper
 _EXACT = 1 << 24  # up to which float32 has every whole number
 
@@ -64,38 +73,58 @@ def find_peaks(heatmap: FloatArray, threshold: float, window: int, known: Known 
     [1, 3]
     """
     plane = heatmap.shape[1] * heatmap.shape[2]
+    whole, least = heatmap.reshape(-1), np.float32(threshold)
+    if _PIECE < whole.size <= _LARGE:
+        cells = _cells_above(heatmap, threshold)
+        if len(cells) <= _SOME * whole.size:
+            cells = near_maxima(heatmap, cells)
+            if len(cells) <= _MANY * whole.size / window**2:
+                return _one_each(heatmap, far_maxima(heatmap, cells, window), window, known)
     piece = max(_PIECE // plane, 1) * plane  # whole classes
-    whole, least = heatmap.reshape(-1), np.float32(threshold + 0.0)  # of -0.0, too
-    bits, least_bits = whole.view(np.uint32), least.view(np.uint32)
     most = _MANY * max(piece, _PIECE) / window**2
     few: list[IntArray] = []
     many: list[IntArray] = []
     for start in range(0, whole.size, piece):
         values = whole[start : start + piece]
-        # Read as unsigned integers, what is negative or NaN is above: the one comparison finds it, too.
-        above = bits[start : start + piece] >= least_bits
+        if not hold_probabilities(values):
+            check_probabilities(heatmap)
+        above = values >= least
         # After a piece that was full the next may be, too: then count first, before all are listed.
-        cells = None if many and np.count_nonzero(above) > most else np.flatnonzero(above)
-        if cells is not None and len(cells) <= most:
-            few.append(cells + start)
+        listed = None if many and np.count_nonzero(above) > most else np.flatnonzero(above)
+        if listed is not None and len(listed) <= most:
+            few.append(listed + start)
         else:
-            if not hold_probabilities(values):
-                check_probabilities(heatmap)
-                above = values >= least
             planes = values.reshape(-1, *heatmap.shape[1:])
             inside = None if known is None else known.within(start, start + values.size)
             many.append(peaks_of_classes(planes, above.reshape(planes.shape), window, inside) + start)
     if few:
-        cells = np.concatenate(few)
-        if not hold_probabilities(whole[cells]):
-            check_probabilities(heatmap)
-            cells = cells[whole[cells] >= least]  # without any -0.0
-        many.append(_peaks_of_cells(heatmap, cells, window, known))
+        many.append(_peaks_of_cells(heatmap, np.concatenate(few), window, known))
     return np.sort(np.concatenate(many)) if few and len(many) > 1 else np.concatenate(many)
 
 
+def _cells_above(heatmap: FloatArray, threshold: float) -> IntArray:
+    """Do what `cells_above` does, in one comparison a cell."""
+    whole, least = heatmap.reshape(-1), np.float32(threshold + 0.0)  # of -0.0, too
+    # Read as unsigned integers, what is negative or NaN lies above all others: it is found, too.
+    bits, least_bits = whole.view(np.uint32), least.view(np.uint32)
+    above = np.empty(_PIECE, np.bool_)
+    found = []
+    for start in range(0, whole.size, _PIECE):
+        piece = bits[start : start + _PIECE]
+        found.append(np.greater_equal(piece, least_bits, out=above[: len(piece)]).nonzero()[0] + start)
+    cells = np.concatenate(found)
+    if not hold_probabilities(whole[cells]):
+        check_probabilities(heatmap)
+        cells = cells[whole[cells] >= least]  # without any -0.0
+    return cells
+
+
 def _peaks_of_cells(heatmap: FloatArray, cells: IntArray, window: int, known: Known | None) -> IntArray:
-    peaks = local_maxima(heatmap, cells, window)
+    return _one_each(heatmap, local_maxima(heatmap, cells, window), window, known)
+
+
+def _one_each(heatmap: FloatArray, peaks: IntArray, window: int, known: Known | None) -> IntArray:
+    """Keep one of equal peaks in one another's window."""
     if known is None:
         return one_per_plateau(peaks, heatmap, window)
     said, distances = -heatmap.reshape(-1)[peaks], np.zeros(len(peaks), np.int64)
@@ -124,11 +153,18 @@ def peaks_of_classes(planes: FloatArray, above: NDArray[np.bool_], window: int, 
     count, height, width = planes.shape
     down, aside = min(window // 2, height - 1), min(window // 2, width - 1)
     kernel = np.ones((2 * down + 1, 2 * aside + 1), np.uint8)
-    # All classes side by side, which filters small ones fastest, and so far apart that no window reaches the next.
-    apart = np.empty((height, count, width + aside), np.float32)
-    apart[:, :, :width], apart[:, :, width:] = planes.transpose(1, 0, 2), 0
-    largest = cv2.dilate(apart.reshape(height, -1), kernel).reshape(apart.shape)
-    is_peak = above & (planes >= largest[:, :, :width].transpose(1, 0, 2))
+    if count == 1:
+        is_peak = above & (planes >= cv2.dilate(planes[0], kernel))
+    else:
+        # All classes side by side, which filters small ones fastest, and so far apart that no window reaches the
+        # next.
+        apart = np.empty((height, count, width + aside), np.float32)
+        apart[:, :, :width], apart[:, :, width:] = planes.transpose(1, 0, 2), 0
+        largest = cv2.dilate(apart.reshape(height, -1), kernel).reshape(apart.shape)
+        is_peak = above & (planes >= largest[:, :, :width].transpose(1, 0, 2))
+    peaks = np.flatnonzero(is_peak)
+    if len(peaks) <= _MANY * max(planes.size, _PIECE) / window**2:
+        return _one_each(planes, peaks, window, known)
 
     size = height * width
     last = size + (0 if known is None else len(known.cells))
@@ -136,9 +172,9 @@ def peaks_of_classes(planes: FloatArray, above: NDArray[np.bool_], window: int, 
     places = np.where(is_peak, np.arange(size, dtype=form).reshape(height, width), form(last))
     if known is not None and len(known.cells):
         _order_known(places.reshape(-1), planes, is_peak, known)
-    order: NDArray[np.float32 | np.float64] = np.empty(apart.shape, form)
+    order: NDArray[np.float32 | np.float64] = np.empty((height, count, width + aside), form)
     order[:, :, :width], order[:, :, width:] = places.transpose(1, 0, 2), last
-    first = cv2.erode(order.reshape(height, -1), kernel).reshape(apart.shape)
+    first = cv2.erode(order.reshape(height, -1), kernel).reshape(order.shape)
     return np.flatnonzero(is_peak & (places == first[:, :, :width].transpose(1, 0, 2)))
 
 

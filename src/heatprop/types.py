@@ -57,9 +57,8 @@ def _check_shape(array: NDArray[Any], shape: Sequence[int | None], name: str, la
 
 
 def _check_finite(array: FloatArray, name: str) -> None:
-    finite = np.isfinite(array)
-    if not finite.all():
-        row = int(np.argwhere(~finite)[0, 0])
+    if not np.isfinite(array).all():
+        row = int(np.argwhere(~np.isfinite(array))[0, 0])
         raise InvalidArrayError(f"{name}[{row}] is {array[row].tolist()}; pass finite numbers only")
 
 

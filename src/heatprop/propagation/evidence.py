@@ -23,6 +23,7 @@ from heatprop.types import Detections, FloatArray, HeadOutput, IntArray
 
 PictureArea: TypeAlias = tuple[float, float, float, float]
 """Left, top, right and bottom of the picture in the units of the sites' centres; the rest is padding."""
+_LARGE = 16  # cells from which on a square may be larger than the map
 
 
 class Form(NamedTuple):
@@ -135,10 +136,12 @@ class GridEvidence:
         _, height, width, _ = self.form
         columns, rows = centres[:, 0], centres[:, 1]
         most = int(np.max(radii, initial=0))
-        dy, dx, distances, reach = _nearest_first(min(most, _farthest(rows, columns, height, width)))
+        if most > _LARGE:
+            most = min(most, _farthest(rows, columns, height, width))
+        dy, dx, distances, reach = _nearest_first(most)
         sites = ((labels * height + rows) * width + columns)[:, None] + (dy * width + dx)
         within = np.ones(sites.shape, np.bool_)
-        cut = np.minimum(np.minimum(rows, height - 1 - rows), np.minimum(columns, width - 1 - columns)) < most
+        cut = (rows < most) | (rows >= height - most) | (columns < most) | (columns >= width - most)
         if cut.any():
             y, x = rows[cut, None] + dy, columns[cut, None] + dx
             within[cut] = inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)

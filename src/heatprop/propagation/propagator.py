@@ -203,7 +203,7 @@ def identify(
     led = np.flatnonzero(sources >= 0)
     heirs = np.full(len(carried), -1)
     heirs[sources[led]] = led
-    if not np.array_equal(heirs[sources[led]], led):
+    if (heirs[sources[led]] != led).any():  # several of one tracklet
         from_worst = led[np.lexsort((distances[led], -network[led]))[::-1]]
         heirs[sources[from_worst]] = from_worst  # of several the last stays, which is the best
     ids = np.full(len(sources), -1)
