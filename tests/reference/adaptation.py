@@ -122,7 +122,7 @@ class LoopingFollower:
         """Equations 5 and 6 at one cell, adapted."""
         config, settings, score = self.config, self.config.adaptation, carried["score"]
         b = config.beta * min(carried["length"], settings.max_length)
-        gain = config.alpha * (1.0 - 1.0 / (1.0 + b))  # b / (1 + b), in the form that infinity has too
+        gain = config.alpha * (1.0 if math.isinf(b) else b / (1.0 + b))
         needed = settings.support * score
         gain *= min(max(seen / needed, settings.decay), 1.0) if needed > 0 else 1.0
         if seen < score and self.leaves(carried, picture):

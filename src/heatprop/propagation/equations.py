@@ -124,8 +124,9 @@ def past_weights(lengths: NDArray[Any], alpha: float, beta: float) -> DoubleArra
     Returns:
         ``alpha * b / (1 + b)`` with ``b = beta * length``, float64 ``(N,)``; also for infinite `beta`.
     """
-    with np.errstate(over="ignore"):  # beyond all floats it is what it is for infinity
-        weights: DoubleArray = alpha * (1.0 - 1.0 / (1.0 + beta * lengths))
+    with np.errstate(over="ignore", invalid="ignore"):  # beyond all floats it is what it is for infinity
+        past = beta * lengths
+        weights: DoubleArray = alpha * np.where(np.isinf(past), 1.0, past / (1.0 + past))
     return weights
 
 
