@@ -189,6 +189,22 @@ def test_sound_before_the_first_picture_is_left_out_and_said(tmp_path: Path) -> 
     assert len(levels) < 32
 
 
+def test_sound_whose_channels_nobody_knows_is_left_out_and_the_video_plays(tmp_path: Path) -> None:
+    source = build_video(tmp_path / "clip.mkv", COUNT, audio="libopus", audio_seconds=1.0)
+    data = bytearray(source.read_bytes())
+    data[data.index(b"OpusHead") + 18] = 196  # a family of layouts that there is not
+    while (place := data.find(b"\x9f\x81\x01")) >= 0:
+        data[place] = 0xEC  # in place of the number of channels: nothing
+    source.write_bytes(data)
+    for name in ("out.mp4", "out.mkv"):
+        note = copy_video(source, tmp_path / name)
+        assert note is not None
+        assert "no sound that can be decoded" in note
+        with av.open(str(tmp_path / name)) as written:
+            assert len(written.streams.audio) == 0
+            assert sum(1 for _ in written.decode(video=0)) == COUNT
+
+
 def write_channels(path: Path, layout: str) -> Path:
     """Write pictures with sound that is heard in the last channel alone."""
     with av.open(str(path), "w") as container:

@@ -73,8 +73,11 @@ def _inconsistency(code: int | None, drawn: Path, found: Path) -> str | None:
         return "the end line does not say how many frames"
     if end["complete"] != (code == 0):
         return "the end line and the exit code differ"
-    with av.open(str(drawn)) as container:
-        played = sum(1 for _ in container.decode(video=0))
+    try:
+        with av.open(str(drawn)) as container:
+            played = sum(1 for _ in container.decode(video=0))
+    except av.FFmpegError as error:
+        return f"the video does not play ({error.strerror})"
     return None if played == frames else "the video and the JSON Lines differ in frames"
 
 

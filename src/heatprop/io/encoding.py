@@ -207,6 +207,13 @@ class VideoWriter:
                 self._append(mark)
             self._file.close()
             self._raise_error()
+            if self.holds_pictures:
+                self._check()
+
+    def _check(self) -> None:
+        """Read the first picture back: what cannot be played must not be called done."""
+        with av.open(str(self._path)) as written:
+            next(written.decode(video=0))
 
     def _is_indexed(self, mark: bytes) -> bool:
         """Put the index of an mp4 file at its head, and return whether that was possible."""

@@ -140,6 +140,12 @@ def _aac_layout(layout: av.AudioLayout) -> tuple[str, int]:
     return name, _AAC_LAYOUTS[name]
 
 
+def _is_known(stream: AudioStream) -> bool:
+    """Return whether a stream can be decoded: of a damaged file, head and sound may not say how."""
+    context = stream.codec_context
+    return bool(context and stream.time_base and context.sample_rate and context.layout.nb_channels)
+
+
 class Sound:
     """All sound tracks of a source, read on demand with their times moved to the new video's.
 
@@ -158,7 +164,7 @@ class Sound:
         if clock is None:
             start = (self._container.start_time or 0) / av.time_base
             clock = Clock([Stretch(0.0, start)], start)
-        streams = [each for each in self._container.streams.audio if each.codec_context and each.time_base]
+        streams = [each for each in self._container.streams.audio if _is_known(each)]
         if not streams:
             self._container.close()
             raise SourceError(f"{name}: no sound that can be decoded")
@@ -179,7 +185,7 @@ class Sound:
         notes = [f"{damaged} damaged parts of the sound were left out"] if damaged else []
         if self._left_out:
             all_tracks = self._left_out + len(self._tracks)
-            notes.append(f"{self._left_out} of {all_tracks} tracks left out, their codec is unknown")
+            notes.append(f"{self._left_out} of {all_tracks} tracks left out, their codec or channels are unknown")
         if (early := max(track.early for track in self._tracks.values())) >= _HEARD:
             notes.append(f"{early:.1f} s before the first picture were left out")
         notes += [track.note for track in self._tracks.values() if track.note is not None]
