@@ -25,8 +25,9 @@ settings.register_profile(
 )
 settings.load_profile("any machine")
 
-# What takes gigabytes, and is there for training, export and the torch backend alone.
-_HEAVY = {"torch", "torchvision", "timm", "nncf", "onnxscript", "onnx_ir", "tensorboard"}
+# What takes gigabytes, and is there for training, export and the torch backend alone; and what draws sprites.
+_HEAVY = {"torch", "torchvision", "timm", "nncf", "onnxscript", "onnx_ir", "tensorboard", "resvg_py"}
+_LACKING = re.compile(r"ModuleNotFoundError: No module named '(\w+)|ImportError: heatprop\.\w+ needs (\w+), which")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -35,10 +36,11 @@ def pytest_make_collect_report(
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     """Skip a file, by name, that imports what is heavy and not installed."""
     report = yield
-    lacking = re.search(r"ModuleNotFoundError: No module named '(\w+)", str(report.longrepr or ""))
-    if report.outcome == "failed" and lacking and lacking[1] in _HEAVY:
+    found = _LACKING.search(str(report.longrepr or ""))
+    lacking = found and (found[1] or found[2])
+    if report.outcome == "failed" and lacking in _HEAVY:
         report.outcome = "skipped"
-        report.longrepr = (str(collector.path), 0, f"Skipped: needs {lacking[1]}, which is not installed")
+        report.longrepr = (str(collector.path), 0, f"Skipped: needs {lacking}, which is not installed")
     return report
 
 
@@ -57,8 +59,9 @@ def pytest_runtest_call() -> Generator[None, None, None]:
 def _skipping_what_lacks() -> Generator[None, None, None]:
     try:
         yield
-    except ModuleNotFoundError as error:
-        lacking = (error.name or "").partition(".")[0]
+    except ImportError as error:
+        found = _LACKING.search(f"{type(error).__name__}: {error}")
+        lacking = found and (found[1] or found[2])
         if lacking in _HEAVY:
             pytest.skip(f"needs {lacking}, which is not installed")
         raise

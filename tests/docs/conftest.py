@@ -13,13 +13,11 @@ import av
 import cv2
 import numpy as np
 import pytest
-import torch
 
 from cli.conftest import short_clip  # noqa: F401 - a fixture
 from docs.pages import ROOT
 from heatprop import zoo
 from heatprop.cli import main
-from heatprop.networks import CenterNet, CenterNetConfig, save_checkpoint
 from heatprop.types import ImageArray
 from small_training_runs import write_shapes
 from small_video_datasets import write_coco_video
@@ -59,6 +57,8 @@ def reader(shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     link: Callable[..., object] = os.symlink
     shutil.copytree(shelf, folder, copy_function=link)
     monkeypatch.chdir(folder)
+    import torch
+
     threads = torch.get_num_threads()
     yield folder
     torch.set_num_threads(threads)
@@ -73,6 +73,10 @@ def _example(page: str, language: str) -> str:
 
 def _write_checkpoint(path: Path) -> None:
     """Write a narrow network with arbitrary weights, whose boxes have sides as those of a trained one do."""
+    import torch
+
+    from heatprop.networks import CenterNet, CenterNetConfig, save_checkpoint
+
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = CenterNet(CenterNetConfig(backbone="resnet18", classes=("cat", "dog", "rabbit"), width=0.125))

@@ -19,7 +19,8 @@ def outputs(draw: st.DrawFn) -> HeadOutput:
     """Draw outputs of both box forms, with and without offsets: mostly empty, flat, or any numbers."""
     shape = draw(st.tuples(st.integers(1, 4), st.integers(1, 7), st.integers(1, 7)))
     components, grid = draw(st.sampled_from([2, 4])), shape[1:]
-    scores = st.sampled_from([0.0, 0.001, 0.01, 0.5, 1.0]) | st.floats(0, 1, width=32)
+    near = [float(np.float32(score)) for score in (0.0, 0.001, 0.01, 0.5, 1.0)]
+    scores = st.sampled_from(near) | st.floats(0, 1, width=32)
     numbers = st.floats(-300, 300, width=32)
     heatmap = draw(arrays(np.float32, shape, elements=scores, fill=st.sampled_from([0.0, 0.25])))
     size = draw(arrays(np.float32, (components, *grid), elements=numbers))

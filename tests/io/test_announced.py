@@ -97,7 +97,8 @@ def test_a_live_recording_without_a_length_may_still_be_written(tmp_path: Path) 
 def test_what_an_edit_list_leaves_out_is_not_missing(milliseconds: int, tmp_path: Path) -> None:
     path = write(tmp_path, "mp4")
     data = bytearray(path.read_bytes())
-    struct.pack_into(">I", data, data.index(b"elst") + 12, milliseconds)
+    (units,) = struct.unpack_from(">I", data, data.index(b"mvhd") + 16)  # a second
+    struct.pack_into(">I", data, data.index(b"elst") + 12, milliseconds * units // 1000)
     path.write_bytes(data)
     assert read(path)[1:] == (0, ())
 

@@ -117,3 +117,12 @@ def test_a_damaged_image_in_a_folder_is_counted_and_the_others_stay(
             assert [frame.index for frame in frames] == [0, 1, 2, 3]
             assert [round(frame.time * 25) for frame in frames] == [0, 1, 3, 5]
     assert "ERROR" not in capfd.readouterr().err
+
+
+def test_a_stream_that_first_appears_on_the_way_is_no_harm(tmp_path: Path) -> None:
+    path = build_video(tmp_path / "clip.ts", COUNT, audio="aac", audio_seconds=1.0)
+    data = bytearray(path.read_bytes())
+    sound = [at for at in range(0, len(data), 188) if data[at + 1 : at + 3] == b"\x41\x01"]  # where a part begins
+    data[sound[-1] + 2] = 0x5A  # of a stream that no table names
+    path.write_bytes(data)
+    assert read_what_is_left(path) == (COUNT, 0)

@@ -106,6 +106,8 @@ def test_info_says_what_is_there(case: Case) -> None:
         info = source.info
     assert (info.width, info.height, info.has_audio) == (64, 48, False)
     assert info.frame_rate == 25
+    assert isinstance(info.frame_rate, Fraction)
+    assert isinstance(info.sample_aspect_ratio, Fraction)
     assert info.is_live == case.is_live
     if case.is_live:
         assert (info.frame_count, info.duration) == (None, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import time
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -121,3 +122,8 @@ def _names_others(path: Path) -> str | None:
     with path.open("rb") as file:
         head = file.read(64).lstrip(b"\xef\xbb\xbf \r\n")
     return next((what for start, what in _HEADS.items() if head.startswith(start)), None)
+
+
+def as_fraction(ratio: Fraction) -> Fraction:
+    """Return a ratio of libav's as a Fraction; PyAV 19 has a kind of its own, which lacks half of that."""
+    return Fraction(ratio.numerator, ratio.denominator)

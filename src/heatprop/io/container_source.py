@@ -13,7 +13,7 @@ from heatprop.errors import SourceError
 from heatprop.io.addresses import shown
 from heatprop.io.announced import clock_seconds, missing_pictures
 from heatprop.io.colour import UNSAID, ColourSpace
-from heatprop.io.container import TIMEOUT, open_container
+from heatprop.io.container import TIMEOUT, as_fraction, open_container
 from heatprop.io.ends import require_end
 from heatprop.io.http_stream import HttpStream
 from heatprop.io.pixels import RgbReader
@@ -233,7 +233,7 @@ class ContainerSource(OpenSource):
 
 
 def _credible(rate: Fraction | None) -> Fraction | None:
-    return rate if rate and _LEAST_RATE <= rate <= _MOST_RATE else None
+    return as_fraction(rate) if rate and _LEAST_RATE <= rate <= _MOST_RATE else None
 
 
 def _seconds(ticks: int | None, time_base: Fraction | None) -> float | None:

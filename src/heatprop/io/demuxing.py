@@ -56,6 +56,10 @@ class PacketReader:
         while errors < _MOST_ERRORS_IN_A_ROW:
             try:
                 packet = next(self._packets, None)
+            except IndexError:
+                # A packet of a stream that was not there when the container was opened: none of ours.
+                self._packets = self._container.demux(*self._streams)
+                continue
             except (av.FFmpegError, ValueError) as error:
                 if isinstance(error, av.error.ExitError | OSError):
                     raise explain_failure(self._name, error, self._timeout) from None

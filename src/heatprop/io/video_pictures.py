@@ -13,6 +13,7 @@ from av.stream import Disposition
 
 from heatprop.errors import SourceError
 from heatprop.io.colour import UNSAID, ColourSpace
+from heatprop.io.container import as_fraction
 from heatprop.io.demuxing import PacketReader
 from heatprop.io.picture_headers import LARGEST_PICTURE, too_large
 
@@ -131,7 +132,7 @@ class PictureReader:
         # What the container says counts first, until the pictures themselves say something new.
         coded = self.stream.codec_context.sample_aspect_ratio
         ratio = self.stream.sample_aspect_ratio if coded == self._coded_aspect else coded
-        return ratio if ratio and 1 / _MOST_ASPECT <= ratio <= _MOST_ASPECT else Fraction(1)
+        return as_fraction(ratio) if ratio and 1 / _MOST_ASPECT <= ratio <= _MOST_ASPECT else Fraction(1)
 
     @property
     def colours(self) -> ColourSpace:

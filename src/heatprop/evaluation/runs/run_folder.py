@@ -8,6 +8,7 @@ Each file is there whole or not at all, so a run may be killed at any moment and
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,8 +93,10 @@ class RunFolder:
         }
 
         def save(path: Path) -> None:
-            with path.open("wb") as file:
-                np.savez(file, **arrays)
+            # By way of memory: where there is no room, NumPy 1 leaves an archive open that complains later.
+            whole = io.BytesIO()
+            np.savez(whole, **arrays)
+            path.write_bytes(whole.getbuffer())
 
         write_whole(self._file(video, part), save)
 
