@@ -207,7 +207,7 @@ class VideoWriter:
                 self._append(mark)
             self._file.close()
             self._raise_error()
-            if self.holds_pictures:
+            if self.holds_pictures and self._path.is_file():  # nothing is kept in a device
                 self._check()
 
     def _check(self) -> None:
