@@ -21,6 +21,7 @@ ADAPTIVE = PropagationConfig.adaptive()
 OFF = {
     "velocity": 0.0,
     "least_radius": 100,
+    "second_chance": 0.0,
     "nearness": 0.0,
     "min_iou": 0.0,
     "support": 0.0,
@@ -132,6 +133,7 @@ adaptations = st.builds(
     least_radius=st.integers(0, 3),
     nearness=st.sampled_from([0, 0.01, 0.0373, 0.2131, 5]),
     min_iou=st.sampled_from([0, 0.1, 0.3, 0.7, 1]),
+    second_chance=st.sampled_from([0, 0.1, 0.5, 1]),
     support=st.sampled_from([0, 0.1, 0.5, 1]) | st.floats(1e-6, 1),
     decay=st.sampled_from([0, 0.8, 1]) | st.floats(0, 1),
     max_length=st.sampled_from([0, 1, 1.5, 5, inf]),
@@ -532,13 +534,48 @@ def test_a_hidden_object_goes_on_as_it_went():
 
 
 def test_a_still_object_is_looked_for_nearby_only_when_its_motion_is_foreseen():
+    once = adapting(second_chance=0)
     jump = scene((12, 14, 0.9, 6.0))
-    _, found = after(ADAPTIVE, [scene((12, 12, 0.9, 6.0)), jump])
+    _, found = after(once, [scene((12, 12, 0.9, 6.0)), jump])
     assert found.lengths[0] == 2  # new: it may move
-    _, found = after(ADAPTIVE, [*[scene((12, 12, 0.9, 6.0))] * 6, jump])
+    _, found = after(once, [*[scene((12, 12, 0.9, 6.0))] * 6, jump])
     assert found.lengths[0] == 1  # it never did
-    _, found = after(adapting(least_radius=2), [*[scene((12, 12, 0.9, 6.0))] * 6, jump])
+    _, found = after(adapting(least_radius=2, second_chance=0), [*[scene((12, 12, 0.9, 6.0))] * 6, jump])
     assert found.lengths[0] == 7
+
+
+@pytest.mark.parametrize(
+    ("size", "speed"),
+    [
+        *((3.0, speed) for speed in ((0, 2), (0, -2), (2, 0), (-2, 0))),
+        *((4.0, speed) for speed in ((0, 2), (-2, 0), (1, 2))),
+        *((6.0, speed) for speed in ((0, 2), (1, -2), (2, 2))),
+        (20.0, (-2, -2)),
+    ],
+)
+def test_a_strong_object_that_starts_to_move_does_not_start_anew(size, speed):
+    rest = [scene((30, 30, 0.9, size), grid=(60, 60))] * 10
+    down, right = speed
+    moving = [scene((30 + down * step, 30 + right * step, 0.8, size), grid=(60, 60)) for step in range(1, 10)]
+    found = over(ADAPTIVE, [*rest, *moving])
+    assert [each.track_ids.tolist() for each in found] == [[0]] * 19
+    assert found[-1].lengths.tolist() == [19]
+
+
+def test_what_is_seen_less_than_half_as_well_is_not_taken_for_a_lost_object():
+    rest = [scene((12, 12, 0.9, 6.0))] * 6
+    for score, column in ((0.46, 14), (0.43, 12)):
+        _, found = after(ADAPTIVE, [*rest, scene((12, 14, score, 6.0))])
+        assert found.track_ids.tolist() == [0]
+        assert centre(found) == (12, column)
+
+
+def test_a_lost_object_does_not_take_its_neighbours_peak_nor_the_flank_of_it():
+    both = scene((12, 12, 0.9, 6.0), (12, 16, 0.8, 6.0))
+    broad = scene((12, 15, 0.5, 6.0), (12, 16, 0.8, 6.0), (12, 17, 0.5, 6.0))
+    _, found = after(ADAPTIVE, [*[both] * 6, broad])
+    places = {track: centre(found, row) for row, track in enumerate(found.track_ids.tolist())}
+    assert places == {0: (12, 12), 1: (12, 16)}
 
 
 def leaving_run(down, backwards):
@@ -677,7 +714,17 @@ def test_a_frame_of_another_shape_is_refused_until_reset():
 
 # settings
 
-SHARES = ("velocity", "min_iou", "support", "decay", "rising_weight", "boost", "best_decay", "leaving")
+SHARES = (
+    "velocity",
+    "min_iou",
+    "second_chance",
+    "support",
+    "decay",
+    "rising_weight",
+    "boost",
+    "best_decay",
+    "leaving",
+)
 AMOUNTS = ("nearness", "max_length", "leaving_speed", "trust")
 
 

@@ -99,24 +99,64 @@ class LoopingFollower:
             ]
             if not candidates:
                 continue
-            cell = min(
-                candidates,
-                key=lambda cell, carried=carried, place=place: (
-                    -(network[cell] - settings.nearness * carried["score"] * squared(cell, place)),
-                    squared(cell, place),
-                    cell,
-                ),
-            )
+            cell = min(candidates, key=self.worth(carried, place, network))
             chosen[cell] = carried
+        if settings.second_chance > 0:
+            for cell, carried in self.second_chances(network, size, chosen).items():
+                chosen = {other: one for other, one in chosen.items() if one is not carried}
+                chosen[cell] = carried
         return chosen
+
+    def second_chances(self, network, size, chosen):
+        """Return which lost objects take which peaks farther away."""
+        config, settings, again = self.config, self.config.adaptation, {}
+        threshold = np.float32(config.score_threshold)
+        for carried in self.objects:
+            where = [cell for cell, one in chosen.items() if one is carried]
+            place = expected(carried)
+            radius = min(config.radius, math.floor(settings.least_radius + carried["error"] + 0.5))
+            if carried["score"] == 0 or radius >= config.radius or any(network[c] >= threshold for c in where):
+                continue
+            needed = max(np.float32(settings.second_chance) * np.float32(carried["score"]), threshold)
+            candidates = [
+                cell
+                for cell in np.ndindex(network.shape)
+                if cell[0] == carried["label"]
+                and radius < reach(cell, place) <= config.radius
+                and cell not in chosen
+                and cell not in again
+                and network[cell] >= needed
+                and self.overlap(cell, carried, size) >= settings.min_iou / 2
+                and all(
+                    network[other] <= network[cell]
+                    for other in np.ndindex(network.shape)
+                    if other[0] == cell[0] and reach(other, cell) <= 1
+                )
+            ]
+            if candidates:
+                again[min(candidates, key=self.worth(carried, place, network))] = carried
+        return again
+
+    def worth(self, carried, place, network):
+        """Return a key that is smallest for the best of cells, of equal ones for the nearest, then the first."""
+        nearness, score = self.config.adaptation.nearness, carried["score"]
+        return lambda cell: (
+            -(network[cell] - nearness * score * squared(cell, place)),
+            squared(cell, place),
+            cell,
+        )
 
     def is_same(self, cell, carried, network, size):
         """Whether what the network sees in a cell may be the object; what it hardly sees may be anything."""
         if network[cell] < np.float32(self.config.score_threshold):
             return True
+        return self.overlap(cell, carried, size) >= self.config.adaptation.min_iou
+
+    def overlap(self, cell, carried, size):
+        """By how much the box seen in a cell overlaps the expected one."""
         own = box(cell, size[:, cell[1], cell[2]], None)
         awaited = box(expected(carried), carried["size"], None)
-        return iou(own.tolist(), awaited.tolist()) >= self.config.adaptation.min_iou
+        return iou(own.tolist(), awaited.tolist())
 
     def balance(self, seen, carried, picture):
         """Equations 5 and 6 at one cell, adapted."""

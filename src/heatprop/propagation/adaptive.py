@@ -8,6 +8,7 @@ equations, `docs/benchmarks.md` what each part brings.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from math import inf
 from typing import TypeAlias
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from heatprop.boxes import boxes_around, iou
 from heatprop.propagation.config import AdaptationConfig
 from heatprop.propagation.equations import balance_at_once, inherit_sizes, mix_sizes, past_weights
-from heatprop.propagation.evidence import Evidence, PictureArea
+from heatprop.propagation.evidence import Evidence, Near, PictureArea
 from heatprop.propagation.tracklets import Claims, Own, Tracklets
 from heatprop.types import FloatArray, IntArray
 
@@ -75,7 +76,7 @@ class AdaptiveRule:
         That is the best near its expected place, distance counted, which is not another's: where the network sees
         a box of its own, that must overlap the expected one; and of two tracklets of a class that want the same
         site the one of the higher score has it, the other the best that is left. One for which none is left is
-        forgotten.
+        forgotten. Who is seen nowhere near its place has a second chance farther away, with what is nobody's.
 
         Raises:
             InvalidArrayError: a size that is compared is not finite.
@@ -84,40 +85,75 @@ class AdaptiveRule:
             return Claims.none()
         expected = expected_centres(carried.centres, carried.velocities)
         radii = search_radii(carried.errors, self.settings.least_radius, self.radius)
-        taken, rows, squared = (np.empty(0, np.int64) for _ in range(3))
+        rows = np.arange(len(radii))
+        claims = self._choose(carried, seen, expected, rows, radii=radii, may_be=self._may_be)
+        is_seen = seen.scores[claims.sites] >= np.float32(self.score_threshold)
+        lost = np.flatnonzero((radii < self.radius) & ~np.isin(rows, claims.sources[is_seen]))
+        if len(lost) and self.settings.second_chance > 0:
+            farthest = np.full(len(radii), self.radius)
+            again = self._choose(
+                carried, seen, expected, lost, radii=farthest, may_be=self._must_be, taken=claims.sites
+            )
+            claims = claims.select(~np.isin(claims.sources, again.sources)).joined(again)
+        return claims.select(np.argsort(claims.sites))
+
+    def _choose(
+        self,
+        carried: FollowedTracklets,
+        seen: Evidence,
+        expected: IntArray,
+        rows: IntArray,
+        *,
+        radii: IntArray,
+        may_be: Callable[[Near, FollowedTracklets, IntArray, Evidence], NDArray[np.bool_]],
+        taken: IntArray | None = None,
+    ) -> Claims:
+        """Let some tracklets, by falling score, choose a site each: the best that may be theirs and is free."""
+        claims = Claims.none()
         step = max(_AT_ONCE // (2 * int(radii.max(initial=0)) + 1) ** 2, 1)  # large squares a few at a time
-        for start in range(0, len(radii), step):
-            some = np.arange(start, min(start + step, len(radii)))
-            near = seen.near(carried.labels[some], expected[some], radii[some])
-            own = self._may_be(near.within, near.sites, carried.select(some), expected[some], seen)
-            cost = self.settings.nearness * carried.scores[some, None].astype(np.float64) * near.distances
+        for start in range(0, len(rows), step):
+            some = rows[start : start + step]
+            near, tracklets = seen.near(carried.labels[some], expected[some], radii[some]), carried.select(some)
+            own = may_be(near, tracklets, expected[some], seen)
+            cost = self.settings.nearness * tracklets.scores[:, None].astype(np.float64) * near.distances
             worth = np.where(own, seen.scores[near.sites] - cost, -inf)
-            if start:
+            if taken is not None:
                 worth[np.isin(near.sites, taken)] = -inf
+            if start:
+                worth[np.isin(near.sites, claims.sites)] = -inf
             chosen, which = a_site_for_each(worth, near.sites)
-            taken = np.concatenate([taken, near.sites[chosen, which]])
-            rows = np.concatenate([rows, chosen + start])
-            squared = np.concatenate([squared, np.broadcast_to(near.distances, worth.shape)[chosen, which]])
-        order = np.argsort(taken)
-        return Claims(taken[order], rows[order], squared[order])
+            squared = np.broadcast_to(near.distances, worth.shape)[chosen, which]
+            claims = claims.joined(Claims(near.sites[chosen, which], some[chosen], squared))
+        return claims
 
     def _may_be(
-        self,
-        within: NDArray[np.bool_],
-        sites: IntArray,
-        carried: FollowedTracklets,
-        expected: IntArray,
-        seen: Evidence,
+        self, near: Near, carried: FollowedTracklets, expected: IntArray, seen: Evidence
     ) -> NDArray[np.bool_]:
-        """Say which sites near them may be the objects; what is hardly seen may be anything."""
-        own = within & (carried.scores[:, None] > 0)
+        """Say which sites may be the objects: where one is seen, it must overlap the expected box."""
+        own: NDArray[np.bool_] = near.within & (carried.scores[:, None] > 0)
         if self.settings.min_iou > 0:
-            row, step = np.nonzero(own & (seen.scores[sites] >= np.float32(self.score_threshold)))
-            there = sites[row, step]
-            _, centres = seen.places(there)
-            boxes = boxes_around(centres.astype(np.float32), seen.sizes(there))
-            awaited = boxes_around(expected.astype(np.float32), carried.sizes)
-            own[row, step] = iou(boxes, awaited[row]) >= self.settings.min_iou
+            row, step = np.nonzero(own & (seen.scores[near.sites] >= np.float32(self.score_threshold)))
+            overlaps = _overlaps(near.sites[row, step], carried.sizes[row], expected[row], seen)
+            own[row, step] = overlaps >= self.settings.min_iou
+        return own
+
+    def _must_be(
+        self, near: Near, carried: FollowedTracklets, expected: IntArray, seen: Evidence
+    ) -> NDArray[np.bool_]:
+        """Say which sites, farther away than they were looked for, are like enough to the objects to be them."""
+        share = np.float32(self.settings.second_chance)
+        needed = np.maximum(share * carried.scores, np.float32(self.score_threshold))
+        own: NDArray[np.bool_] = near.within & (carried.scores[:, None] > 0)
+        own &= seen.scores[near.sites] >= needed[:, None]
+        row, step = np.nonzero(own)
+        sites = near.sites[row, step]
+        labels, centres = seen.places(sites)
+        radii = search_radii(carried.errors[row], self.settings.least_radius, self.radius)
+        is_far = np.abs(centres - expected[row]).max(axis=1, initial=0) > radii
+        around = seen.near(labels, centres, 1)
+        is_peak = ~(around.within & (seen.scores[around.sites] > seen.scores[sites, None])).any(axis=1)
+        overlaps = _overlaps(sites, carried.sizes[row], expected[row], seen)
+        own[row, step] = is_far & is_peak & (overlaps >= self.settings.min_iou / 2)
         return own
 
     def balance(
@@ -204,6 +240,13 @@ class AdaptiveRule:
         unknown = np.float32(error_of_unknown(self.settings.least_radius, self.radius))
         errors = np.maximum(carried.errors, unknown)
         return replace(carried, velocities=np.zeros_like(carried.velocities), errors=errors)
+
+
+def _overlaps(sites: IntArray, sizes: FloatArray, expected: IntArray, seen: Evidence) -> _DoubleArray:
+    """Return by how much the boxes seen at sites overlap boxes of other sizes at expected centres."""
+    _, centres = seen.places(sites)
+    boxes = boxes_around(centres.astype(np.float32), seen.sizes(sites))
+    return iou(boxes, boxes_around(expected.astype(np.float32), sizes))
 
 
 def _with_motion(

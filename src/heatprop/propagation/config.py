@@ -49,6 +49,9 @@ class AdaptationConfig:
             the object; at most 1000. 0 leaves distance aside.
         min_iou: what the network sees there must overlap the expected box so much to be the object, in [0, 1]; 0
             takes anything.
+        second_chance: share of its score that the network must see in a peak of its own, farther away than an
+            object was looked for, to be taken for it after all where it is lost; up to `PropagationConfig.radius`,
+            and with half of `min_iou`. In [0, 1]; 0 looks no farther.
         support: share of an object's score that the network must see for its past to count in full, in [0, 1]; 0
             asks for nothing.
         decay: by which the weight of the past is multiplied where the network sees nothing at all, in [0, 1]; 1
@@ -77,6 +80,7 @@ class AdaptationConfig:
     least_radius: int = 1
     nearness: float = 0.01
     min_iou: float = 0.3
+    second_chance: float = 0.5
     support: float = 0.1
     decay: float = 0.8
     max_length: float = 5
@@ -90,7 +94,17 @@ class AdaptationConfig:
 
     def __post_init__(self) -> None:
         check_count("least_radius", self.least_radius, 0, MOST_RADIUS)
-        shares = ("velocity", "min_iou", "support", "decay", "rising_weight", "boost", "best_decay", "leaving")
+        shares = (
+            "velocity",
+            "min_iou",
+            "second_chance",
+            "support",
+            "decay",
+            "rising_weight",
+            "boost",
+            "best_decay",
+            "leaving",
+        )
         for name in shares:
             check_range(name, getattr(self, name), 0, 1)
         for name in ("max_length", "leaving_speed"):

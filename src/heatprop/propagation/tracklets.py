@@ -74,6 +74,17 @@ class Claims:
         none = np.empty(0, np.int64)
         return cls(none, none, none)
 
+    def select(self, rows: NDArray[np.bool_] | IntArray) -> Self:
+        """Return the chosen rows, as a mask or as indices, in their order."""
+        return type(self)(self.sites[rows], self.sources[rows], self.distances[rows])
+
+    def joined(self, others: Self) -> Self:
+        """Return these and others."""
+        if not len(self.sites):
+            return others
+        names = [item.name for item in fields(self)]
+        return type(self)(*(np.concatenate([getattr(self, name), getattr(others, name)]) for name in names))
+
     def at(self, sites: IntArray) -> tuple[NDArray[np.bool_], IntArray]:
         """Look sites ``(N,)`` up: which of them are claimed, and for those the row ``(K,)`` here."""
         if not len(self.sites):
