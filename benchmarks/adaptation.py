@@ -34,6 +34,7 @@ OFF: dict[str, dict[str, Any]] = {
     "search by prediction error": {"least_radius": PropagationConfig.radius},
     "nearness": {"nearness": 0.0},
     "overlap of boxes": {"min_iou": 0.0},
+    "second chance": {"second_chance": 0.0},
     "support": {"support": 0.0, "decay": 1.0},
     "ceiling of length": {"max_length": inf},
     "faster when seen": {"rising_weight": 1.0},

@@ -87,6 +87,7 @@ def test_the_settings_of_adaptive_become_strict_json_and_words() -> None:
             "least_radius": 1,
             "nearness": 0.01,
             "min_iou": 0,
+            "second_chance": 0.5,
             "support": 0.1,
             "decay": 0.8,
             "max_length": "inf",
