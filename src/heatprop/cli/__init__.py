@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
-from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from importlib import import_module, metadata
 from typing import Annotated, Any, Protocol, Union, cast
 
@@ -14,7 +12,7 @@ import tyro
 
 from heatprop.cli.messages import error, say
 from heatprop.cli.standard_streams import ReaderLeft, StandardOutputError, close_standard_output, standard_streams
-from heatprop.cli.usage import UsageError, check_command, parse_quietly
+from heatprop.cli.usage import check_command, parse_command, parse_quietly
 from heatprop.errors import HeatpropError
 from heatprop.interrupts import Interrupted, check, handled
 
@@ -29,11 +27,6 @@ class Command(Protocol):
 
     def run(self) -> int:
         """Do it and return the exit code."""
-
-
-@dataclass(frozen=True)
-class _NotLoaded:
-    """Stands for a command that is not asked for: importing them all takes longer than many a command."""
 
 
 _DESCRIPTION = """Steady object detection in video, in real time on an ordinary processor.
@@ -102,28 +95,23 @@ def _fail(problem: Exception) -> int:
 
 
 def _command(arguments: list[str]) -> Command:
-    """Parse a command line, knowing the command that it begins with and, if that fails, all of them.
+    """Parse a command line.
 
     Raises:
-        UsageError: it cannot be read; what it says may point to options of other commands.
+        UsageError: it cannot be read.
         SystemExit: help was asked for and printed.
     """
     if arguments[:1] and arguments[0] in _COMMANDS:
-        try:
-            return parse_quietly(lambda: _parse(arguments, arguments[:1]))
-        except UsageError:
-            pass
-    return parse_quietly(lambda: _parse(arguments, _COMMANDS))
-
-
-def _parse(arguments: list[str], loaded: Sequence[str]) -> Command:
-    commands = [
-        Annotated[_load(name) if name in loaded else _NotLoaded, tyro.conf.subcommand(name)] for name in _COMMANDS
-    ]
+        # Only this one is imported: to import them all takes longer than many a command.
+        name = arguments[0]
+        command: Command = parse_command(_load(name), f"heatprop {name}", arguments[1:], _MARKERS)
+        return command
+    commands = [Annotated[_load(name), tyro.conf.subcommand(name)] for name in _COMMANDS]
     kind: Any = Union[tuple(commands)]  # noqa: UP007 - of types that are known only here
-    return cast(
-        Command, tyro.cli(kind, prog="heatprop", description=_DESCRIPTION, args=arguments, config=_MARKERS)
+    command = parse_quietly(
+        lambda: tyro.cli(kind, prog="heatprop", description=_DESCRIPTION, args=arguments, config=_MARKERS)
     )
+    return command
 
 
 def _load(name: str) -> Any:

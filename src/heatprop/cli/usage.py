@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import redirect_stderr
+from dataclasses import fields
 from difflib import get_close_matches
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import tyro
 
 from heatprop.errors import HeatpropError
 
@@ -18,6 +21,40 @@ _SUBJECT_INDENT = 4  # deeper lines are the help of an option
 
 class UsageError(HeatpropError):
     """The command line cannot be read."""
+
+
+def parse_command(kind: type[Command], name: str, arguments: Sequence[str], markers: Sequence[Any]) -> Command:
+    """Parse the arguments of a command.
+
+    Args:
+        kind: the command, a dataclass.
+        name: what it is called, such as ``"heatprop detect"``.
+        arguments: what comes after its name.
+        markers: of `tyro.conf`.
+
+    Raises:
+        UsageError: the command line is wrong; what is unknown is answered by what this command has.
+        SystemExit: help was asked for and printed.
+    """
+    command, unknown = parse_quietly(
+        lambda: tyro.cli(kind, prog=name, args=arguments, config=markers, return_unknown_args=True, add_help=True)
+    )
+    if unknown:
+        raise UsageError(f"{_unknown(kind, name, unknown)}; see {name} --help")
+    return command
+
+
+def _unknown(kind: type[Any], name: str, unknown: Sequence[str]) -> str:
+    option = next((word for word in unknown if word.startswith("-")), None)
+    if option is None:
+        return (
+            f"more than was asked for: {' '.join(unknown)}; give one (to detect several, side by side before the "
+            "options), and a pattern in quotes: 'images/*.jpg'"
+        )
+    option = option.partition("=")[0]
+    known = [f"--{item.name.replace('_', '-')}" for item in fields(kind) if "Positional" not in str(item.type)]
+    near = get_close_matches(option, known, n=1)
+    return f"{name} has no option {option}" + (f"; perhaps {near[0]}" if near else "")
 
 
 def parse_quietly(parse: Callable[[], Command]) -> Command:
@@ -38,30 +75,21 @@ def parse_quietly(parse: Callable[[], Command]) -> Command:
 
 
 def condense(page: str) -> str:
-    """Return the gist of tyro's framed page: its first paragraph, what was perhaps meant, and where help is.
+    """Return the gist of tyro's framed page: its first paragraph, and where help is.
 
     Example:
-        >>> condense("╭─ Unrecognized options ─────╮\\n│ Unrecognized options: --bet │\\n╰─────────────╯\\n")
-        'unrecognized options: --bet; see heatprop --help'
+        >>> condense("╭─ Required options ────────────╮\\n│ Required options: --root DIR │\\n╰────────────╯\\n")
+        'required options: --root DIR; see heatprop --help'
     """
     lines = [line[2:].rstrip(" │") for line in page.splitlines() if line.startswith("│")]
     first = next((i for i, line in enumerate(lines) if line.startswith("───")), len(lines))
     gist = " ".join(
         line.strip() for line in lines[:first] if len(line) - len(line.lstrip()) <= _SUBJECT_INDENT
     ).rstrip(".")
-    text = "\n".join(lines)
-    for option, meant in re.findall(r"(?:Arguments similar to (\S+)|Perhaps you meant):\n\s+(\S+)", text):
-        gist += f"; for {option} perhaps {meant}" if option else f"; perhaps {meant}"
     number = re.match(r"Error parsing (\S+): .*?(int|float)\b.*?: '([^']*)'", gist)
     if number:
         kind = {"int": "a whole number", "float": "a number"}[number[2]]
         gist = f"{number[1]} is {number[3]!r}; it must be {kind}"
-    words = re.match(r"Unrecognized options: ([^-].*)", gist)
-    if words:
-        gist = (
-            f"more than was asked for: {words[1]}; give one (to detect several, side by side before the options), "
-            "and a pattern in quotes: 'images/*.jpg'"
-        )
     command = re.search(r"heatprop (?:\w+ )?--help", "\n".join(lines[first:]))
     return f"{gist[:1].lower()}{gist[1:]}; see {command[0] if command else 'heatprop --help'}"
 
