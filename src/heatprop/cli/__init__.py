@@ -6,7 +6,7 @@ import errno
 import sys
 from contextlib import suppress
 from importlib import import_module, metadata
-from typing import Annotated, Any, Protocol, Union, cast
+from typing import Annotated, Any, Protocol, Union
 
 import tyro
 
