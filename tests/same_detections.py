@@ -8,6 +8,6 @@ from heatprop.types import Detections
 
 
 def assert_same_detections(found: Detections, wanted: Detections) -> None:
-    """Every box, score, label and length is equal, to the last bit."""
-    for name in ("boxes", "scores", "labels", "lengths"):
+    """Every box, score, label, length and id is equal, to the last bit."""
+    for name in ("boxes", "scores", "labels", "lengths", "track_ids"):
         np.testing.assert_array_equal(getattr(found, name), getattr(wanted, name), err_msg=name)

@@ -88,3 +88,11 @@ def test_what_is_too_weak_to_be_shown_anywhere_is_not_followed() -> None:
 
     (middle,) = fill_between(first, stays(first.boxes, 2), last, follow_back, least_score=0.3)
     assert len(middle) == 0
+
+
+def test_the_same_tracklet_is_paired_with_itself_and_not_with_what_it_overlaps():
+    first = Detections(boxes_at(0, 30), [0.9, 0.8], [0, 0], [5, 5], [1, 2])
+    last = Detections(boxes_at(30, 0), [0.9, 0.8], [0, 0], [6, 6], [1, 2])
+    (middle,) = fill_between(first, [first.boxes, first.boxes], last, lambda boxes: [boxes])
+    assert middle.track_ids.tolist() == [1, 2]
+    np.testing.assert_allclose(middle.boxes, boxes_at(15, 15), atol=1e-4)

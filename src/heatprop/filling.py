@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -50,7 +51,7 @@ def fill_between(
     steps = len(forward)
     if steps < 2:
         return []
-    ours, theirs = _matched(forward[-1], first.labels, last)
+    ours, theirs = _matched(replace(first, boxes=forward[-1]), last)
     gone = np.setdiff1d(np.flatnonzero(first.scores >= least_score), ours)
     new = np.setdiff1d(np.flatnonzero(last.scores >= least_score), theirs)
     backward = follow_back(last.boxes[new])[::-1] if len(new) else [last.boxes[new]] * (steps - 1)
@@ -58,8 +59,6 @@ def fill_between(
     labels = np.concatenate([first.labels[ours], first.labels[gone], last.labels[new]])
     lengths = np.concatenate([first.lengths[ours], first.lengths[gone], last.lengths[new]])
     ids = np.concatenate([first.track_ids[ours], first.track_ids[gone], last.track_ids[new]])
-    again = np.delete(np.arange(len(ids)), np.unique(ids, return_index=True)[1])
-    ids[again] = -1  # the tracklet went on in another box than the one it overlaps
     frames = []
     for step in range(1, steps):
         share = step / steps
@@ -74,11 +73,13 @@ def fill_between(
     return frames
 
 
-def _matched(boxes: FloatArray, labels: IntArray, last: Detections) -> tuple[IntArray, IntArray]:
-    """Pair boxes with those of the last look, of the same class, the best overlaps first; rows of both."""
-    overlaps = np.where(labels[:, None] == last.labels, iou(boxes[:, None], last.boxes[None]), 0.0)
-    rows, columns = np.nonzero(overlaps >= LEAST_OVERLAP)
-    order = np.argsort(-overlaps[rows, columns], kind="stable")
+def _matched(first: Detections, last: Detections) -> tuple[IntArray, IntArray]:
+    """Pair the same tracklets, then boxes of the same class, the best overlaps first; rows of both."""
+    is_same = (first.track_ids[:, None] == last.track_ids) & (last.track_ids >= 0)
+    overlaps = np.where(first.labels[:, None] == last.labels, iou(first.boxes[:, None], last.boxes[None]), 0.0)
+    worth = np.where(is_same, 2.0, overlaps)
+    rows, columns = np.nonzero(worth >= LEAST_OVERLAP)
+    order = np.argsort(-worth[rows, columns], kind="stable")
     ours: dict[int, int] = {}
     taken: set[int] = set()
     for row, column in zip(rows[order].tolist(), columns[order].tolist(), strict=True):

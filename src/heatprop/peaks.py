@@ -7,6 +7,7 @@ is flat, quantised or of an untrained network, whole classes are filtered.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -36,14 +37,14 @@ class Known:
     Attributes:
         cells: flat indices, int64 ``(M,)``, ascending.
         network: what the network says there; of equal peaks the one where that is larger stays. Float32 ``(M,)``.
-        distances: then the one where this is smaller, int64 ``(M,)``, each at least 0.
+        distances: then the one where this is smaller, int64 or float ``(M,)``, each at least 0.
 
     Of other cells these are the value itself and 0.
     """
 
     cells: IntArray
     network: FloatArray
-    distances: IntArray
+    distances: NDArray[Any]
 
     def within(self, start: int, end: int) -> Known:
         """Return what is known of the cells from `start` on and before `end`, counted from `start`."""
@@ -73,6 +74,7 @@ def find_peaks(heatmap: FloatArray, threshold: float, window: int, known: Known 
     [1, 3]
     """
     plane = heatmap.shape[1] * heatmap.shape[2]
+    threshold = max(threshold, 0.0)
     whole, least = heatmap.reshape(-1), np.float32(threshold)
     if _PIECE < whole.size <= _LARGE:
         cells = _cells_above(heatmap, threshold)
@@ -127,7 +129,7 @@ def _one_each(heatmap: FloatArray, peaks: IntArray, window: int, known: Known | 
     """Keep one of equal peaks in one another's window."""
     if known is None:
         return one_per_plateau(peaks, heatmap, window)
-    said, distances = -heatmap.reshape(-1)[peaks], np.zeros(len(peaks), np.int64)
+    said, distances = -heatmap.reshape(-1)[peaks], np.zeros(len(peaks), known.distances.dtype)
     if len(known.cells):
         place = np.minimum(np.searchsorted(known.cells, peaks), len(known.cells) - 1)
         is_known = known.cells[place] == peaks

@@ -426,14 +426,14 @@ def test_updates_and_moves_that_fail_leave_no_trace(frames, config, data):
     disturbed, alone = HeatmapPropagator(config), HeatmapPropagator(config)
     for heatmap, size, offset in frames:
         kind = data.draw(st.sampled_from(["nan", "above", "grid", "size", "move", "endless"]))
-        bad, count = heatmap.copy(), 0 if disturbed.memory is None else len(disturbed.memory.carried)
+        bad, count = heatmap.copy(), len(disturbed.memory.carried or ())
         bad.reshape(-1)[-1] = {"nan": np.nan, "above": 1.5}.get(kind, 1.0)
         if kind in ("move", "endless"):
             shifts = np.full((count + (kind == "move"), 2), np.inf if kind == "endless" else 0, np.float32)
             if len(shifts):
                 with pytest.raises(InvalidArrayError):
                     disturbed.move(shifts)
-        elif kind != "grid" or disturbed.memory is not None:
+        elif kind != "grid" or disturbed.memory.carried is not None:
             sizes = np.full_like(size, np.nan) if kind == "size" else size
             if kind == "grid":
                 bad, sizes = (np.concatenate([each, each], axis=1) for each in (bad, size))
@@ -441,6 +441,27 @@ def test_updates_and_moves_that_fail_leave_no_trace(frames, config, data):
                 disturbed.update(HeadOutput(bad, sizes), overwrite=True)
         output = HeadOutput(heatmap, size, offset)
         assert_same_detections(disturbed.update(output), alone.update(output))
+
+
+@pytest.mark.parametrize("growth", [0.0, -1.0, np.inf, 1e39, 3e38])
+def test_growth_that_leads_to_no_box_is_refused_and_the_state_stays(growth):
+    propagator = HeatmapPropagator()
+    propagator.update(one_object(0.9))
+    with pytest.raises(InvalidArrayError, match="growth"):
+        propagator.move(np.zeros((1, 2), np.float32), np.array([growth]))
+    assert propagator.update(one_object(0.9)).lengths.tolist() == [2]
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int8, np.int16, np.uint64])
+def test_settings_that_are_small_numbers_of_numpy_are_what_they_are_as_pythons(kind):
+    random = np.random.default_rng(0)
+    plain = PropagationConfig(radius=100, max_detections=100)
+    of_numpy = PropagationConfig(radius=kind(100), max_detections=kind(100))
+    one, other = HeatmapPropagator(plain), HeatmapPropagator(of_numpy)
+    for _ in range(2):
+        heatmap = random.random((2, 30, 40), np.float32) ** 9
+        output = HeadOutput(heatmap, np.full((2, 30, 40), 3.0))
+        assert_same_detections(other.update(output), one.update(output))
 
 
 @pytest.mark.parametrize("radius", [17, 128])

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from heatprop.propagation import HeatmapPropagator, PropagationConfig, decode
 from heatprop.propagation.propagator import identify
 from heatprop.types import HeadOutput
+from same_detections import assert_same_detections
 
 FORMS = [PropagationConfig.paper(), PropagationConfig.adaptive(), PropagationConfig.interpolation()]
 
@@ -46,6 +47,28 @@ def test_after_a_cut_ids_go_on_and_in_another_video_they_begin_anew():
     propagator.reset()
     found = propagator.update(seen((0, 5, 5, 0.9)))
     assert (found.track_ids.tolist(), found.lengths.tolist()) == ([0], [1])
+
+
+def test_another_propagator_that_is_given_the_memory_gives_no_id_again():
+    first, second = HeatmapPropagator(), HeatmapPropagator()
+    first.update(seen((0, 5, 5, 0.9)))
+    first.forget()
+    second.memory = first.memory
+    assert second.update(seen((0, 5, 5, 0.9))).track_ids.tolist() == [1]
+    before = second.memory
+    second.update(seen((1, 9, 9, 0.9)))
+    second.memory = before
+    assert second.update(seen((1, 9, 9, 0.9))).track_ids.tolist() == [2, 1]
+
+
+@pytest.mark.parametrize("config", FORMS, ids=["paper", "adaptive", "interpolation"])
+def test_who_changes_what_was_found_does_not_change_what_is_carried(config):
+    disturbed, alone = HeatmapPropagator(config), HeatmapPropagator(config)
+    for score in (0.9, 0.4, 0.1):
+        found, wanted = disturbed.update(seen((0, 5, 5, score))), alone.update(seen((0, 5, 5, score)))
+        assert_same_detections(found, wanted)
+        for each in (found.boxes, found.scores, found.labels, found.lengths, found.track_ids):
+            each[:] = 77
 
 
 def test_of_the_detections_in_a_square_the_best_seen_keeps_the_id():

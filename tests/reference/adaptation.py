@@ -103,7 +103,7 @@ class LoopingFollower:
             chosen[cell] = carried
         if settings.second_chance > 0:
             for cell, carried in self.second_chances(network, size, chosen).items():
-                chosen = {other: one for other, one in chosen.items() if one is not carried}
+                chosen = {other: one for other, one in chosen.items() if one is not carried and other != cell}
                 chosen[cell] = carried
         return chosen
 
@@ -111,6 +111,7 @@ class LoopingFollower:
         """Return which lost objects take which peaks farther away."""
         config, settings, again = self.config, self.config.adaptation, {}
         threshold = np.float32(config.score_threshold)
+        seen = {cell for cell in chosen if network[cell] >= threshold}
         for carried in self.objects:
             where = [cell for cell, one in chosen.items() if one is carried]
             place = expected(carried)
@@ -123,12 +124,11 @@ class LoopingFollower:
                 for cell in np.ndindex(network.shape)
                 if cell[0] == carried["label"]
                 and radius < reach(cell, place) <= config.radius
-                and cell not in chosen
                 and cell not in again
                 and network[cell] >= needed
                 and self.overlap(cell, carried, size) >= settings.min_iou / 2
                 and all(
-                    network[other] <= network[cell]
+                    network[other] <= network[cell] and other not in seen
                     for other in np.ndindex(network.shape)
                     if other[0] == cell[0] and reach(other, cell) <= 1
                 )

@@ -4,25 +4,31 @@ A frame goes from `evidence`, what a detector says of it, through a rule (`paper
 together with the `tracklets` of the last frame, to detections; `propagator` remembers.
 """
 
+from heatprop.peaks import Known
 from heatprop.propagation.config import (
     AdaptationConfig,
     DecodingConfig,
     PropagationConfig,
     require_propagation,
 )
-from heatprop.propagation.evidence import Evidence, GridEvidence, decode
+from heatprop.propagation.evidence import Evidence, Form, GridEvidence, Near, PictureArea, decode
 from heatprop.propagation.propagator import HeatmapPropagator, Memory
 from heatprop.propagation.rule import Rule, rule_of
-from heatprop.propagation.tracklets import Claims, Tracklets
+from heatprop.propagation.tracklets import Claims, Own, Tracklets
 
 __all__ = [
     "AdaptationConfig",
     "Claims",
     "DecodingConfig",
     "Evidence",
+    "Form",
     "GridEvidence",
     "HeatmapPropagator",
+    "Known",
     "Memory",
+    "Near",
+    "Own",
+    "PictureArea",
     "PropagationConfig",
     "Rule",
     "Tracklets",

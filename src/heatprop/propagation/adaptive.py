@@ -10,20 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from math import inf
-from typing import TypeAlias
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from heatprop.boxes import boxes_around, iou
 from heatprop.propagation.config import AdaptationConfig
-from heatprop.propagation.equations import balance_at_once, inherit_sizes, mix_sizes, past_weights
+from heatprop.propagation.equations import DoubleArray, balance_at_once, inherit_sizes, mix_sizes, past_weights
 from heatprop.propagation.evidence import Evidence, Near, PictureArea
 from heatprop.propagation.tracklets import Claims, Own, Tracklets
 from heatprop.types import FloatArray, IntArray
 
-_DoubleArray: TypeAlias = NDArray[np.float64]
 _AT_ONCE = 1 << 18  # sites in the neighbourhoods that are looked at together
 
 
@@ -59,6 +59,7 @@ class AdaptiveRule:
         alpha: share of the past.
         beta: how strongly the tracklet length counts.
         score_threshold: from which on what the network sees is a detection of its own.
+        window: side of the window of a peak.
     """
 
     settings: AdaptationConfig
@@ -66,9 +67,8 @@ class AdaptiveRule:
     alpha: float
     beta: float
     score_threshold: float
-    tracklets: type[Tracklets] = FollowedTracklets
-    window: int = 3
-    """Side of the window of a peak."""
+    window: int
+    tracklets: ClassVar[type[FollowedTracklets]] = FollowedTracklets
 
     def claim(self, carried: FollowedTracklets, seen: Evidence) -> Claims:
         """Give each tracklet the one site that it is found at.
@@ -76,7 +76,7 @@ class AdaptiveRule:
         That is the best near its expected place, distance counted, which is not another's: where the network sees
         a box of its own, that must overlap the expected one; and of two tracklets of a class that want the same
         site the one of the higher score has it, the other the best that is left. One for which none is left is
-        forgotten. Who is seen nowhere near its place has a second chance farther away, with what is nobody's.
+        forgotten. Who is seen nowhere near its place has a second chance with a peak farther away.
 
         Raises:
             InvalidArrayError: a size that is compared is not finite.
@@ -86,15 +86,15 @@ class AdaptiveRule:
         expected = expected_centres(carried.centres, carried.velocities)
         radii = search_radii(carried.errors, self.settings.least_radius, self.radius)
         rows = np.arange(len(radii))
-        claims = self._choose(carried, seen, expected, rows, radii=radii, may_be=self._may_be)
-        is_seen = seen.scores[claims.sites] >= np.float32(self.score_threshold)
-        lost = np.flatnonzero((radii < self.radius) & ~np.isin(rows, claims.sources[is_seen]))
-        if len(lost) and self.settings.second_chance > 0:
+        claims = self._choose(carried, seen, expected, rows, radii=radii, candidates=self._candidates)
+        if self.settings.second_chance > 0:
+            is_seen = seen.scores[claims.sites] >= np.float32(self.score_threshold)
+            lost = np.flatnonzero((radii < self.radius) & ~np.isin(rows, claims.sources[is_seen]))
             farthest = np.full(len(radii), self.radius)
-            again = self._choose(
-                carried, seen, expected, lost, radii=farthest, may_be=self._must_be, taken=claims.sites
-            )
-            claims = claims.select(~np.isin(claims.sources, again.sources)).joined(again)
+            far_peaks = partial(self._far_peaks, taken=claims.sites[is_seen])
+            again = self._choose(carried, seen, expected, lost, radii=farthest, candidates=far_peaks)
+            left = ~np.isin(claims.sources, again.sources) & ~np.isin(claims.sites, again.sites)
+            claims = claims.select(left).joined(again)
         return claims.select(np.argsort(claims.sites))
 
     def _choose(
@@ -105,8 +105,7 @@ class AdaptiveRule:
         rows: IntArray,
         *,
         radii: IntArray,
-        may_be: Callable[[Near, FollowedTracklets, IntArray, Evidence], NDArray[np.bool_]],
-        taken: IntArray | None = None,
+        candidates: Callable[[Near, FollowedTracklets, IntArray, Evidence], NDArray[np.bool_]],
     ) -> Claims:
         """Let some tracklets, by falling score, choose a site each: the best that may be theirs and is free."""
         claims = Claims.none()
@@ -114,11 +113,9 @@ class AdaptiveRule:
         for start in range(0, len(rows), step):
             some = rows[start : start + step]
             near, tracklets = seen.near(carried.labels[some], expected[some], radii[some]), carried.select(some)
-            own = may_be(near, tracklets, expected[some], seen)
+            may_be = candidates(near, tracklets, expected[some], seen)
             cost = self.settings.nearness * tracklets.scores[:, None].astype(np.float64) * near.distances
-            worth = np.where(own, seen.scores[near.sites] - cost, -inf)
-            if taken is not None:
-                worth[np.isin(near.sites, taken)] = -inf
+            worth = np.where(may_be, seen.scores[near.sites] - cost, -inf)
             if start:
                 worth[np.isin(near.sites, claims.sites)] = -inf
             chosen, which = a_site_for_each(worth, near.sites)
@@ -126,35 +123,39 @@ class AdaptiveRule:
             claims = claims.joined(Claims(near.sites[chosen, which], some[chosen], squared))
         return claims
 
-    def _may_be(
+    def _candidates(
         self, near: Near, carried: FollowedTracklets, expected: IntArray, seen: Evidence
     ) -> NDArray[np.bool_]:
         """Say which sites may be the objects: where one is seen, it must overlap the expected box."""
-        own: NDArray[np.bool_] = near.within & (carried.scores[:, None] > 0)
+        may_be: NDArray[np.bool_] = near.within & (carried.scores[:, None] > 0)
         if self.settings.min_iou > 0:
-            row, step = np.nonzero(own & (seen.scores[near.sites] >= np.float32(self.score_threshold)))
+            row, step = np.nonzero(may_be & (seen.scores[near.sites] >= np.float32(self.score_threshold)))
             overlaps = _overlaps(near.sites[row, step], carried.sizes[row], expected[row], seen)
-            own[row, step] = overlaps >= self.settings.min_iou
-        return own
+            may_be[row, step] = overlaps >= self.settings.min_iou
+        return may_be
 
-    def _must_be(
-        self, near: Near, carried: FollowedTracklets, expected: IntArray, seen: Evidence
+    def _far_peaks(
+        self, near: Near, carried: FollowedTracklets, expected: IntArray, seen: Evidence, *, taken: IntArray
     ) -> NDArray[np.bool_]:
-        """Say which sites, farther away than they were looked for, are like enough to the objects to be them."""
+        """Say which sites farther away than they were looked for are peaks that may be the objects.
+
+        None is a peak beside a site that is `taken`: it is the flank, or the plateau, of what is seen there.
+        """
         share = np.float32(self.settings.second_chance)
         needed = np.maximum(share * carried.scores, np.float32(self.score_threshold))
-        own: NDArray[np.bool_] = near.within & (carried.scores[:, None] > 0)
-        own &= seen.scores[near.sites] >= needed[:, None]
-        row, step = np.nonzero(own)
+        may_be: NDArray[np.bool_] = near.within & (carried.scores[:, None] > 0)
+        may_be &= seen.scores[near.sites] >= needed[:, None]
+        row, step = np.nonzero(may_be)
         sites = near.sites[row, step]
         labels, centres = seen.places(sites)
         radii = search_radii(carried.errors[row], self.settings.least_radius, self.radius)
         is_far = np.abs(centres - expected[row]).max(axis=1, initial=0) > radii
         around = seen.near(labels, centres, 1)
-        is_peak = ~(around.within & (seen.scores[around.sites] > seen.scores[sites, None])).any(axis=1)
+        beats = (seen.scores[around.sites] > seen.scores[sites, None]) | np.isin(around.sites, taken)
+        is_peak = ~(around.within & beats).any(axis=1)
         overlaps = _overlaps(sites, carried.sizes[row], expected[row], seen)
-        own[row, step] = is_far & is_peak & (overlaps >= self.settings.min_iou / 2)
-        return own
+        may_be[row, step] = is_far & is_peak & (overlaps >= self.settings.min_iou / 2)
+        return may_be
 
     def balance(
         self, network: FloatArray, claims: Claims, carried: FollowedTracklets, area: PictureArea, /
@@ -163,7 +164,7 @@ class AdaptiveRule:
 
         The tracklet length has a ceiling, and the share of the past is less where the network sees little or the
         object leaves. Where it sees a detection, the carried score is drawn a little to the highest it had lately.
-        Nothing rises above that.
+        No balanced score exceeds that highest one, or what the network sees.
         """
         settings, rows = self.settings, claims.sources
         values = network.astype(np.float64)
@@ -236,13 +237,13 @@ class AdaptiveRule:
         return _with_motion(found, velocities.astype(np.float32), errors.astype(np.float32), best)
 
     def displace(self, carried: FollowedTracklets) -> FollowedTracklets:
-        """Look as far as for a new object for tracklets that were moved: they were told where, but not exactly."""
+        """Search as far for tracklets that were moved as for new ones: their place is known, but not exactly."""
         unknown = np.float32(error_of_unknown(self.settings.least_radius, self.radius))
         errors = np.maximum(carried.errors, unknown)
         return replace(carried, velocities=np.zeros_like(carried.velocities), errors=errors)
 
 
-def _overlaps(sites: IntArray, sizes: FloatArray, expected: IntArray, seen: Evidence) -> _DoubleArray:
+def _overlaps(sites: IntArray, sizes: FloatArray, expected: IntArray, seen: Evidence) -> DoubleArray:
     """Return by how much the boxes seen at sites overlap boxes of other sizes at expected centres."""
     _, centres = seen.places(sites)
     boxes = boxes_around(centres.astype(np.float32), seen.sizes(sites))
@@ -276,7 +277,7 @@ def error_of_unknown(least: int, most: int) -> float:
     return float(max(most - least, 0))
 
 
-def support_factors(network: _DoubleArray, scores: _DoubleArray, share: float, decay: float) -> _DoubleArray:
+def support_factors(network: DoubleArray, scores: DoubleArray, share: float, decay: float) -> DoubleArray:
     """Return by which the weight of the past is multiplied for what the network sees, float64 ``(M,)``.
 
     1 where the network sees at least `share` of the carried score, less below, and never less than `decay`.
@@ -301,7 +302,7 @@ def leaves(carried: FollowedTracklets, area: PictureArea, speed: float) -> NDArr
     return leaving
 
 
-def a_site_for_each(worth: _DoubleArray, sites: IntArray) -> tuple[IntArray, IntArray]:
+def a_site_for_each(worth: DoubleArray, sites: IntArray) -> tuple[IntArray, IntArray]:
     """Let each object, row after row, take the best of its sites that is still free; a worth of -inf is none.
 
     Returns:

@@ -33,7 +33,7 @@ class DecodingConfig:
     def __post_init__(self) -> None:
         check_range("score_threshold", self.score_threshold, 0, 1)
         check_range("nms_iou", self.nms_iou, 0, 1)
-        check_count("max_detections", self.max_detections, 1, MOST_DETECTIONS)
+        _keep_count(self, "max_detections", 1, MOST_DETECTIONS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +93,7 @@ class AdaptationConfig:
     holds_peaks: bool = True
 
     def __post_init__(self) -> None:
-        check_count("least_radius", self.least_radius, 0, MOST_RADIUS)
+        _keep_count(self, "least_radius", 0, MOST_RADIUS)
         shares = (
             "velocity",
             "min_iou",
@@ -149,7 +149,7 @@ class PropagationConfig(DecodingConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_count("radius", self.radius, 0, MOST_RADIUS)
+        _keep_count(self, "radius", 0, MOST_RADIUS)
         check_range("alpha", self.alpha, 0, 1)
         check_range("beta", self.beta, 0, inf)
         if self.carries not in get_args(Carries):
@@ -192,6 +192,12 @@ class PropagationConfig(DecodingConfig):
     def peak_window(self) -> int:
         """Side in cells of the window of a peak: ``2 P + 1`` as in section 4.1; 3 for P = 0 or adapting."""
         return 3 if self.adaptation is not None else max(2 * self.radius + 1, 3)
+
+
+def _keep_count(config: object, name: str, least: int, most: int) -> None:
+    """Check a whole number, and keep it as Python's: one of NumPy's may be too small to reckon with."""
+    check_count(name, getattr(config, name), least, most)
+    object.__setattr__(config, name, int(getattr(config, name)))
 
 
 def require_propagation(config: PropagationConfig) -> PropagationConfig:

@@ -42,7 +42,8 @@ class Near:
     Attributes:
         sites: int64 ``(N, K)``; any site where `within` is False.
         within: whether it is one: of the class, and near enough; bool ``(N, K)``.
-        distances: their squared distances, nearest first, ``(K,)``, or ``(N, K)`` in any order.
+        distances: their squared distances, ``(K,)`` if they are the same for all places, else ``(N, K)``. The
+            nearest come first, of which rules take the first where all else is equal.
     """
 
     sites: IntArray
@@ -199,7 +200,7 @@ class Found:
 
 
 def best_sites(seen: Evidence, config: DecodingConfig, window: int = 3, known: Known | None = None) -> IntArray:
-    """Return the sites of the strongest peaks, best first, int64 ``(N,)``; equal ones by falling site.
+    """Return the sites of the strongest peaks, best first, int64 ``(N,)``; equal ones in the order of sites.
 
     Args:
         seen: the frame, as it is, or balanced with the past.

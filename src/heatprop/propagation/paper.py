@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -31,23 +32,20 @@ class PaperRule:
         alpha: share of the past.
         beta: how strongly the tracklet length counts.
         carries: what the next frame is handed.
+        window: side of the window of a peak.
     """
 
     radius: int
     alpha: float
     beta: float
-    carries: Carries = "balanced"
-    tracklets: type[Tracklets] = Tracklets
-
-    @property
-    def window(self) -> int:
-        """Side of the window of a peak: ``2 P + 1`` as in section 4.1; 3 for P = 0."""
-        return max(2 * self.radius + 1, 3)
+    carries: Carries
+    window: int
+    tracklets: ClassVar[type[Tracklets]] = Tracklets
 
     def claim(self, carried: Tracklets, seen: Evidence) -> Claims:
         """Give each site to the tracklet of the highest score in whose square it lies (equations 2 to 4)."""
         order = np.argsort(-carried.scores, kind="stable")
-        if len(order) * self.window**2 > _AT_ONCE:
+        if len(order) * min((2 * self.radius + 1) ** 2, len(seen.scores)) > _AT_ONCE:
             return self._claim_large(carried, seen, order)
         near = seen.near(carried.labels[order], carried.centres[order], self.radius)
         sites, rows, columns = overlay(extend(carried.scores[order], near.within), near.sites)
@@ -55,16 +53,15 @@ class PaperRule:
 
     def _claim_large(self, carried: Tracklets, seen: Evidence, order: IntArray) -> Claims:
         """Do what `claim` does a few squares at a time: the best are laid over the others last."""
-        sources = np.full(len(seen.scores), -1, np.int16)
-        distances = np.zeros(len(seen.scores), np.int32)
-        step = max(_AT_ONCE // self.window**2, 1)
+        sources, distances = np.full(len(seen.scores), -1), np.zeros(len(seen.scores))
+        step = max(_AT_ONCE // (2 * self.radius + 1) ** 2, 1)
         for start in range(len(order) // step * step, -1, -step):
             some = order[start : start + step]
             near = seen.near(carried.labels[some], carried.centres[some], self.radius)
             sites, rows, columns = overlay(extend(carried.scores[some], near.within), near.sites)
             sources[sites], distances[sites] = some[rows], _distance(near.distances, rows, columns)
         sites = np.flatnonzero(sources >= 0)
-        return Claims(sites, sources[sites].astype(np.int64), distances[sites].astype(np.int64))
+        return Claims(sites, sources[sites], distances[sites])
 
     def balance(self, network: FloatArray, claims: Claims, carried: Tracklets, _: PictureArea, /) -> FloatArray:
         """Average the network's scores with the carried ones (equations 5 and 6)."""
@@ -83,7 +80,7 @@ class PaperRule:
         return found if self.carries == "balanced" else replace(found, **network._asdict())
 
     def displace(self, carried: Tracklets) -> Tracklets:
-        """Know no more of tracklets that were moved."""
+        """Return them as they are."""
         return carried
 
 

@@ -22,14 +22,14 @@ class Memory(NamedTuple):
     """What the frames of a video so far mean for the next.
 
     Attributes:
-        carried: the tracklets.
-        form: of the evidence.
+        carried: the tracklets; None before the first frame, and after a cut.
+        form: of the evidence that they come from; None without it.
         next_id: of the next tracklet that is born.
     """
 
-    carried: Tracklets
-    form: Form
-    next_id: int
+    carried: Tracklets | None = None
+    form: Form | None = None
+    next_id: int = 0
 
 
 class HeatmapPropagator:
@@ -40,7 +40,8 @@ class HeatmapPropagator:
 
     Args:
         config: the settings; None for the paper's.
-        rule: how tracklets and what is seen are put together; None for what `config` says.
+        rule: how tracklets and what is seen are put together; None for what `config` says. With a rule of your
+            own only the settings of `DecodingConfig` count.
 
     Example:
         An object seen for three frames is almost lost by the network in the fourth, and is kept.
@@ -58,22 +59,21 @@ class HeatmapPropagator:
 
     def __init__(self, config: PropagationConfig | None = None, rule: Rule | None = None) -> None:
         self.config = require_propagation(PropagationConfig() if config is None else config)
-        self._rule: Rule = rule_of(self.config) if rule is None else rule
-        self._memory: Memory | None = None
-        self._next_id = 0
+        self.rule: Rule = rule_of(self.config) if rule is None else rule
+        self._memory = Memory()
         self._scratch = np.empty((0, 0, 0), np.float32)
 
     def reset(self) -> None:
         """Forget everything: the next frame is the first of a video, whose ids begin with 0."""
-        self._memory, self._next_id = None, 0
+        self._memory = Memory()
 
     def forget(self) -> None:
         """Forget all objects, as at a cut: those to come are new, and no id comes back."""
-        self._memory = None
+        self._memory = Memory(next_id=self._memory.next_id)
 
     @property
-    def memory(self) -> Memory | None:
-        """What the last frame hands to the next; None before the first frame.
+    def memory(self) -> Memory:
+        """What the last frame hands to the next.
 
         Given to another propagator of the same settings, that one goes on where this one is, as a run that was
         stopped needs.
@@ -81,14 +81,12 @@ class HeatmapPropagator:
         return self._memory
 
     @memory.setter
-    def memory(self, memory: Memory | None) -> None:
-        if memory is not None and type(memory.carried) is not self._rule.tracklets:
+    def memory(self, memory: Memory) -> None:
+        if memory.carried is not None and type(memory.carried) is not self.rule.tracklets:
             raise InvalidArrayError(
                 "memory is that of another form of propagation; give it to a propagator of the same settings"
             )
         self._memory = memory
-        if memory is not None:
-            self._next_id = memory.next_id
 
     def update(
         self, output: HeadOutput | Evidence, *, overwrite: bool = False, picture: PictureArea | None = None
@@ -96,28 +94,29 @@ class HeatmapPropagator:
         """Detect in the next frame, with what the last one showed.
 
         Args:
-            output: what the network says about the frame; or other evidence, whose scores are overwritten.
+            output: what the network says about the frame; or other evidence, whose scores are always overwritten.
             overwrite: whether `output.heatmap` may be changed, which spares copying it; one that is read-only is
                 copied.
             picture: left, top, right and bottom of the picture on the output grid, in cells, where the network's
                 input was padded; None for all of it. Adaptive propagation sees there who leaves.
 
         Returns:
-            Boxes in cells of the output grid, by falling balanced score, with tracklet lengths and ids.
+            Boxes in cells of the output grid, or in what other evidence gives them in, by falling balanced score,
+            with tracklet lengths and ids.
 
         Raises:
             InvalidArrayError: the heatmap leaves [0, 1] or holds NaN; a size or offset at a peak, or a
                 size where a carried object may be, is not finite; or classes, grid or form of the sizes differ
                 from the last frame's. The state stays as it was.
         """
-        rule, memory = self._rule, self._memory
+        rule, memory = self.rule, self._memory
         seen = self._evidence(output, overwrite=overwrite) if isinstance(output, HeadOutput) else output
-        if memory is not None and seen.form != memory.form:
+        if memory.form is not None and seen.form != memory.form:
             raise InvalidArrayError(
                 f"(classes, height, width, size components) changed from {tuple(memory.form)} to "
                 f"{tuple(seen.form)}; call reset() before another video"
             )
-        carried = rule.tracklets.none(seen.form.components) if memory is None else memory.carried
+        carried = rule.tracklets.none(seen.form.components) if memory.carried is None else memory.carried
         claims = rule.claim(carried, seen)
         network = seen.read(claims.sites)
         whole = (0.0, 0.0, float(seen.form.width), float(seen.form.height))
@@ -137,11 +136,12 @@ class HeatmapPropagator:
 
         own, sources = Own(own.scores[found.rows], own.sizes[found.rows]), sources[found.rows]
         lengths = inherit_lengths(carried.lengths, sources) + 1
-        ids, next_id = identify(carried.ids, sources, own.scores, distances[found.rows], self._next_id)
+        ids, next_id = identify(carried.ids, sources, own.scores, distances[found.rows], memory.next_id)
         new = Tracklets(found.labels, found.centres, found.scores, found.sizes, lengths, ids)
         handed = rule.renew(new, own, sources, carried)
-        detections = Detections(found.boxes, found.scores, found.labels, lengths, ids)
-        self._memory, self._next_id = Memory(handed, seen.form, next_id), next_id
+        # Copies: what is carried is nobody else's to change.
+        detections = Detections(found.boxes, found.scores.copy(), found.labels.copy(), lengths.copy(), ids.copy())
+        self._memory = Memory(handed, seen.form, next_id)
         return detections
 
     def move(self, shifts: FloatArray, growth: FloatArray | None = None) -> None:
@@ -150,28 +150,38 @@ class HeatmapPropagator:
         Between key frames objects go further than `PropagationConfig.radius`. What leaves the grid is forgotten.
 
         Args:
-            shifts: ``(N, 2)``, x and y in cells, for each detection of the last `update`; rounded to whole cells.
-            growth: by which their sizes are multiplied, ``(N,)``; None for 1.
+            shifts: ``(N, 2)``, x and y in cells, for each detection of the last `update`, without those that an
+                earlier `move` has let leave; rounded to whole cells.
+            growth: by which their sizes are multiplied, ``(N,)``, each above 0; None for 1.
 
         Raises:
-            InvalidArrayError: there are not as many rows as the last `update` gave detections, or a number is not
-                finite. The state stays as it was.
+            InvalidArrayError: there are not as many rows as there is carried, or a number is not finite or leads
+                to one that is not. The state stays as it was.
         """
-        memory = self._memory
-        count = 0 if memory is None else len(memory.carried)
-        if shifts.shape != (count, 2) or (growth is not None and growth.shape != (count,)):
-            raise InvalidArrayError(f"shifts are {shifts.shape}; they must be ({count}, 2), a row a detection")
-        if not np.isfinite(shifts).all() or not np.isfinite(1.0 if growth is None else growth).all():
-            raise InvalidArrayError("shifts or growth are not finite; leave out what has no known motion")
-        if memory is None or not count:
+        carried, form, _ = self._memory
+        count = 0 if carried is None else len(carried)
+        growth = np.ones(count, np.float32) if growth is None else growth
+        if shifts.shape != (count, 2) or growth.shape != (count,):
+            raise InvalidArrayError(
+                f"shifts are {shifts.shape} and growth {growth.shape}; they must be ({count}, 2) and "
+                f"({count},), a row a detection"
+            )
+        if not np.isfinite(shifts).all() or not (np.isfinite(growth) & (growth > 0)).all():
+            raise InvalidArrayError(
+                "shifts are not finite, or growth is not above 0; give 0 and 1 for what has no known motion"
+            )
+        if carried is None or form is None or not count:
             return
-        carried, sides = memory.carried, np.array([memory.form.width, memory.form.height])
+        sides = np.array([form.width, form.height])
         # Beyond the map it matters no more how far.
         centres = carried.centres + np.rint(np.clip(shifts, -sides, sides)).astype(np.int64)
-        sizes = carried.sizes if growth is None else carried.sizes * growth[:, None].astype(np.float32)
+        with np.errstate(over="ignore"):
+            sizes = carried.sizes * growth[:, None].astype(np.float32)
+        if not np.isfinite(sizes).all():
+            raise InvalidArrayError("growth makes a size larger than float32 holds; give smaller numbers")
         stays: NDArray[np.bool_] = np.all((centres >= 0) & (centres < sides), axis=1)
-        moved = self._rule.displace(replace(carried, centres=centres, sizes=sizes))
-        self._memory = memory._replace(carried=moved.select(stays))
+        moved = self.rule.displace(replace(carried, centres=centres, sizes=sizes))
+        self._memory = self._memory._replace(carried=moved.select(stays))
 
     def _evidence(self, output: HeadOutput, *, overwrite: bool) -> GridEvidence:
         if overwrite and output.heatmap.flags.writeable:

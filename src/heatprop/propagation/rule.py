@@ -13,7 +13,10 @@ from heatprop.types import FloatArray, IntArray
 
 
 class Rule(Protocol):
-    """How tracklets and what is seen are put together; its steps, in the order in which they are asked for."""
+    """How tracklets and what is seen are put together; its steps, in the order in which they are asked for.
+
+    What is carried is of the kind that the rule itself hands on (`tracklets`).
+    """
 
     @property
     def tracklets(self) -> type[Tracklets]:
@@ -52,5 +55,12 @@ class Rule(Protocol):
 def rule_of(config: PropagationConfig) -> Rule:
     """Return the rule that settings ask for."""
     if config.adaptation is None:
-        return PaperRule(config.radius, config.alpha, config.beta, config.carries)
-    return AdaptiveRule(config.adaptation, config.radius, config.alpha, config.beta, config.score_threshold)
+        return PaperRule(config.radius, config.alpha, config.beta, config.carries, config.peak_window)
+    return AdaptiveRule(
+        config.adaptation,
+        config.radius,
+        config.alpha,
+        config.beta,
+        config.score_threshold,
+        config.peak_window,
+    )

@@ -59,7 +59,7 @@ class Claims:
     """Which sites of a frame tracklets speak for. At all others nothing is carried: score, length and size are 0.
 
     Attributes:
-        sites: int64 ``(M,)``, ascending, each once.
+        sites: int64 ``(M,)``, each once; ascending when a rule returns them.
         sources: the row of the tracklet at each site, int64 ``(M,)``.
         distances: squared distance from each site to where that tracklet is expected, int64 or float ``(M,)``.
     """

@@ -19,7 +19,6 @@ from heatprop.propagation import (
     Memory,
     PropagationConfig,
     decode,
-    rule_of,
 )
 from heatprop.propagation.evidence import Form
 from heatprop.seqnms import SeqNmsConfig, seq_nms
@@ -134,10 +133,12 @@ class VideoMethod:
         memory: Arrays = {}
         if self._fitted is not None:
             memory["fitted"] = np.array(astuple(self._fitted), np.int64)
-        if self._propagator is not None and self._propagator.memory is not None:
+        if self._propagator is not None:
             carried, form, next_id = self._propagator.memory
-            memory |= {"form": np.array(form, np.int64), "next_id": np.array(next_id, np.int64)}
-            memory |= {item.name: getattr(carried, item.name) for item in fields(carried)}
+            memory["next_id"] = np.array(next_id, np.int64)
+            if carried is not None:
+                memory["form"] = np.array(form, np.int64)
+                memory |= {item.name: getattr(carried, item.name) for item in fields(carried)}
         return memory
 
     def restore(self, memory: Arrays) -> None:
@@ -149,7 +150,7 @@ class VideoMethod:
         if "fitted" in memory:
             self._fitted = Letterbox(*memory["fitted"].tolist())
         if self._propagator is not None and self._fitted is not None:
-            kind = rule_of(self._propagator.config).tracklets
+            kind = self._propagator.rule.tracklets
             carried = kind(**{item.name: memory[item.name] for item in fields(kind)})
             form = Form(*memory["form"].tolist())
             self._propagator.memory = Memory(carried, form, int(memory["next_id"]))

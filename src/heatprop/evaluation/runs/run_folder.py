@@ -22,8 +22,8 @@ from heatprop.io.whole_files import holds_files, read_json, write_json, write_wh
 from heatprop.types import Detections, IntArray
 
 FORMAT = "heatprop-evaluation"
-VERSION = 1
-_COLUMNS = ("boxes", "scores", "labels", "lengths")
+VERSION = 2
+_COLUMNS = ("boxes", "scores", "labels", "lengths", "track_ids")
 _MEMORY = "memory_"
 
 
