@@ -60,10 +60,7 @@ def test_it_is_the_parts_put_together(detector, frames):
         wanted = propagator.update(output, picture=fitted.picture_area(4))
         wanted = wanted.select(wanted.scores >= detector.score_threshold)
         found = detector.update(frame.image)
-        assert_same_detections(
-            found,
-            type(found)(boxes_to_frame(wanted.boxes, fitted, 4), wanted.scores, wanted.labels, wanted.lengths),
-        )
+        assert_same_detections(found, replace(wanted, boxes=boxes_to_frame(wanted.boxes, fitted, 4)))
 
 
 def test_propagation_adapts_unless_the_papers_form_is_asked_for(detector, frames):

@@ -109,7 +109,7 @@ def test_a_run_says_what_frame_after_frame_by_hand_says(
             area = fitted.picture_area(4)
             seen = decode(kept) if config is None else propagator.update(kept, picture=area)
             boxes = boxes_to_frame(seen.boxes, fitted, 4)
-            frames.append(Detections(boxes, seen.scores, seen.labels, seen.lengths))
+            frames.append(replace(seen, boxes=boxes))
         expected += frames if method.seq_nms is None else seq_nms(frames)
     assert sum(map(len, expected)) > 500
     assert_same(found(dataset, tmp_path / "out", method), expected)

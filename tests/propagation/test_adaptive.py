@@ -15,7 +15,7 @@ from heatprop.propagation import AdaptationConfig, HeatmapPropagator, Memory, Pr
 from heatprop.propagation.adaptive import FollowedTracklets
 from heatprop.types import HeadOutput
 from reference.adaptation import LoopingFollower
-from same_detections import assert_same_detections
+from same_detections import assert_same_detections, without_ids
 
 ADAPTIVE = PropagationConfig.adaptive()
 OFF = {
@@ -253,7 +253,7 @@ def alone(output, config):
 def test_a_first_frame_is_decoded_as_the_network_says(frames, config):
     propagator = HeatmapPropagator(config)
     for output in outputs(frames):
-        assert_same_detections(propagator.update(output), alone(output, config))
+        assert_same_detections(without_ids(propagator.update(output)), alone(output, config))
         propagator.reset()
 
 
@@ -261,7 +261,7 @@ def test_a_first_frame_is_decoded_as_the_network_says(frames, config):
 def test_a_tracklet_length_that_ends_at_0_is_the_network_alone(frames, config):
     config = replace(config, adaptation=replace(config.adaptation, max_length=0))
     for output, found in zip(outputs(frames), over(config, outputs(frames)), strict=True):
-        assert_same_detections(found, alone(output, config))
+        assert_same_detections(without_ids(found), alone(output, config))
 
 
 # scores
@@ -588,9 +588,7 @@ def test_a_lost_object_takes_neither_plateau_nor_flank_of_another():
     assert sorted(found.lengths.tolist()) == [9, 9]
     both = [wide((12, 10, 0.8), (12, 13, 0.95))] * 6
     found = over(ADAPTIVE, [*both, wide((12, 10, 0.795), (12, 11, 0.80))])[-1]
-    kept = {track: centre(found, row)[1] for row, track in enumerate(found.track_ids.tolist())}
-    assert kept[0] == 13  # the better of the two: hidden, where it was
-    assert kept[1] in (10, 11)
+    assert 0 not in found.track_ids.tolist()  # the better of the two is hidden, and has not jumped to the other
 
 
 def leaving_run(down, backwards):
