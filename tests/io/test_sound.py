@@ -205,6 +205,23 @@ def test_sound_whose_channels_nobody_knows_is_left_out_and_the_video_plays(tmp_p
             assert sum(1 for _ in written.decode(video=0)) == COUNT
 
 
+def test_sound_without_its_description_is_not_copied(tmp_path: Path) -> None:
+    source = build_video(tmp_path / "clip.mkv", COUNT, audio="libopus", audio_seconds=1.0)
+    data = bytearray(source.read_bytes())
+    place = data.index(b"\x63\xa2\x93OpusHead")
+    data[place : place + 2] = b"\x63\xa9"  # an element that nobody knows
+    source.write_bytes(data)
+    with av.open(str(source)) as made:
+        assert not made.streams.audio[0].codec_context.extradata
+    for name in ("out.mp4", "out.mkv"):
+        copy_video(source, tmp_path / name)
+        with av.open(str(tmp_path / name)) as written:
+            assert sum(1 for _ in written.decode(video=0)) == COUNT
+        with av.open(str(tmp_path / name)) as written:
+            assert written.streams.audio[0].codec_context.name == "aac"
+            assert sum(1 for _ in written.decode(audio=0)) > 20
+
+
 def write_channels(path: Path, layout: str) -> Path:
     """Write pictures with sound that is heard in the last channel alone."""
     with av.open(str(path), "w") as container:

@@ -25,6 +25,8 @@ _COPIED = {
     ".mov": _MP4_CODECS - {"opus"},
     ".mkv": _MP4_CODECS | {"flac", "mp2", "pcm_s16le", "pcm_s24le", "vorbis"},
 }
+# What these are stands in their head alone: without it nobody can play a copy.
+_DESCRIBED = frozenset({"alac", "flac", "opus", "vorbis"})
 _AAC_RATES = frozenset({8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000})
 # A decoder needs the packet before the first heard one; players skip what lies before 0.
 _LEAD_IN = 0.05
@@ -63,7 +65,9 @@ class Track:
 
     def can_copy(self, suffix: str) -> bool:
         """Return whether a file with this suffix takes the sound as it is."""
-        return self._stream.codec_context.codec.canonical_name in _COPIED.get(suffix, frozenset())
+        context = self._stream.codec_context
+        name = context.codec.canonical_name
+        return name in _COPIED.get(suffix, frozenset()) and bool(context.extradata or name not in _DESCRIBED)
 
     def attach(self, target: av.container.OutputContainer, *, copy: bool) -> None:
         """Add a stream for the track to a new file, before its header is written."""
