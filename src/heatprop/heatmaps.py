@@ -38,13 +38,19 @@ def cells_above(heatmap: FloatArray, threshold: float) -> IntArray:
     >>> cells_above(np.array([[[0.1, 0.9, 0.2, 0.6]]], np.float32), threshold=0.5).tolist()
     [1, 3]
     """
-    values, found = heatmap.reshape(-1), []
-    for start in range(0, values.size, _PIECE):  # in pieces that stay in the processor's cache
-        piece = values[start : start + _PIECE]
-        if not hold_probabilities(piece):
-            check_probabilities(heatmap)
-        found.append(np.flatnonzero(piece >= np.float32(threshold)) + start)
-    return np.concatenate(found)
+    whole, least = heatmap.reshape(-1), np.float32(max(threshold, 0.0) + 0.0)  # of -0.0, too
+    # Read as unsigned integers, what is negative or NaN lies above all others: it is found, too.
+    bits, least_bits = whole.view(np.uint32), least.view(np.uint32)
+    above = np.empty(_PIECE, np.bool_)
+    found = []
+    for start in range(0, whole.size, _PIECE):
+        piece = bits[start : start + _PIECE]
+        found.append(np.greater_equal(piece, least_bits, out=above[: len(piece)]).nonzero()[0] + start)
+    cells = np.concatenate(found)
+    if not hold_probabilities(whole[cells]):
+        check_probabilities(heatmap)
+        cells = cells[whole[cells] >= least]  # without any -0.0
+    return cells
 
 
 def hold_probabilities(values: FloatArray) -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatprop.heatmaps import (
+    cells_above,
     check_probabilities,
     far_maxima,
     hold_probabilities,
@@ -77,7 +78,7 @@ def find_peaks(heatmap: FloatArray, threshold: float, window: int, known: Known 
     threshold = max(threshold, 0.0)
     whole, least = heatmap.reshape(-1), np.float32(threshold)
     if _PIECE < whole.size <= _LARGE:
-        cells = _cells_above(heatmap, threshold)
+        cells = cells_above(heatmap, threshold)
         if len(cells) <= _SOME * whole.size:
             cells = near_maxima(heatmap, cells)
             if len(cells) <= _MANY * whole.size / window**2:
@@ -100,29 +101,8 @@ def find_peaks(heatmap: FloatArray, threshold: float, window: int, known: Known 
             inside = None if known is None else known.within(start, start + values.size)
             many.append(peaks_of_classes(planes, above.reshape(planes.shape), window, inside) + start)
     if few:
-        many.append(_peaks_of_cells(heatmap, np.concatenate(few), window, known))
+        many.append(_one_each(heatmap, local_maxima(heatmap, np.concatenate(few), window), window, known))
     return np.sort(np.concatenate(many)) if few and len(many) > 1 else np.concatenate(many)
-
-
-def _cells_above(heatmap: FloatArray, threshold: float) -> IntArray:
-    """Do what `cells_above` does, in one comparison a cell."""
-    whole, least = heatmap.reshape(-1), np.float32(threshold + 0.0)  # of -0.0, too
-    # Read as unsigned integers, what is negative or NaN lies above all others: it is found, too.
-    bits, least_bits = whole.view(np.uint32), least.view(np.uint32)
-    above = np.empty(_PIECE, np.bool_)
-    found = []
-    for start in range(0, whole.size, _PIECE):
-        piece = bits[start : start + _PIECE]
-        found.append(np.greater_equal(piece, least_bits, out=above[: len(piece)]).nonzero()[0] + start)
-    cells = np.concatenate(found)
-    if not hold_probabilities(whole[cells]):
-        check_probabilities(heatmap)
-        cells = cells[whole[cells] >= least]  # without any -0.0
-    return cells
-
-
-def _peaks_of_cells(heatmap: FloatArray, cells: IntArray, window: int, known: Known | None) -> IntArray:
-    return _one_each(heatmap, local_maxima(heatmap, cells, window), window, known)
 
 
 def _one_each(heatmap: FloatArray, peaks: IntArray, window: int, known: Known | None) -> IntArray:

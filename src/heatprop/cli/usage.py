@@ -37,7 +37,7 @@ def parse_command(kind: type[Command], name: str, arguments: Sequence[str], mark
         SystemExit: help was asked for and printed.
     """
     command, unknown = parse_quietly(
-        lambda: tyro.cli(kind, prog=name, args=arguments, config=markers, return_unknown_args=True, add_help=True)
+        lambda: tyro.cli(kind, prog=name, args=arguments, config=markers, return_unknown_args=True)
     )
     if unknown:
         raise UsageError(f"{_unknown(kind, name, unknown)}; see {name} --help")
