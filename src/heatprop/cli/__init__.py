@@ -12,7 +12,7 @@ import tyro
 
 from heatprop.cli.messages import error, say
 from heatprop.cli.standard_streams import ReaderLeft, StandardOutputError, close_standard_output, standard_streams
-from heatprop.cli.usage import check_command, parse_command, parse_quietly
+from heatprop.cli.usage import check_command, parse_command
 from heatprop.errors import HeatpropError
 from heatprop.interrupts import Interrupted, check, handled
 
@@ -108,9 +108,8 @@ def _command(arguments: list[str]) -> Command:
         return command
     commands = [Annotated[_load(name), tyro.conf.subcommand(name)] for name in _COMMANDS]
     kind: Any = Union[tuple(commands)]  # noqa: UP007 - of types that are known only here
-    command = parse_quietly(
-        lambda: tyro.cli(kind, prog="heatprop", description=_DESCRIPTION, args=arguments, config=_MARKERS)
-    )
+    # This prints help, or what completes words in a shell, and exits.
+    command = tyro.cli(kind, prog="heatprop", description=_DESCRIPTION, args=arguments, config=_MARKERS)
     return command
 
 
