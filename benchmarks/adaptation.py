@@ -23,11 +23,11 @@ from typing import Any
 import numpy as np
 from temporal import open_cache
 
-from heatprop.datasets import VideoDataset, load_dataset
-from heatprop.evaluation.runs.comparison import ComparisonRow, ComparisonSettings, compare
-from heatprop.evaluation.runs.temporal import TemporalMethod
+from heatprop.lab.datasets import VideoDataset, load_dataset
+from heatprop.lab.evaluation.runs.comparison import ComparisonRow, ComparisonSettings, compare
+from heatprop.lab.evaluation.runs.temporal import TemporalMethod
+from heatprop.lab.synthesis.causes import read_causes
 from heatprop.propagation import AdaptationConfig, PropagationConfig
-from heatprop.synthesis.causes import read_causes
 
 OFF: dict[str, dict[str, Any]] = {
     "own velocity": {"velocity": 0.0},

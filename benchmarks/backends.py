@@ -39,12 +39,12 @@ from rich.table import Table
 from heatprop import HeadOutput, open_video, zoo
 from heatprop.backends import Backend, load_model, open_backend
 from heatprop.errors import BackendError
-from heatprop.networks import CenterNet, CenterNetConfig, load_checkpoint, save_checkpoint
-from heatprop.networks.deformable import DeformableConv2d
-from heatprop.networks.deployed import quiet
-from heatprop.networks.export import export_checkpoint
-from heatprop.networks.normalisation import normalise
-from heatprop.networks.quantisation import quantise
+from heatprop.lab.networks import CenterNet, CenterNetConfig, load_checkpoint, save_checkpoint
+from heatprop.lab.networks.deformable import DeformableConv2d
+from heatprop.lab.networks.deployed import quiet
+from heatprop.lab.networks.export import export_checkpoint
+from heatprop.lab.networks.normalisation import normalise
+from heatprop.lab.networks.quantisation import quantise
 from heatprop.types import ImageArray
 from heatprop.zoo import Model, ModelCard
 from heatprop.zoo.card import METADATA_KEY

@@ -25,16 +25,16 @@ import numpy as np
 
 from heatprop.backends import load_model
 from heatprop.boxes import iou
-from heatprop.datasets import VideoDataset, load_dataset
-from heatprop.evaluation.detections import DetectionTable
-from heatprop.evaluation.metrics.coco import coco_result
-from heatprop.evaluation.metrics.official import mean_of_known
-from heatprop.evaluation.runs.cache import CachedPart, OutputCache, part_count, part_rows
-from heatprop.evaluation.runs.cache_manifest import manifest_of
-from heatprop.evaluation.runs.methods import Method, VideoMethod
-from heatprop.evaluation.runs.number_lists import parse_numbers
-from heatprop.evaluation.runs.running import PictureNetwork, open_network
-from heatprop.evaluation.runs.sparse_outputs import sparsify
+from heatprop.lab.datasets import VideoDataset, load_dataset
+from heatprop.lab.evaluation.detections import DetectionTable
+from heatprop.lab.evaluation.metrics.coco import coco_result
+from heatprop.lab.evaluation.metrics.official import mean_of_known
+from heatprop.lab.evaluation.runs.cache import CachedPart, OutputCache, part_count, part_rows
+from heatprop.lab.evaluation.runs.cache_manifest import manifest_of
+from heatprop.lab.evaluation.runs.methods import Method, VideoMethod
+from heatprop.lab.evaluation.runs.number_lists import parse_numbers
+from heatprop.lab.evaluation.runs.running import PictureNetwork, open_network
+from heatprop.lab.evaluation.runs.sparse_outputs import sparsify
 from heatprop.letterbox import Letterbox
 from heatprop.pipeline import map_ahead
 from heatprop.propagation import PropagationConfig

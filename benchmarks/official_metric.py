@@ -22,15 +22,15 @@ from typing import TypeVar
 
 import numpy as np
 
-from heatprop.datasets.annotations import GroundTruth, Video, VideoDataset
-from heatprop.evaluation.detection_files.reading import read_detections
-from heatprop.evaluation.detection_files.writing import write_official_text
-from heatprop.evaluation.detections import DetectionTable
-from heatprop.evaluation.metrics.class_agnostic import class_agnostic_result
-from heatprop.evaluation.metrics.coco import coco_result
-from heatprop.evaluation.metrics.matching import match
-from heatprop.evaluation.metrics.motion_subsets import motion_result
-from heatprop.evaluation.metrics.official import official_result
+from heatprop.lab.datasets.annotations import GroundTruth, Video, VideoDataset
+from heatprop.lab.evaluation.detection_files.reading import read_detections
+from heatprop.lab.evaluation.detection_files.writing import write_official_text
+from heatprop.lab.evaluation.detections import DetectionTable
+from heatprop.lab.evaluation.metrics.class_agnostic import class_agnostic_result
+from heatprop.lab.evaluation.metrics.coco import coco_result
+from heatprop.lab.evaluation.metrics.matching import match
+from heatprop.lab.evaluation.metrics.motion_subsets import motion_result
+from heatprop.lab.evaluation.metrics.official import official_result
 
 VIDEOS, FRAMES, CLASSES, WIDTH, HEIGHT = 555, 176_126, 30, 1280, 720
 Result = TypeVar("Result")

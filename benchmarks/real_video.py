@@ -17,13 +17,13 @@ from pathlib import Path
 import cv2
 
 from heatprop.backends import load_model
-from heatprop.datasets import VideoDataset, load_dataset
-from heatprop.evaluation.detections import DetectionTable
-from heatprop.evaluation.metrics.coco import coco_result
-from heatprop.evaluation.metrics.official import mean_of_known
-from heatprop.evaluation.runs.methods import Method
-from heatprop.evaluation.runs.running import open_network
-from heatprop.evaluation.runs.side_by_side import detect_side_by_side
+from heatprop.lab.datasets import VideoDataset, load_dataset
+from heatprop.lab.evaluation.detections import DetectionTable
+from heatprop.lab.evaluation.metrics.coco import coco_result
+from heatprop.lab.evaluation.metrics.official import mean_of_known
+from heatprop.lab.evaluation.runs.methods import Method
+from heatprop.lab.evaluation.runs.running import open_network
+from heatprop.lab.evaluation.runs.side_by_side import detect_side_by_side
 from heatprop.propagation import PropagationConfig
 from heatprop.seqnms import SeqNmsConfig
 

@@ -34,15 +34,15 @@ from real_video import score_clips
 from backends import arbitrary_checkpoint, demo_frames, quantised_embedded, sized
 from heatprop import Detections, VideoDetector, open_video
 from heatprop.backends import load_model
-from heatprop.datasets import VideoDataset, load_dataset
-from heatprop.evaluation.detections import DetectionTable
-from heatprop.evaluation.metrics.coco import coco_result
-from heatprop.evaluation.metrics.official import mean_of_known
 from heatprop.io.pictures import read_picture
 from heatprop.keyframes import KeyframeConfig
+from heatprop.lab.datasets import VideoDataset, load_dataset
+from heatprop.lab.evaluation.detections import DetectionTable
+from heatprop.lab.evaluation.metrics.coco import coco_result
+from heatprop.lab.evaluation.metrics.official import mean_of_known
+from heatprop.lab.networks import load_checkpoint
+from heatprop.lab.networks.export import export_checkpoint
 from heatprop.letterbox import InputFormat, fit_letterbox, letterbox
-from heatprop.networks import load_checkpoint
-from heatprop.networks.export import export_checkpoint
 from heatprop.types import ImageArray
 
 INTERVALS = (1, 2, 3, 4, 5)

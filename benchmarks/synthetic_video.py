@@ -18,15 +18,15 @@ import cv2
 import numpy as np
 
 from heatprop.backends import load_model
-from heatprop.datasets import load_dataset
-from heatprop.evaluation.metrics.matching import match
-from heatprop.evaluation.metrics.official import official_result
-from heatprop.evaluation.runs.methods import Method
-from heatprop.evaluation.runs.running import open_network
-from heatprop.evaluation.runs.side_by_side import detect_side_by_side
+from heatprop.lab.datasets import load_dataset
+from heatprop.lab.evaluation.metrics.matching import match
+from heatprop.lab.evaluation.metrics.official import official_result
+from heatprop.lab.evaluation.runs.methods import Method
+from heatprop.lab.evaluation.runs.running import open_network
+from heatprop.lab.evaluation.runs.side_by_side import detect_side_by_side
+from heatprop.lab.synthesis.causes import read_causes
 from heatprop.propagation import PropagationConfig
 from heatprop.seqnms import SeqNmsConfig
-from heatprop.synthesis.causes import read_causes
 
 METHODS = {
     "network alone": Method(name="network"),

@@ -29,13 +29,13 @@ import numpy as np
 from numpy.typing import NDArray
 from peers.families import Family, families
 
-from heatprop.datasets import VideoDataset, load_dataset
-from heatprop.evaluation.metrics.flicker import SHOWN_FROM
-from heatprop.evaluation.runs.cache import OutputCache
-from heatprop.evaluation.runs.cache_manifest import require_dataset
-from heatprop.evaluation.runs.comparison import ComparisonRow, ComparisonSettings, compare, difference
-from heatprop.evaluation.runs.temporal import TemporalMethod, head_methods
-from heatprop.synthesis.causes import read_causes
+from heatprop.lab.datasets import VideoDataset, load_dataset
+from heatprop.lab.evaluation.metrics.flicker import SHOWN_FROM
+from heatprop.lab.evaluation.runs.cache import OutputCache
+from heatprop.lab.evaluation.runs.cache_manifest import require_dataset
+from heatprop.lab.evaluation.runs.comparison import ComparisonRow, ComparisonSettings, compare, difference
+from heatprop.lab.evaluation.runs.temporal import TemporalMethod, head_methods
+from heatprop.lab.synthesis.causes import read_causes
 
 _SHARES = ("AP50", "AP75", "mAP", "found")
 

@@ -21,14 +21,14 @@ import cv2
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from heatprop.datasets import load_dataset
-from heatprop.training.batch import Batch, Sample
-from heatprop.training.config import AugmentationConfig, ModelConfig, OptimiserConfig, TrainingConfig
-from heatprop.training.learning import train_step
-from heatprop.training.loading import batches
-from heatprop.training.opening import build_learner
-from heatprop.training.ranks import Ranks
-from heatprop.training.samples import DatasetSamples
+from heatprop.lab.datasets import load_dataset
+from heatprop.lab.training.batch import Batch, Sample
+from heatprop.lab.training.config import AugmentationConfig, ModelConfig, OptimiserConfig, TrainingConfig
+from heatprop.lab.training.learning import train_step
+from heatprop.lab.training.loading import batches
+from heatprop.lab.training.opening import build_learner
+from heatprop.lab.training.ranks import Ranks
+from heatprop.lab.training.samples import DatasetSamples
 
 BATCH = 16
 STEPS_A_TURN = 6

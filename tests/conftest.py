@@ -27,7 +27,9 @@ settings.load_profile("any machine")
 
 # What takes gigabytes, and is there for training, export and the torch backend alone; and what draws sprites.
 _HEAVY = {"torch", "torchvision", "timm", "nncf", "onnxscript", "onnx_ir", "tensorboard", "resvg_py"}
-_LACKING = re.compile(r"ModuleNotFoundError: No module named '(\w+)|ImportError: heatprop\.\w+ needs (\w+), which")
+_LACKING = re.compile(
+    r"ModuleNotFoundError: No module named '(\w+)|ImportError: heatprop[\w.]+ needs (\w+), which"
+)
 
 
 @pytest.hookimpl(wrapper=True)

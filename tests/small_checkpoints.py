@@ -18,8 +18,8 @@ def small_checkpoint(offset: bool = True) -> Path:
     """
     import torch
 
-    from heatprop.networks import CenterNet, CenterNetConfig, load_checkpoint, save_checkpoint
-    from heatprop.networks.deformable import DeformableConv2d
+    from heatprop.lab.networks import CenterNet, CenterNetConfig, load_checkpoint, save_checkpoint
+    from heatprop.lab.networks.deformable import DeformableConv2d
 
     folder = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, folder, ignore_errors=True)

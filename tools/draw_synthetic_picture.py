@@ -11,12 +11,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from heatprop.datasets.imagenet_classes import VID_CLASSES
-from heatprop.synthesis.dataset import SPLITS, SynthesisSettings, video_seed
-from heatprop.synthesis.rendering import ShotRenderer
-from heatprop.synthesis.scenes import make_video
-from heatprop.synthesis.sprites import load_sprites
-from heatprop.synthesis.truth import TrueObject, annotate
+from heatprop.lab.datasets.imagenet_classes import VID_CLASSES
+from heatprop.lab.synthesis.dataset import SPLITS, SynthesisSettings, video_seed
+from heatprop.lab.synthesis.rendering import ShotRenderer
+from heatprop.lab.synthesis.scenes import make_video
+from heatprop.lab.synthesis.sprites import load_sprites
+from heatprop.lab.synthesis.truth import TrueObject, annotate
 from heatprop.types import ImageArray
 
 VIDEOS = (("val", 9), ("val", 10), ("val", 12), ("test_unseen", 1))

@@ -20,8 +20,8 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from heatprop.networks import load_checkpoint
-from heatprop.networks.export import export_checkpoint
+from heatprop.lab.networks import load_checkpoint
+from heatprop.lab.networks.export import export_checkpoint
 
 EXPERIMENT = Path("experiments/synthvid.toml")
 MODEL = Path("src/heatprop/zoo/synthvid.onnx")

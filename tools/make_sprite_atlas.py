@@ -30,13 +30,13 @@ import numpy as np
 import resvg_py
 from fontTools.ttLib import TTFont
 
-from heatprop.datasets.imagenet_classes import VID_CLASSES
 from heatprop.errors import HeatpropError
 from heatprop.io.outputs import OutputFile
+from heatprop.lab.datasets.imagenet_classes import VID_CLASSES
 
 ROOT = Path(__file__).resolve().parents[1]
 DEFAULT_SOURCES = ROOT / "build/sprite-sources"
-DEFAULT_OUTPUT = ROOT / "src/heatprop/synthesis/atlas"
+DEFAULT_OUTPUT = ROOT / "src/heatprop/lab/synthesis/atlas"
 
 LONGEST_SIDE = 96
 LEAST_ALPHA = 8  # what is fainter is cut away

@@ -8,7 +8,7 @@ from functools import partial
 from importlib.util import find_spec
 from itertools import product
 
-from heatprop.evaluation.runs.temporal import TemporalMethod, head_methods, seq_bbox_online
+from heatprop.lab.evaluation.runs.temporal import TemporalMethod, head_methods, seq_bbox_online
 from heatprop.propagation import AdaptationConfig, PropagationConfig
 from heatprop.seqbbox import SeqBboxConfig, seq_bbox
 from peers.bytetrack import ByteTrackSettings, bytetrack

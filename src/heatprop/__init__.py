@@ -7,6 +7,8 @@ is opened.
 
 from __future__ import annotations
 
+from heatprop import moved
+
 TYPE_CHECKING = False  # of `typing`, which takes longer to load than all else here
 if TYPE_CHECKING:
     from typing import Any
@@ -53,6 +55,8 @@ _ROOMS = {
     "open_video": "io",
     "seq_nms": "seqnms",
 }
+
+moved.install()
 
 
 def __getattr__(name: str) -> Any:

@@ -18,8 +18,8 @@ from heatprop import zoo
 from heatprop.backends import Backend, available, open_backend
 from heatprop.backends.base import to_planes
 from heatprop.errors import BackendError
+from heatprop.lab.networks.normalisation import normalise
 from heatprop.letterbox import InputFormat, fit_letterbox, letterbox
-from heatprop.networks.normalisation import normalise
 from heatprop.types import ImageArray
 from reference import letterbox as reference
 

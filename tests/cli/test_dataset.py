@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import Run, command, run_process
-from datasets.trees import GOLDEN, coco, frame_lines, write_coco, write_list, write_vid, xml, xml_object
+from lab.datasets.trees import GOLDEN, coco, frame_lines, write_coco, write_list, write_vid, xml, xml_object
 
 TWO = {"ILSVRC2015_val_00000000": 3, "ILSVRC2015_val_00000001": 2}
 

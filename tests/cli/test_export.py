@@ -152,7 +152,7 @@ def test_a_signal_stops_with_one_line_and_nothing_is_left(tmp_path: Path, name: 
     # In the middle of the work, whatever the machine's speed.
     code = (
         "import os, signal, sys\n"
-        "from heatprop.networks import export\n"
+        "from heatprop.lab.networks import export\n"
         "trace = export.trace\n"
         "def stopped(deployed):\n"
         f"    os.kill(os.getpid(), signal.{name})\n"

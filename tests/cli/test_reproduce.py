@@ -47,7 +47,7 @@ def read(report: Path) -> dict[str, Any]:
 
 def blind_model(path: Path) -> Path:
     """Write a network that is sure to see nothing."""
-    from heatprop.networks import CenterNet, CenterNetConfig, save_checkpoint
+    from heatprop.lab.networks import CenterNet, CenterNetConfig, save_checkpoint
 
     config = CenterNetConfig(
         backbone="resnet18", classes=("airplane", "zebra"), width=0.125, deformable=False, head_width=0

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import Run, run_process
-from heatprop.datasets import load_imagenet_vid
+from heatprop.lab.datasets import load_imagenet_vid
 
 SMALL = ("--videos", "2", "--frames", "5", "--stills", "3", "--width", "96", "--height", "72")
 

@@ -21,8 +21,8 @@ import torch
 
 from cli.conftest import Run, command
 from heatprop.cli import main
-from heatprop.networks import load_checkpoint
-from heatprop.training.run_folder import RunFolder
+from heatprop.lab.networks import load_checkpoint
+from heatprop.lab.training.run_folder import RunFolder
 from small_training_runs import tiny_config, write_shapes
 
 STEPS = 80  # of the run that is stopped

@@ -75,7 +75,7 @@ def _write_checkpoint(path: Path) -> None:
     """Write a narrow network with arbitrary weights, whose boxes have sides as those of a trained one do."""
     import torch
 
-    from heatprop.networks import CenterNet, CenterNetConfig, save_checkpoint
+    from heatprop.lab.networks import CenterNet, CenterNetConfig, save_checkpoint
 
     with torch.random.fork_rng():
         torch.manual_seed(0)

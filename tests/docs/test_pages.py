@@ -13,7 +13,7 @@ import pytest
 
 from docs.commands import CannotRun, parse_line, run_line
 from docs.pages import Block, Mark, blocks, pages
-from heatprop.training.config_files import parse_config
+from heatprop.lab.training.config_files import parse_config
 from heatprop.types import ImageArray
 
 _GRID = (16, 16)

@@ -14,7 +14,14 @@ import pytest
 
 from docs.pages import ROOT
 
-PUBLIC = ("heatprop", "heatprop.backends", "heatprop.datasets", "heatprop.io", "heatprop.networks", "heatprop.zoo")
+PUBLIC = (
+    "heatprop",
+    "heatprop.backends",
+    "heatprop.lab.datasets",
+    "heatprop.io",
+    "heatprop.lab.networks",
+    "heatprop.zoo",
+)
 # Types of arguments, which the functions that take them explain.
 EXPLAINED = {"BackendName", "Device", "Layout", "Precision"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from heatprop.synthesis.scenes import Item
+from heatprop.lab.synthesis.scenes import Item
 
 
 def covered_pixels(item: Item, frame: int, width: int, height: int, margin: int = 0) -> NDArray[np.bool_]:

@@ -7,7 +7,7 @@ from math import ceil, exp, log, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from heatprop.training.batch import Batch
+from heatprop.lab.training.batch import Batch
 
 
 def radius_of(height: float, width: float, overlap: float) -> float:

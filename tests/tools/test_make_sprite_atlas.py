@@ -23,9 +23,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heatprop import synthesis
-from heatprop.datasets.imagenet_classes import VID_CLASSES
-from heatprop.synthesis.sprites import DRAWINGS, read_atlas
+from heatprop.lab import synthesis
+from heatprop.lab.datasets.imagenet_classes import VID_CLASSES
+from heatprop.lab.synthesis.sprites import DRAWINGS, read_atlas
 
 TOOL = Path(__file__).parents[2] / "tools" / "make_sprite_atlas.py"
 ATLAS = Path(synthesis.__file__).parent / "atlas"

@@ -25,8 +25,9 @@ _LONGEST_TO_STOP = 30.0
 _MOST_BETWEEN_TWO = 0.5
 # So long, in seconds, the interpreter may take on a busy machine until it begins with heatprop.
 _LONGEST_TO_BEGIN = 0.3
-# Files of the package that a traceback names; the first two are loaded before signals can be cared for.
+# Files of the package that a traceback names, and those that are loaded before signals can be cared for.
 _OURS = re.compile(re.escape(str(Path(heatprop.__file__).parent)) + r"/([\w/]+\.py)\", line \d+, in (?!command)")
+_EARLIEST = {"__init__.py", "__main__.py", "moved.py"}
 
 
 def run(runs: int, seed: int, folder: Path) -> Tally:
@@ -108,7 +109,7 @@ def judge(ended: Ended, number: signal.Signals, *, may_kill: bool) -> tuple[str,
     """
     if ended.stderr.endswith(_LEFT):
         return "ended", "leaves a process"
-    if "KeyboardInterrupt" in ended.stderr and set(_OURS.findall(ended.stderr)) <= {"__init__.py", "__main__.py"}:
+    if "KeyboardInterrupt" in ended.stderr and set(_OURS.findall(ended.stderr)) <= _EARLIEST:
         return "came too early for heatprop", None  # the interpreter's start, up to our first line of work
     if ended.code == 128 + number:
         outcome = "stopped"

@@ -19,7 +19,7 @@ _LINK = re.compile(r"(?<=\]\()([^)#:\s]+)(?=[)#])")
 def elsewhere() -> dict[str, Path]:
     """Return the pages that stand beside what they are about: address in the site, and file."""
     cards = {f"models/{path.name}": path for path in sorted((ROOT / "src/heatprop/zoo").glob("*.md"))}
-    atlas = ROOT / "src/heatprop/synthesis/atlas/ATTRIBUTION.md"
+    atlas = ROOT / "src/heatprop/lab/synthesis/atlas/ATTRIBUTION.md"
     return {"changelog.md": ROOT / "CHANGELOG.md", "sprites.md": atlas, **cards}
 
 

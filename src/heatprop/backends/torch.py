@@ -18,8 +18,8 @@ from heatprop.backends.base import (
     split_heads,
 )
 from heatprop.errors import BackendError, ModelError
-from heatprop.networks import Checkpoint, load_checkpoint
-from heatprop.networks.normalisation import normalise
+from heatprop.lab.networks import Checkpoint, load_checkpoint
+from heatprop.lab.networks.normalisation import normalise
 from heatprop.types import HeadOutput, ImageArray
 from heatprop.zoo import Model
 

@@ -14,21 +14,21 @@ from rich.console import Console, Group
 
 from heatprop.cli.messages import say
 from heatprop.cli.progress import FrameProgress
-from heatprop.datasets import Layout, load_dataset
 from heatprop.errors import check_count
-from heatprop.evaluation.metrics.flicker import SHOWN_FROM
-from heatprop.evaluation.runs.cache import OutputCache
-from heatprop.evaluation.runs.cache_manifest import require_dataset
-from heatprop.evaluation.runs.comparison import (
+from heatprop.interrupts import Interrupted
+from heatprop.lab.datasets import Layout, load_dataset
+from heatprop.lab.evaluation.metrics.flicker import SHOWN_FROM
+from heatprop.lab.evaluation.runs.cache import OutputCache
+from heatprop.lab.evaluation.runs.cache_manifest import require_dataset
+from heatprop.lab.evaluation.runs.comparison import (
     ComparedMetric,
     ComparisonRow,
     ComparisonSettings,
     compare,
     difference,
 )
-from heatprop.evaluation.runs.temporal import temporal_methods
-from heatprop.evaluation.tables import decimals, new_table, titled
-from heatprop.interrupts import Interrupted
+from heatprop.lab.evaluation.runs.temporal import temporal_methods
+from heatprop.lab.evaluation.tables import decimals, new_table, titled
 from heatprop.pipeline import usable_processors
 
 _SHARES = ("AP50", "AP75", "mAP", "found")

@@ -14,9 +14,9 @@ from rich.table import Table
 
 from heatprop.cli.messages import error
 from heatprop.cli.progress import FrameProgress
-from heatprop.datasets.checking import CheckedLayout, Pictures, check_dataset
-from heatprop.datasets.report import DatasetReport
 from heatprop.interrupts import Interrupted, check
+from heatprop.lab.datasets.checking import CheckedLayout, Pictures, check_dataset
+from heatprop.lab.datasets.report import DatasetReport
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,18 +16,20 @@ from rich.console import Console
 from heatprop.backends import BackendName, Device, Precision, load_model
 from heatprop.cli.messages import error, say
 from heatprop.cli.progress import FrameProgress
-from heatprop.datasets import DatasetError, Layout, VideoDataset, load_dataset
 from heatprop.errors import HeatpropError, InvalidConfigError, check_range
-from heatprop.evaluation.detections import DetectionTable
-from heatprop.evaluation.metrics.coco import MissingPackageError
-from heatprop.evaluation.results import METRICS, EvaluationReport, score
-from heatprop.evaluation.runs.cache import DEFAULT_FLOOR, OutputCache
-from heatprop.evaluation.runs.cache_manifest import manifest_of
-from heatprop.evaluation.runs.class_matching import ClassMatching
-from heatprop.evaluation.runs.methods import Method, MethodName
-from heatprop.evaluation.runs.run_folder import RunFolder
-from heatprop.evaluation.runs.run_results import write_results
-from heatprop.evaluation.runs.running import (
+from heatprop.interrupts import Interrupted, wait_for
+from heatprop.io.claims import claim_folder
+from heatprop.lab.datasets import DatasetError, Layout, VideoDataset, load_dataset
+from heatprop.lab.evaluation.detections import DetectionTable
+from heatprop.lab.evaluation.metrics.coco import MissingPackageError
+from heatprop.lab.evaluation.results import METRICS, EvaluationReport, score
+from heatprop.lab.evaluation.runs.cache import DEFAULT_FLOOR, OutputCache
+from heatprop.lab.evaluation.runs.cache_manifest import manifest_of
+from heatprop.lab.evaluation.runs.class_matching import ClassMatching
+from heatprop.lab.evaluation.runs.methods import Method, MethodName
+from heatprop.lab.evaluation.runs.run_folder import RunFolder
+from heatprop.lab.evaluation.runs.run_results import write_results
+from heatprop.lab.evaluation.runs.running import (
     PictureNetwork,
     detect_dataset,
     finished_detections,
@@ -36,8 +38,6 @@ from heatprop.evaluation.runs.running import (
     pictures_of_other_size,
     require_pictures,
 )
-from heatprop.interrupts import Interrupted, wait_for
-from heatprop.io.claims import claim_folder
 from heatprop.propagation import PropagationConfig
 from heatprop.seqnms import SeqNmsConfig
 

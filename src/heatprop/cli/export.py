@@ -92,8 +92,8 @@ class Export:
     def _export(self) -> int:
         try:
             # A second or two that no other command shall wait for.
-            from heatprop.networks.checkpoints import load_checkpoint  # noqa: PLC0415
-            from heatprop.networks.export import export_checkpoint  # noqa: PLC0415
+            from heatprop.lab.networks.checkpoints import load_checkpoint  # noqa: PLC0415
+            from heatprop.lab.networks.export import export_checkpoint  # noqa: PLC0415
         except ImportError as error:
             raise ModelError(str(error)) from None
         names = self._class_names()

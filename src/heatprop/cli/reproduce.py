@@ -16,17 +16,17 @@ import tyro
 from heatprop.backends import BackendName, load_model
 from heatprop.cli.messages import error, say
 from heatprop.cli.progress import StepProgress
-from heatprop.datasets import Layout
 from heatprop.errors import HeatpropError, InvalidConfigError, check_count
-from heatprop.evaluation.metrics.coco import MissingPackageError
 from heatprop.interrupts import Interrupted
 from heatprop.io.claims import claim_folder
 from heatprop.io.whole_files import write_json, write_text
+from heatprop.lab.datasets import Layout
+from heatprop.lab.evaluation.metrics.coco import MissingPackageError
+from heatprop.lab.reproduction.page import render_page
+from heatprop.lab.reproduction.plan import Plan, quick_plan
+from heatprop.lab.reproduction.report import make_report
+from heatprop.lab.reproduction.steps import Steps
 from heatprop.pipeline import usable_processors
-from heatprop.reproduction.page import render_page
-from heatprop.reproduction.plan import Plan, quick_plan
-from heatprop.reproduction.report import make_report
-from heatprop.reproduction.steps import Steps
 from heatprop.zoo import Model
 
 DEFAULT_MODEL = "synthvid"

@@ -13,12 +13,12 @@ import tyro
 from rich.console import Console
 
 from heatprop.cli.messages import error, say
-from heatprop.datasets import Layout, load_dataset
 from heatprop.errors import InvalidConfigError
-from heatprop.evaluation.detection_files.reading import read_detections
-from heatprop.evaluation.plots import PlotFiles
-from heatprop.evaluation.results import METRICS, EvaluationReport, score
 from heatprop.interrupts import Interrupted, wait_for
+from heatprop.lab.datasets import Layout, load_dataset
+from heatprop.lab.evaluation.detection_files.reading import read_detections
+from heatprop.lab.evaluation.plots import PlotFiles
+from heatprop.lab.evaluation.results import METRICS, EvaluationReport, score
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,16 +16,16 @@ from rich.console import Console, RenderableType
 
 from heatprop.cli.messages import say
 from heatprop.cli.progress import FrameProgress
-from heatprop.datasets import Layout, load_dataset
 from heatprop.errors import HeatpropError, OutputError, check_count
-from heatprop.evaluation.runs.cache import OutputCache
-from heatprop.evaluation.runs.cache_manifest import require_dataset
-from heatprop.evaluation.runs.methods import Method
-from heatprop.evaluation.runs.number_lists import parse_numbers, parse_whole_numbers
-from heatprop.evaluation.runs.sweep import SweepRow, grid, sweep
-from heatprop.evaluation.tables import new_table, percent, titled
 from heatprop.interrupts import Interrupted
 from heatprop.io.outputs import OutputFile
+from heatprop.lab.datasets import Layout, load_dataset
+from heatprop.lab.evaluation.runs.cache import OutputCache
+from heatprop.lab.evaluation.runs.cache_manifest import require_dataset
+from heatprop.lab.evaluation.runs.methods import Method
+from heatprop.lab.evaluation.runs.number_lists import parse_numbers, parse_whole_numbers
+from heatprop.lab.evaluation.runs.sweep import SweepRow, grid, sweep
+from heatprop.lab.evaluation.tables import new_table, percent, titled
 from heatprop.pipeline import usable_processors
 from heatprop.propagation import PropagationConfig
 from heatprop.seqnms import SeqNmsConfig

@@ -15,10 +15,10 @@ from heatprop.cli.messages import error, say
 from heatprop.cli.progress import FrameProgress
 from heatprop.errors import OutputError
 from heatprop.interrupts import Interrupted
+from heatprop.lab.synthesis.dataset import SPLITS, SynthesisSettings, claim, fill
+from heatprop.lab.synthesis.report import describe, report_tables
+from heatprop.lab.synthesis.settings import SceneSettings, parse_dials
 from heatprop.pipeline import usable_processors
-from heatprop.synthesis.dataset import SPLITS, SynthesisSettings, claim, fill
-from heatprop.synthesis.report import describe, report_tables
-from heatprop.synthesis.settings import SceneSettings, parse_dials
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from heatprop.errors import HeatpropError, InvalidConfigError
 from heatprop.interrupts import Interrupted, expect, pending
 
 if TYPE_CHECKING:
-    from heatprop.training.config import TrainingConfig
+    from heatprop.lab.training.config import TrainingConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Train:
         for package in ("torch", "torchvision"):
             if importlib.util.find_spec(package) is None:
                 raise InvalidConfigError(f"training needs {package}; run pip install 'heatprop[train]'")
-        from heatprop.training.config_files import read_config  # noqa: PLC0415 - loads PyTorch
+        from heatprop.lab.training.config_files import read_config  # noqa: PLC0415 - loads PyTorch
 
         config = read_config(self.config, self.set)
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
@@ -64,9 +64,9 @@ class Train:
             return interrupted.exit_code
 
     def _train(self, config: TrainingConfig) -> int:
-        from heatprop.training.opening import choose_device, open_run  # noqa: PLC0415
-        from heatprop.training.ranks import joined_ranks  # noqa: PLC0415
-        from heatprop.training.run_folder import RunFolder  # noqa: PLC0415
+        from heatprop.lab.training.opening import choose_device, open_run  # noqa: PLC0415
+        from heatprop.lab.training.ranks import joined_ranks  # noqa: PLC0415
+        from heatprop.lab.training.run_folder import RunFolder  # noqa: PLC0415
 
         with ExitStack() as opened:
             ranks = opened.enter_context(joined_ranks(choose_device(config.run.device)))

@@ -1,0 +1,1 @@
+"""The research bench: datasets, networks and training, evaluation, videos from a seed, the paper's report."""

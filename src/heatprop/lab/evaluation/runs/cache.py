@@ -1,0 +1,227 @@
+"""A folder of network outputs, so that whatever comes after the network costs no run of it.
+
+    FOLDER/manifest.json              which model, dataset, classes and floor: see `CacheManifest`
+    FOLDER/parts/000012-003.zarr.zip  frames 192 to 255 of video 12: a Zarr 3 group in one file
+
+A part is written under another name and gets its own when it is whole, so a run that is killed leaves whole parts
+only. Zip's checksums tell a damaged one.
+"""
+
+from __future__ import annotations
+
+import time
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from heatprop.errors import BusyError, InvalidArrayError
+from heatprop.io.claims import claim_folder
+from heatprop.io.whole_files import holds_files, write_json, write_whole
+from heatprop.lab.datasets.annotations import Video
+from heatprop.lab.evaluation.runs.cache_manifest import CacheError, CacheManifest, read_manifest, require_same
+from heatprop.lab.evaluation.runs.sparse_outputs import SparseOutput, check_sparse, places_of
+from heatprop.types import IntArray
+
+PART_FRAMES = 64
+"""Frames in a part: some seconds of the network's work, which is all that a kill can cost."""
+DEFAULT_FLOOR = 0.01
+
+_PAUSE = 0.05  # seconds
+_PATIENCE = 200  # pauses, while another run writes a manifest
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CachedPart:
+    """Some consecutive frames of a video.
+
+    Attributes:
+        frame_sizes: width and height of each picture in pixels, int64 ``(F, 2)``.
+        outputs: what the network said about each.
+    """
+
+    frame_sizes: IntArray
+    outputs: Sequence[SparseOutput]
+
+
+def part_count(video: Video) -> int:
+    """Return how many parts a video has."""
+    return -(-video.length // PART_FRAMES)
+
+
+def part_rows(video: Video, part: int) -> range:
+    """Return the rows of the frames of a part of a video."""
+    return video.rows[part * PART_FRAMES : (part + 1) * PART_FRAMES]
+
+
+class OutputCache:
+    """An open cache; several processes may use one at once.
+
+    Args:
+        folder: where it is, or shall be.
+        manifest: what it must be of; None takes an existing one as it is.
+
+    Attributes:
+        manifest: what it is of.
+
+    Raises:
+        CacheError: it is of something else, or there is none and `manifest` is None.
+        OutputError: it cannot be made.
+    """
+
+    def __init__(self, folder: Path, manifest: CacheManifest | None = None) -> None:
+        _zarr()
+        self.folder = folder
+        if manifest is not None:
+            _begin(folder, manifest)
+        self.manifest = read_manifest(folder)
+        if manifest is not None:
+            require_same(folder, self.manifest, manifest)
+
+    def _path(self, video: int, part: int) -> Path:
+        return self.folder / "parts" / f"{video:06d}-{part:03d}.zarr.zip"
+
+    def has(self, video: int, part: int) -> bool:
+        """Say whether a part is there."""
+        return self._path(video, part).exists()
+
+    def require_whole(self, videos: Sequence[Video]) -> None:
+        """Check that no part is missing.
+
+        Raises:
+            CacheError: one is.
+        """
+        wanted = [(number, part) for number, video in enumerate(videos) for part in range(part_count(video))]
+        missing = sum(not self.has(*each) for each in wanted)
+        if missing:
+            raise CacheError(
+                f"cache {self.folder}: {missing} of its {len(wanted)} parts are missing; "
+                "run evaluate --cache with it to the end first"
+            )
+
+    def write(self, video: int, part: int, content: CachedPart) -> None:
+        """Keep a part, whole or not at all.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        write_whole(self._path(video, part), lambda path: _write_part(path, content))
+
+    def read(self, video: int, part: int, frames: int) -> CachedPart:
+        """Read a part of so many frames.
+
+        Raises:
+            CacheError: it is missing or damaged.
+        """
+        path = self._path(video, part)
+        if not path.exists():
+            raise CacheError(f"cache {self.folder}: {path.name} is missing; run evaluate --cache again")
+        try:
+            content = _read_part(path)
+        except Exception as error:  # zarr, zip and the codecs have a dozen unrelated exception types
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise CacheError(
+                f"cache {path} is damaged ({reason}); delete this file and run evaluate --cache again: only its "
+                "frames are computed anew"
+            ) from None
+        classes = {output.shape[0] for output in content.outputs}
+        if classes != {len(self.manifest.classes)} or len(content.outputs) != frames:
+            raise CacheError(
+                f"cache {path} has {len(content.outputs)} frames of {sorted(classes)} classes, not {frames} of "
+                f"{len(self.manifest.classes)}; delete this file and run evaluate --cache again"
+            )
+        return content
+
+
+def _begin(folder: Path, manifest: CacheManifest) -> None:
+    """Make a cache unless it is there; of several runs that begin one at once, the first says what it is of."""
+    path = folder / "manifest.json"
+    for tried in range(_PATIENCE):
+        if path.exists():
+            return
+        try:
+            claim = claim_folder(folder)
+        except BusyError:  # another run writes the manifest
+            if tried == _PATIENCE - 1:
+                raise
+            time.sleep(_PAUSE)
+            continue
+        with claim:
+            if path.exists():
+                return
+            if holds_files(folder):
+                raise CacheError(f"cache {folder} holds something else; give an empty folder or a new name")
+            write_json(path, manifest.to_json())
+
+
+def _write_part(path: Path, content: CachedPart) -> None:
+    zarr = _zarr()
+    outputs = content.outputs
+    arrays: dict[str, np.ndarray[Any, Any]] = {
+        "frame_sizes": np.asarray(content.frame_sizes, np.int64),
+        "shapes": np.array([output.shape for output in outputs], np.int64).reshape(-1, 3),
+        "cell_counts": np.array([len(output.cells) for output in outputs], np.int64),
+        "cell_steps": np.concatenate([np.diff(output.cells, prepend=0) for output in outputs]).astype(np.uint32),
+        "scores": np.concatenate([output.scores for output in outputs]),
+        "sizes": np.concatenate([output.sizes for output in outputs]),
+    }
+    if outputs[0].offsets is not None:
+        arrays["offsets"] = np.concatenate([output.offsets for output in outputs if output.offsets is not None])
+    with zarr.storage.ZipStore(path, mode="w") as store:
+        group = zarr.create_group(store)
+        for name, values in arrays.items():
+            # Bytes of a rank together: they compress to half.
+            squeeze = zarr.codecs.BloscCodec(cname="zstd", clevel=3, shuffle="shuffle", typesize=values.itemsize)
+            chunks = tuple(max(1, side) for side in values.shape)
+            array = group.create_array(
+                name, shape=values.shape, dtype=values.dtype, chunks=chunks, compressors=squeeze
+            )
+            if values.size:
+                array[...] = values
+
+
+def _read_part(path: Path) -> CachedPart:
+    zarr = _zarr()
+    if not zipfile.is_zipfile(path) and path.exists():  # Zarr's own words are about its insides
+        raise InvalidArrayError("it is not a whole zip file")
+    with zarr.storage.ZipStore(path, mode="r") as store:
+        group = zarr.open_group(store, mode="r")
+        arrays = {name: np.asarray(array[...]) for name, array in group.arrays()}
+    with zipfile.ZipFile(path) as archive:
+        names = set(archive.namelist())
+    known = {"zarr.json", *(f"{name}/zarr.json" for name in arrays)}
+    known |= {"/".join([name, "c", *"0" * values.ndim]) for name, values in arrays.items()}
+    if not names <= known:  # Zarr would read zeros in place of values that have another name
+        raise InvalidArrayError("a name in it is damaged")
+    shapes, counts = arrays["shapes"], arrays["cell_counts"]
+    ends = np.cumsum(counts)
+    if len(ends) == 0 or ends[-1] != len(arrays["cell_steps"]) or ends[-1] != len(arrays["scores"]):
+        raise InvalidArrayError("the number of cells is not that of the frames")
+    outputs: list[SparseOutput] = []
+    place = 0
+    for shape, end, count in zip(shapes.tolist(), ends.tolist(), counts.tolist(), strict=True):
+        cells = np.cumsum(arrays["cell_steps"][end - count : end], dtype=np.int64)
+        extent = (shape[0], shape[1], shape[2])
+        rows = slice(place, place + len(places_of(cells, extent)))
+        offsets = arrays["offsets"][rows] if "offsets" in arrays else None
+        output = SparseOutput(extent, cells, arrays["scores"][end - count : end], arrays["sizes"][rows], offsets)
+        check_sparse(output)
+        outputs.append(output)
+        place = rows.stop
+    if place != len(arrays["sizes"]) or len(arrays["frame_sizes"]) != len(outputs):
+        raise InvalidArrayError("the number of sizes is not that of the cells")
+    return CachedPart(arrays["frame_sizes"], outputs)
+
+
+def _zarr() -> ModuleType:
+    try:
+        import zarr  # noqa: PLC0415
+        import zarr.codecs  # noqa: PLC0415
+        import zarr.storage  # noqa: PLC0415
+    except ImportError:
+        raise CacheError("a cache needs the package zarr; run: pip install 'heatprop[evaluate]'") from None
+    return zarr

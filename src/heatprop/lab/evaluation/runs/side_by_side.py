@@ -1,0 +1,48 @@
+"""Several methods on one network's outputs: the network runs once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+
+from heatprop.lab.datasets.annotations import VideoDataset
+from heatprop.lab.evaluation.detections import DetectionTable
+from heatprop.lab.evaluation.runs.methods import Method, VideoMethod, finish_video
+from heatprop.lab.evaluation.runs.running import PictureNetwork
+from heatprop.pipeline import map_ahead
+from heatprop.types import Detections
+
+
+def detect_side_by_side(
+    dataset: VideoDataset, network: PictureNetwork, methods: Mapping[str, Method]
+) -> dict[str, DetectionTable]:
+    """Detect in a dataset by several methods.
+
+    Args:
+        dataset: its pictures must be there.
+        network: looks at each picture once.
+        methods: by name.
+
+    Returns:
+        The detections of each method, by its name.
+
+    Raises:
+        SourceError: a picture is missing or damaged.
+        InvalidArrayError: an output of the network is broken.
+    """
+    found: dict[str, list[tuple[int, Detections]]] = {name: [] for name in methods}
+    for video in dataset.videos:
+        at_work = {
+            name: VideoMethod(method, network.classes.labels, network.card.stride)
+            for name, method in methods.items()
+        }
+        frames: dict[str, list[Detections]] = {name: [] for name in methods}
+        paths = (Path(dataset.image_paths[row]) for row in video.rows)
+        with closing(map_ahead(paths, network.look, network.backend.concurrency + 2)) as seen:
+            for _, (fitted, output), _ in seen:
+                for name, method in at_work.items():
+                    frames[name].append(method.update(output, fitted))
+        for name, each in methods.items():
+            found[name] += zip(video.rows, finish_video(each, frames[name]), strict=True)
+    return {name: DetectionTable.from_frames(each) for name, each in found.items()}

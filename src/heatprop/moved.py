@@ -1,0 +1,92 @@
+"""Modules that moved: their old names still import them, with a warning that says where they are now."""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False  # of `typing`; with `sys` alone nothing is loaded that the interpreter has not loaded itself
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
+    from types import FrameType, ModuleType
+
+# Old name -> new name, of a module or of a package with all that is in it; the longest that fits counts.
+MOVED = {
+    "heatprop.datasets": "heatprop.lab.datasets",
+    "heatprop.evaluation": "heatprop.lab.evaluation",
+    "heatprop.networks": "heatprop.lab.networks",
+    "heatprop.reproduction": "heatprop.lab.reproduction",
+    "heatprop.synthesis": "heatprop.lab.synthesis",
+    "heatprop.training": "heatprop.lab.training",
+}
+
+_IMPORTING = (__name__, "importlib", "importlib._bootstrap", "_frozen_importlib")
+
+
+def new_name(name: str) -> str | None:
+    """Return where the module `name` is now, or None if it has not moved.
+
+    Example:
+        >>> new_name("heatprop.datasets.coco_video"), new_name("heatprop.datasets_of_mine")
+        ('heatprop.lab.datasets.coco_video', None)
+    """
+    old = name
+    while old and old not in MOVED:
+        old = old.rpartition(".")[0]
+    return MOVED[old] + name[len(old) :] if old else None
+
+
+class _Loader:
+    """Gives the module of the new name for the old one."""
+
+    def __init__(self, now: ModuleSpec) -> None:
+        self._now = now
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        _warn(f"{spec.name} is now {self._now.name}: import it from there")
+        from importlib import import_module  # noqa: PLC0415
+
+        module = import_module(self._now.name)
+        self._now = module.__spec__ or self._now
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__spec__ = self._now  # the import system has put the old name's there
+
+
+class _Finder:
+    """Finds modules by their old names; stands first, or a submodule would be loaded again under its old name."""
+
+    @staticmethod
+    def find_spec(
+        name: str, _path: Sequence[str] | None = None, _target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if not name.startswith("heatprop.") or (new := new_name(name)) is None:
+            return None
+        from importlib.machinery import ModuleSpec  # noqa: PLC0415
+        from importlib.util import find_spec  # noqa: PLC0415
+
+        if (now := find_spec(new)) is None:
+            return None
+        found = ModuleSpec(name, _Loader(now), origin=now.origin)  # type: ignore[arg-type]
+        found.submodule_search_locations = now.submodule_search_locations
+        return found
+
+
+def _warn(message: str) -> None:
+    """Warn of what the nearest frame does that is not of the import system."""
+    import warnings  # noqa: PLC0415
+
+    frame: FrameType | None = sys._getframe(1)
+    while frame and frame.f_globals.get("__name__") in _IMPORTING:
+        frame = frame.f_back
+    if frame:
+        place = (frame.f_code.co_filename, frame.f_lineno, frame.f_globals.get("__name__"))
+        registry = frame.f_globals.setdefault("__warningregistry__", {})
+        warnings.warn_explicit(message, DeprecationWarning, *place, registry)
+
+
+def install() -> None:
+    """Let old names be found in this process."""
+    if _Finder not in sys.meta_path:
+        sys.meta_path.insert(0, _Finder)
