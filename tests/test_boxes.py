@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from heatprop.boxes import areas, iou, nms
+from heatprop.boxes import areas, iou, nms, pair_off
 from reference import boxes as slow
 
 # Halves on a small range: overlaps, equal boxes, empty and crossed ones are all frequent.
@@ -37,3 +37,12 @@ def test_nms_equals_one_pair_at_a_time(boxes, threshold, data):
 def test_a_box_that_was_suppressed_suppresses_nobody():
     chain = np.array([[0, 0, 4, 4], [2, 0, 6, 4], [4, 0, 8, 4]], np.float32)
     assert nms(chain, np.zeros(3, np.int64), 0.3).tolist() == [0, 2]
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), max_size=20))
+def test_pairs_are_taken_in_their_order_each_row_and_column_once(pairs):
+    rows, columns = np.array(pairs, np.int64).reshape(-1, 2).T
+    taken = pair_off(rows, columns).tolist()
+    for number, (row, column) in enumerate(pairs):
+        earlier = [pairs[other] for other in taken if other < number]
+        assert (number in taken) == (row not in {r for r, _ in earlier} and column not in {c for _, c in earlier})

@@ -1,4 +1,4 @@
-"""Kernels on boxes: placing, areas, intersection over union, greedy non-maximum suppression.
+"""Kernels on boxes: placing, areas, intersection over union, greedy matching and non-maximum suppression.
 
 Boxes are ``(N, 4)`` as (x1, y1, x2, y2) on any grid; a side is ``x2 - x1``, without the "+1" of some devkits.
 """
@@ -58,6 +58,27 @@ def iou(boxes: AnyFloatArray, others: AnyFloatArray) -> NDArray[np.float64]:
     union = _area(*first) + _area(*second) - intersection
     ratio: NDArray[np.float64] = np.divide(intersection, union, out=np.zeros_like(union), where=union > 0)
     return ratio
+
+
+def pair_off(rows: IntArray, columns: IntArray) -> IntArray:
+    """Return which pairs a greedy one-to-one matching takes, as indices, ascending.
+
+    Args:
+        rows: of each pair, from 0, int64 ``(N,)``; the pairs come in the order in which they win, best first.
+        columns: likewise. A pair is taken when its row and its column are in none that was taken before.
+
+    >>> rows, columns = np.array([[0, 1], [0, 0], [1, 1], [1, 0]]).T
+    >>> pair_off(rows, columns).tolist()
+    [0, 3]
+    """
+    is_row_free = [True] * (int(rows.max(initial=-1)) + 1)
+    is_column_free = [True] * (int(columns.max(initial=-1)) + 1)
+    taken = []
+    for pair, (row, column) in enumerate(zip(rows.tolist(), columns.tolist(), strict=True)):
+        if is_row_free[row] and is_column_free[column]:
+            is_row_free[row] = is_column_free[column] = False
+            taken.append(pair)
+    return np.array(taken, np.int64)
 
 
 def nms(boxes: FloatArray, labels: IntArray, iou_threshold: float) -> IntArray:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from heatprop.boxes import iou
+from heatprop.boxes import iou, pair_off
 from heatprop.types import Detections, FloatArray, IntArray
 
 LEAST_OVERLAP = 0.3
@@ -80,10 +80,5 @@ def _matched(first: Detections, last: Detections) -> tuple[IntArray, IntArray]:
     worth = np.where(is_same, 2.0, overlaps)
     rows, columns = np.nonzero(worth >= LEAST_OVERLAP)
     order = np.argsort(-worth[rows, columns], kind="stable")
-    ours: dict[int, int] = {}
-    taken: set[int] = set()
-    for row, column in zip(rows[order].tolist(), columns[order].tolist(), strict=True):
-        if row not in ours and column not in taken:
-            ours[row] = column
-            taken.add(column)
-    return np.array(list(ours), np.int64), np.array(list(ours.values()), np.int64)
+    taken = order[pair_off(rows[order], columns[order])]
+    return rows[taken], columns[taken]

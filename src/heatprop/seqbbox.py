@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from heatprop.boxes import iou
+from heatprop.boxes import iou, pair_off
 from heatprop.errors import InvalidArrayError, check_count, check_range
 from heatprop.types import Detections, IntArray
 
@@ -208,14 +208,8 @@ def _closest_first(
     nearness = overlap * (scores[0][rows] * scores[1][others])  # one over the distance
     near = np.flatnonzero((overlap >= min_iou) & (nearness > 0))
     near = near[np.lexsort((others[near], rows[near], -nearness[near]))]
-    taken: list[tuple[int, int]] = []
-    rows_left, others_left = set(rows[near].tolist()), set(others[near].tolist())
-    for row, other in zip(rows[near].tolist(), others[near].tolist(), strict=True):
-        if row in rows_left and other in others_left:
-            rows_left.remove(row)
-            others_left.remove(other)
-            taken.append((row, other))
-    return np.array(taken, np.int64).reshape(-1, 2)
+    taken = near[pair_off(rows[near], others[near])]
+    return np.stack([rows[taken], others[taken]], axis=1)
 
 
 def _chains(before: IntArray) -> tuple[IntArray, IntArray, IntArray]:

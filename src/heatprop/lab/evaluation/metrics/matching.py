@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from heatprop.boxes import iou
+from heatprop.boxes import iou, pair_off
 from heatprop.errors import InvalidArrayError
 from heatprop.lab.datasets.annotations import GroundTruth, VideoDataset
 from heatprop.lab.evaluation.detections import DetectionTable
@@ -107,16 +107,10 @@ def match(dataset: VideoDataset, detections: DetectionTable) -> Matching:
     nothing = np.empty(0, np.int64)
     detection, thing = (np.concatenate([nothing, *(part[i] for part in found)]) for i in (0, 1))
     overlap = np.concatenate([np.empty(0), *(part[2] for part in found)])
-    turns = _turns(np.unique(detection), groups, detections.scores)
+    order = np.lexsort((thing, -overlap, detection, -detections.scores[detection]))
+    taken = order[pair_off(detection[order], thing[order])]
     objects = np.full(len(detections), -1)
-    free = np.ones(len(truth), np.bool_)
-    turn = turns[detection]
-    order = np.lexsort((thing, -overlap, detection, turn))
-    for part in np.split(order, np.flatnonzero(np.diff(turn[order])) + 1):
-        left = part[free[thing[part]]]
-        best = left[np.diff(detection[left], prepend=-1) != 0]
-        objects[detection[best]] = thing[best]
-        free[thing[best]] = False
+    objects[detection[taken]] = thing[taken]
     return Matching(dataset, truth, detections, objects)
 
 
@@ -138,16 +132,3 @@ def pairs(groups: IntArray, object_groups: IntArray) -> Iterator[tuple[IntArray,
         within = np.arange(each.sum()) - np.repeat(np.cumsum(each) - each, each)
         if len(within):
             yield np.repeat(part, each), order[np.repeat(first[part], each) + within]
-
-
-def _turns(hopeful: IntArray, groups: IntArray, scores: NDArray[np.float64]) -> IntArray:
-    """Return in which turn each detection chooses, ``(D,)``: the best of each group in turn 0, the next in 1.
-
-    `hopeful` are the detections that may find something, ascending; the others get -1.
-    """
-    turns = np.full(len(groups), -1)
-    ordered = hopeful[np.lexsort((-scores[hopeful], groups[hopeful]))]
-    place = np.arange(len(ordered))
-    new_group = np.diff(groups[ordered], prepend=-1) != 0
-    turns[ordered] = place - np.maximum.accumulate(np.where(new_group, place, 0))
-    return turns

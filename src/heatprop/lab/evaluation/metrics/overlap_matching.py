@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from heatprop.boxes import areas, iou
+from heatprop.boxes import areas, iou, pair_off
 from heatprop.lab.datasets.annotations import GroundTruth, VideoDataset
 from heatprop.lab.evaluation.detections import DetectionTable
 from heatprop.lab.evaluation.metrics.coco import MAX_DETECTIONS
@@ -73,11 +73,8 @@ def match_at(dataset: VideoDataset, detections: DetectionTable, overlap: float) 
     detection, thing = (np.concatenate([part[i] for part in found]) for i in (0, 1))
     overlaps = np.concatenate([part[2] for part in found])
     order = np.lexsort((-thing, -overlaps, detection, -detections.scores[detection]))
-    is_free = [True] * len(things)
-    last = -1
-    for each, wanted in zip(detection[order].tolist(), thing[order].tolist(), strict=True):
-        if each != last and is_free[wanted]:
-            objects[each], is_free[wanted], last = wanted, False, each
+    taken = order[pair_off(detection[order], thing[order])]
+    objects[detection[taken]] = thing[taken]
     return OverlapMatching(dataset, things, detections, objects, forgiven & (objects < 0))
 
 
