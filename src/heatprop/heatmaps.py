@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from heatprop.errors import InvalidArrayError
 from heatprop.types import FloatArray, IntArray
 
-_PIECE = 1 << 16
+_STRIPS = 16  # of which the largest values, place by place, are compared first
 _MANY = 0.1  # share of the cells from which on whole maps are cheaper than single cells
 _SMALL = 5  # side of a window that is read at once after the nearest neighbours
 _BITS_OF_ONE = int(np.float32(1.0).view(np.uint32))
@@ -40,17 +40,25 @@ def cells_above(heatmap: FloatArray, threshold: float) -> IntArray:
     """
     whole, least = heatmap.reshape(-1), np.float32(max(threshold, 0.0) + 0.0)  # of -0.0, too
     # Read as unsigned integers, what is negative or NaN lies above all others: it is found, too.
-    bits, least_bits = whole.view(np.uint32), least.view(np.uint32)
-    above = np.empty(_PIECE, np.bool_)
-    found = []
-    for start in range(0, whole.size, _PIECE):
-        piece = bits[start : start + _PIECE]
-        found.append(np.greater_equal(piece, least_bits, out=above[: len(piece)]).nonzero()[0] + start)
-    cells = np.concatenate(found)
+    cells = _at_least(whole.view(np.uint32), least.view(np.uint32))
     if not hold_probabilities(whole[cells]):
         check_probabilities(heatmap)
         cells = cells[whole[cells] >= least]  # without any -0.0
     return cells
+
+
+def _at_least(values: NDArray[np.uint32], least: np.uint32) -> IntArray:
+    """Return where values ``(N,)`` are at least `least`, ascending, int64; fast where few are."""
+    length = values.size // _STRIPS
+    strips = values[: length * _STRIPS].reshape(_STRIPS, length)
+    columns = (strips.max(axis=0) >= least).nonzero()[0]
+    if len(columns) > length // 4:
+        return (values >= least).nonzero()[0]
+    found = (strips.take(columns, axis=1) >= least).reshape(-1).nonzero()[0]
+    strip = found // max(len(columns), 1)
+    cells = strip * length + columns[found - strip * len(columns)]
+    rest = (values[strips.size :] >= least).nonzero()[0] + strips.size
+    return np.concatenate([cells, rest])
 
 
 def hold_probabilities(values: FloatArray) -> bool:
