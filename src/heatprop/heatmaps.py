@@ -264,15 +264,23 @@ def neighbours_of(cells: IntArray, steps: NDArray[np.int64], shape: tuple[int, .
     neighbours: IntArray = cells + (dy * width + dx)
     if not steps.size:
         return neighbours
-    reach = int(np.abs(steps).max())
     _, rows, columns = unravel(cells, shape)
+    near_border = beside_border(rows, columns, int(np.abs(steps).max()), height, width)
+    if len(near_border):
+        rows, columns = rows[near_border], columns[near_border]
+        y = np.minimum(np.maximum(rows + dy, 0), height - 1)
+        x = np.minimum(np.maximum(columns + dx, 0), width - 1)
+        neighbours[:, near_border] = cells[near_border] + (y - rows) * width + (x - columns)
+    return neighbours
+
+
+def beside_border(rows: IntArray, columns: IntArray, reach: int, height: int, width: int) -> IntArray:
+    """Return which places a square of so many cells to each side leaves the map at, or that lie outside; indices.
+
+    >>> beside_border(np.array([0, 2, 2]), np.array([2, 2, 4]), reach=1, height=5, width=5).tolist()
+    [0, 2]
+    """
     # Read as unsigned, what is below 0 lies above all: one comparison for both borders.
     inner = (rows - reach).view(np.uint64) < max(height - 2 * reach, 0)
     inner &= (columns - reach).view(np.uint64) < max(width - 2 * reach, 0)
-    if not inner.all():
-        at_border = np.flatnonzero(~inner)
-        rows, columns = rows[at_border], columns[at_border]
-        y = np.minimum(np.maximum(rows + dy, 0), height - 1)
-        x = np.minimum(np.maximum(columns + dx, 0), width - 1)
-        neighbours[:, at_border] = cells[at_border] + (y - rows) * width + (x - columns)
-    return neighbours
+    return (~inner).nonzero()[0]

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from math import inf
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,14 @@ class FollowedTracklets(Tracklets):
         """See `Tracklets.none`."""
         scores = np.empty(0, np.float32)
         return _with_motion(Tracklets.none(components), np.empty((0, 2), np.float32), scores, scores)
+
+
+class _Search(NamedTuple):
+    """What is looked for: the tracklets, where they are expected, and the frame."""
+
+    carried: FollowedTracklets
+    expected: IntArray
+    seen: Evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,75 +93,86 @@ class AdaptiveRule:
             return Claims.none()
         expected = expected_centres(carried.centres, carried.velocities)
         radii = search_radii(carried.errors, self.settings.least_radius, self.radius)
-        rows = np.arange(len(radii))
-        claims = self._choose(carried, seen, expected, rows, radii=radii, candidates=self._candidates)
+        search = _Search(carried, expected, seen)
+        claims = self._choose(search, np.arange(len(radii)), radii, partial(self._candidates, search))
         if self.settings.second_chance > 0:
             is_seen = seen.scores[claims.sites] >= np.float32(self.score_threshold)
-            lost = np.flatnonzero((radii < self.radius) & ~np.isin(rows, claims.sources[is_seen]))
-            farthest = np.full(len(radii), self.radius)
-            far_peaks = partial(self._far_peaks, taken=claims.sites[is_seen])
-            again = self._choose(carried, seen, expected, lost, radii=farthest, candidates=far_peaks)
-            left = ~np.isin(claims.sources, again.sources) & ~np.isin(claims.sites, again.sites)
-            claims = claims.select(left).joined(again)
+            is_lost = radii < self.radius
+            is_lost[claims.sources[is_seen]] = False
+            lost, farthest = is_lost.nonzero()[0], np.full(len(radii), self.radius)
+            far_peaks = partial(self._far_peaks, search, claims.sites[is_seen])
+            again = self._choose(search, lost, farthest, far_peaks)
+            if len(again.sites):
+                left = ~np.isin(claims.sources, again.sources) & ~np.isin(claims.sites, again.sites)
+                claims = claims.select(left).joined(again)
         return claims.select(np.argsort(claims.sites))
 
     def _choose(
         self,
-        carried: FollowedTracklets,
-        seen: Evidence,
-        expected: IntArray,
+        search: _Search,
         rows: IntArray,
-        *,
         radii: IntArray,
-        candidates: Callable[[Near, FollowedTracklets, IntArray, Evidence], NDArray[np.bool_]],
+        candidates: Callable[[IntArray, Near, FloatArray], NDArray[np.bool_]],
     ) -> Claims:
         """Let some tracklets, by falling score, choose a site each: the best that may be theirs and is free."""
-        claims = Claims.none()
+        claims, (carried, expected, seen) = Claims.none(), search
         step = max(_AT_ONCE // (2 * int(radii.max(initial=0)) + 1) ** 2, 1)  # large squares a few at a time
         for start in range(0, len(rows), step):
             some = rows[start : start + step]
-            near, tracklets = seen.near(carried.labels[some], expected[some], radii[some]), carried.select(some)
-            may_be = candidates(near, tracklets, expected[some], seen)
-            cost = self.settings.nearness * tracklets.scores[:, None].astype(np.float64) * near.distances
-            worth = np.where(may_be, seen.scores[near.sites] - cost, -inf)
+            near = seen.near(carried.labels[some], expected[some], radii[some])
+            network = seen.scores[near.sites]
+            may_be = candidates(some, near, network)
+            cost = self.settings.nearness * carried.scores[some, None].astype(np.float64) * near.distances
+            worth = np.where(may_be, network - cost, -inf)
             if start:
                 worth[np.isin(near.sites, claims.sites)] = -inf
             chosen, which = a_site_for_each(worth, near.sites)
-            squared = np.broadcast_to(near.distances, worth.shape)[chosen, which]
-            claims = claims.joined(Claims(near.sites[chosen, which], some[chosen], squared))
+            found = Claims(near.sites[chosen, which], some[chosen], near.distances_at(chosen, which))
+            claims = claims.joined(found)
         return claims
 
     def _candidates(
-        self, near: Near, carried: FollowedTracklets, expected: IntArray, seen: Evidence
+        self,
+        search: _Search,
+        rows: IntArray,
+        near: Near,
+        network: FloatArray,
     ) -> NDArray[np.bool_]:
         """Say which sites may be the objects: where one is seen, it must overlap the expected box."""
-        may_be: NDArray[np.bool_] = near.within & (carried.scores[:, None] > 0)
+        may_be: NDArray[np.bool_] = near.within & (search.carried.scores[rows, None] > 0)
         if self.settings.min_iou > 0:
-            row, step = np.nonzero(may_be & (seen.scores[near.sites] >= np.float32(self.score_threshold)))
-            overlaps = _overlaps(near.sites[row, step], carried.sizes[row], expected[row], seen)
+            row, step = np.nonzero(may_be & (network >= np.float32(self.score_threshold)))
+            overlaps = _overlaps(search, near.sites[row, step], rows[row])
             may_be[row, step] = overlaps >= self.settings.min_iou
         return may_be
 
     def _far_peaks(
-        self, near: Near, carried: FollowedTracklets, expected: IntArray, seen: Evidence, *, taken: IntArray
+        self,
+        search: _Search,
+        taken: IntArray,
+        rows: IntArray,
+        near: Near,
+        network: FloatArray,
     ) -> NDArray[np.bool_]:
         """Say which sites farther away than they were looked for are peaks that may be the objects.
 
         None is a peak beside a site that is `taken`: it is the flank, or the plateau, of what is seen there.
         """
-        share = np.float32(self.settings.second_chance)
-        needed = np.maximum(share * carried.scores, np.float32(self.score_threshold))
-        may_be: NDArray[np.bool_] = near.within & (carried.scores[:, None] > 0)
-        may_be &= seen.scores[near.sites] >= needed[:, None]
+        carried, expected, seen = search
+        scores = carried.scores[rows]
+        needed = np.maximum(np.float32(self.settings.second_chance) * scores, np.float32(self.score_threshold))
+        may_be: NDArray[np.bool_] = near.within & (scores > 0)[:, None] & (network >= needed[:, None])
         row, step = np.nonzero(may_be)
-        sites = near.sites[row, step]
+        if not len(row):
+            return may_be
+        sites, sources = near.sites[row, step], rows[row]
         labels, centres = seen.places(sites)
-        radii = search_radii(carried.errors[row], self.settings.least_radius, self.radius)
-        is_far = np.abs(centres - expected[row]).max(axis=1, initial=0) > radii
+        radii = search_radii(carried.errors[sources], self.settings.least_radius, self.radius)
+        is_far = np.abs(centres - expected[sources]).max(axis=1) > radii
         around = seen.near(labels, centres, 1)
         beats = (seen.scores[around.sites] > seen.scores[sites, None]) | np.isin(around.sites, taken)
         is_peak = ~(around.within & beats).any(axis=1)
-        overlaps = _overlaps(sites, carried.sizes[row], expected[row], seen)
+        overlaps = _overlaps(search, sites, sources)
         may_be[row, step] = is_far & is_peak & (overlaps >= self.settings.min_iou / 2)
         return may_be
 
@@ -190,10 +209,11 @@ class AdaptiveRule:
         sites = claims.sites[lowered]
         labels, centres = seen.places(sites)
         near = seen.near(labels, centres, 1)
-        scores, least = seen.scores[near.sites], seen.scores[sites, None]
-        above = near.within & (scores <= network[lowered, None]) & (scores > least)
-        above &= ~np.isin(near.sites, claims.sites)
-        np.minimum.at(seen.scores, near.sites[above], np.broadcast_to(least, above.shape)[above])
+        scores, least = seen.scores[near.sites], seen.scores[sites]
+        row, step = np.nonzero(near.within & (scores <= network[lowered, None]) & (scores > least[:, None]))
+        beside = near.sites[row, step]
+        is_another, _ = claims.at(beside)
+        np.minimum.at(seen.scores, beside[~is_another], least[row[~is_another]])
 
     def mix(self, network: FloatArray, sizes: FloatArray, sources: IntArray, carried: Tracklets) -> FloatArray:
         """Average the sizes by squared score, where the network's counts `trust` times as much.
@@ -243,11 +263,12 @@ class AdaptiveRule:
         return replace(carried, velocities=np.zeros_like(carried.velocities), errors=errors)
 
 
-def _overlaps(sites: IntArray, sizes: FloatArray, expected: IntArray, seen: Evidence) -> DoubleArray:
-    """Return by how much the boxes seen at sites overlap boxes of other sizes at expected centres."""
+def _overlaps(search: _Search, sites: IntArray, sources: IntArray) -> DoubleArray:
+    """Return by how much the box seen at each site overlaps the expected one of its tracklet."""
+    carried, expected, seen = search
     _, centres = seen.places(sites)
     boxes = boxes_around(centres.astype(np.float32), seen.sizes(sites))
-    return iou(boxes, boxes_around(expected.astype(np.float32), sizes))
+    return iou(boxes, boxes_around(expected.astype(np.float32), carried.sizes)[sources])
 
 
 def _with_motion(
@@ -314,7 +335,7 @@ def a_site_for_each(worth: DoubleArray, sites: IntArray) -> tuple[IntArray, IntA
     best = worth.argmax(axis=1)
     has = np.isfinite(worth[rows, best])
     wanted = sites[rows[has], best[has]]
-    if len(np.unique(wanted)) == len(wanted):
+    if len(set(wanted.tolist())) == len(wanted):
         return rows[has], best[has]
     taken: set[int] = set()
     for row in rows[has].tolist():

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from heatprop.boxes import boxes_around, nms
 from heatprop.errors import InvalidArrayError
-from heatprop.heatmaps import check_probabilities, hold_probabilities, square, unravel
+from heatprop.heatmaps import beside_border, check_probabilities, hold_probabilities, square, unravel
 from heatprop.peaks import Known, find_peaks
 from heatprop.propagation.config import DecodingConfig
 from heatprop.types import Detections, FloatArray, HeadOutput, IntArray
@@ -49,6 +49,10 @@ class Near:
     sites: IntArray
     within: NDArray[np.bool_]
     distances: NDArray[Any]
+
+    def distances_at(self, rows: IntArray, columns: IntArray) -> NDArray[Any]:
+        """Return the squared distances of some of the sites, by their place in `sites`."""
+        return self.distances[columns] if self.distances.ndim == 1 else self.distances[rows, columns]
 
 
 class Evidence(Protocol):
@@ -136,19 +140,18 @@ class GridEvidence:
         """See `Evidence.near`; the cells of a square, nearest first, equally near ones by row and column."""
         _, height, width, _ = self.form
         columns, rows = centres[:, 0], centres[:, 1]
-        most = int(np.max(radii, initial=0))
+        most = int(radii.max(initial=0)) if isinstance(radii, np.ndarray) else radii
         if most > _LARGE:
             most = min(most, _farthest(rows, columns, height, width))
         dy, dx, distances, reach = _nearest_first(most)
         sites = ((labels * height + rows) * width + columns)[:, None] + (dy * width + dx)
-        within = np.ones(sites.shape, np.bool_)
-        cut = (rows < most) | (rows >= height - most) | (columns < most) | (columns >= width - most)
-        if cut.any():
+        within = reach <= radii[:, None] if isinstance(radii, np.ndarray) else np.ones(sites.shape, np.bool_)
+        cut = beside_border(rows, columns, most, height, width)
+        if len(cut):
             y, x = rows[cut, None] + dy, columns[cut, None] + dx
-            within[cut] = inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
-            sites[cut] = np.where(inside, sites[cut], 0)
-        if np.ndim(radii):
-            within &= reach <= np.reshape(radii, (-1, 1))
+            inside = (y.view(np.uint64) < height) & (x.view(np.uint64) < width)  # negative ones lie above all
+            within[cut] &= inside
+            sites[cut] *= inside
         return Near(sites, within, distances)
 
     def sizes(self, sites: IntArray) -> FloatArray:

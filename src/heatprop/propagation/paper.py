@@ -49,7 +49,7 @@ class PaperRule:
             return self._claim_large(carried, seen, order)
         near = seen.near(carried.labels[order], carried.centres[order], self.radius)
         sites, rows, columns = overlay(extend(carried.scores[order], near.within), near.sites)
-        return Claims(sites, order[rows], _distance(near.distances, rows, columns))
+        return Claims(sites, order[rows], near.distances_at(rows, columns))
 
     def _claim_large(self, carried: Tracklets, seen: Evidence, order: IntArray) -> Claims:
         """Do what `claim` does a few squares at a time: the best are laid over the others last."""
@@ -59,7 +59,7 @@ class PaperRule:
             some = order[start : start + step]
             near = seen.near(carried.labels[some], carried.centres[some], self.radius)
             sites, rows, columns = overlay(extend(carried.scores[some], near.within), near.sites)
-            sources[sites], distances[sites] = some[rows], _distance(near.distances, rows, columns)
+            sources[sites], distances[sites] = some[rows], near.distances_at(rows, columns)
         sites = np.flatnonzero(sources >= 0)
         return Claims(sites, sources[sites], distances[sites])
 
@@ -82,7 +82,3 @@ class PaperRule:
     def displace(self, carried: Tracklets) -> Tracklets:
         """Return them as they are."""
         return carried
-
-
-def _distance(distances: IntArray, rows: IntArray, columns: IntArray) -> IntArray:
-    return distances[columns] if distances.ndim == 1 else distances[rows, columns]
