@@ -24,7 +24,17 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 _EXTRA = "openvino,demo,test"
-_SHOWN = ("av", "numpy", "opencv-python-headless", "onnxruntime", "openvino", "rich", "tyro", "filelock")
+_SHOWN = (
+    "av",
+    "numpy",
+    "opencv-python-headless",
+    "onnxruntime",
+    "openvino",
+    "rich",
+    "tyro",
+    "filelock",
+    "msgspec",
+)
 _DETECT = """
 import sys
 sys.path.insert(0, "tools")

@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from dataclasses import asdict, dataclass, field
+from typing import Literal, get_args
 
-from heatprop.errors import InvalidConfigError, ModelError, shortened
+from heatprop.errors import InvalidConfigError, ModelError
 from heatprop.letterbox import InputFormat
+from heatprop.structuring import MisfitError, structure
 
 METADATA_KEY = "heatprop.card"
-_LARGEST = 1e300  # JSON allows whole numbers that no float can hold
 
 BoxForm = Literal["size", "distances"]
-Parsed = TypeVar("Parsed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,56 +89,9 @@ class ModelCard:
             value = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise ModelError(f"model card is not JSON ({error}); export the model again") from None
-        return _parse(cls, value, "card")
-
-
-def _parse(kind: type[Parsed], value: Any, where: str) -> Parsed:
-    """Build the dataclass `kind` from a JSON object, checking keys and types by its annotations."""
-    if not isinstance(value, dict):
-        raise ModelError(f"model {where} is {_show(value)}; it must be an object")
-    names = [item.name for item in fields(kind)]  # type: ignore[arg-type]
-    for problem, keys in (
-        ("lacks", [name for name in names if name not in value]),
-        ("has an unknown key", [key for key in value if key not in names]),
-    ):
-        if keys:
-            raise ModelError(f"model {where} {problem} {keys[0]!r}; its keys are {', '.join(names)}")
-    hints = get_type_hints(kind)
-    parsed = {name: _convert(hints[name], value[name], f"{where}.{name}") for name in names}
-    try:
-        return kind(**parsed)
-    except InvalidConfigError as error:
-        raise ModelError(f"model {where}: {error}") from None
-
-
-def _convert(hint: Any, value: Any, where: str) -> Any:
-    """Return a JSON value as the annotated type `hint`, without guessing between types."""
-    origin, arguments = get_origin(hint), get_args(hint)
-    if isinstance(hint, type) and hasattr(hint, "__dataclass_fields__"):
-        return _parse(hint, value, where)
-    if origin is Literal:
-        if value in arguments and isinstance(value, str):
-            return value
-        wanted = " or ".join(repr(choice) for choice in arguments)
-    elif origin is tuple:
-        many = arguments[-1] is Ellipsis
-        if isinstance(value, list) and (many or len(value) == len(arguments)):
-            return tuple(_convert(arguments[0], item, where) for item in value)
-        wanted = "a list" if many else f"a list of {len(arguments)}"
-    elif origin is Mapping:
-        if isinstance(value, dict) and all(isinstance(item, str) for item in value.values()):
-            return value
-        wanted = "an object of texts"
-    elif hint is float:
-        if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _LARGEST:
-            return float(value)
-        wanted = "a number"
-    else:
-        if type(value) is hint:
-            return value
-        wanted = {str: "a text", int: "a whole number", bool: "true or false"}[hint]
-    raise ModelError(f"model {where} is {_show(value)}; it must be {wanted}")
-
-
-def _show(value: Any) -> str:
-    return shortened(json.dumps(value), 40)
+        try:
+            return structure(cls, value, "card", "json")
+        except MisfitError as error:
+            raise ModelError(f"model {error}") from None
+        except InvalidConfigError as error:
+            raise ModelError(f"model card.input: {error}") from None

@@ -153,7 +153,10 @@ def test_a_cache_of_something_else_is_refused(tmp_path: Path, field: str, value:
         ("[]", "not that of a cache"),
         ('{"format": "else"}', "not that of a cache"),
         ('{"format": "heatprop-outputs", "version": 2}', "its version is 2"),
-        ('{"format": "heatprop-outputs", "version": 1}', "model in manifest.json is None"),
+        (
+            '{"format": "heatprop-outputs", "version": 1}',
+            "manifest.json lacks 'model'; its keys are model, model_sha256",
+        ),
     ],
 )
 def test_a_damaged_manifest_is_refused_in_one_line(tmp_path: Path, text: str, said: str) -> None:

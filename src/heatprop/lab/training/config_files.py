@@ -6,19 +6,14 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, fields, is_dataclass
-from difflib import get_close_matches
+from dataclasses import asdict
 from pathlib import Path
-from types import UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
 from heatprop.errors import InvalidConfigError, shortened
 from heatprop.io.regular_files import LARGEST_SETTINGS, read_regular
 from heatprop.lab.training.config import TrainingConfig
-
-Parsed = TypeVar("Parsed")
-
-_KINDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
+from heatprop.structuring import structure
 
 # Python's parser takes the square of the parts of a dotted key; settings have two.
 _KEY_WITHOUT_END = re.compile(r"""(?<![\w-])(?:(?:"[^"\n]*+"|'[^'\n]*+'|[\w-]++)[ \t]*+\.[ \t]*+){50}""")
@@ -55,7 +50,7 @@ def parse_config(content: Mapping[str, Any], origin: str) -> TrainingConfig:
         InvalidConfigError: a key is unknown, or a value is not what it must be.
     """
     try:
-        return _parse(TrainingConfig, content, "")
+        return structure(TrainingConfig, content, "", "toml")
     except InvalidConfigError as error:
         raise InvalidConfigError(f"{origin}: {error}") from None
 
@@ -137,57 +132,3 @@ def _apply(content: dict[str, Any], change: str) -> None:
     if not isinstance(table, dict):
         raise InvalidConfigError(f"--set {change}: {section} is no section of the file; mend it there")
     table[key] = value
-
-
-def _parse(kind: type[Parsed], content: Any, where: str) -> Parsed:
-    if not isinstance(content, Mapping):
-        raise InvalidConfigError(f"{where} is {_show(content)}; it must be a section, [{where}]")
-    names = [each.name for each in fields(kind)]  # type: ignore[arg-type]
-    for key in content:
-        if key not in names:
-            shown = shortened(repr(key)[1:-1])
-            near = get_close_matches(shown, names, n=1)
-            perhaps = f"perhaps {near[0]}; " if near else ""
-            place = f"{where}.{shown}" if where else f"section {shown}"
-            raise InvalidConfigError(f"{place} is unknown; {perhaps}there are {', '.join(names)}")
-    hints = get_type_hints(kind)
-    return kind(
-        **{key: _convert(hints[key], value, f"{where}.{key}" if where else key) for key, value in content.items()}
-    )
-
-
-def _convert(hint: Any, value: Any, where: str) -> Any:
-    """Return a value of TOML as the annotated type `hint`, without guessing between types."""
-    origin, arguments = get_origin(hint), get_args(hint)
-    if is_dataclass(hint):
-        return _parse(hint, value, where)  # type: ignore[arg-type]
-    if origin is Literal:
-        if value in arguments:
-            return value
-        wanted = " or ".join(repr(choice) for choice in arguments)
-    elif origin in (Union, UnionType):
-        for choice in arguments:
-            try:
-                return _convert(choice, value, where)
-            except InvalidConfigError:
-                continue
-        wanted = " or ".join(_KINDS.get(choice, "a list") for choice in arguments)
-    elif origin is tuple:
-        many = arguments[-1] is Ellipsis
-        items = [value] if many and isinstance(value, str) else value
-        if isinstance(items, list | tuple) and (many or len(items) == len(arguments)):
-            return tuple(_convert(arguments[0], item, where) for item in items)
-        wanted = "a list" if many else f"a list of {len(arguments)}"
-    elif hint is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    elif type(value) is hint:
-        if isinstance(value, str) and "\0" in value:
-            raise InvalidConfigError(f"{where} is {_show(value)}; no name has a null character")
-        return value
-    else:
-        wanted = _KINDS.get(hint, str(hint))
-    raise InvalidConfigError(f"{where} is {_show(value)}; it must be {wanted}")
-
-
-def _show(value: Any) -> str:
-    return shortened(repr(value), 40)

@@ -13,6 +13,7 @@ from heatprop.io.whole_files import read_json
 from heatprop.lab.datasets.annotations import VideoDataset
 from heatprop.lab.evaluation.runs.class_matching import ClassMatching
 from heatprop.letterbox import InputFormat
+from heatprop.structuring import MisfitError, structure
 from heatprop.zoo import Model
 from heatprop.zoo.model_files import digests_of_model
 
@@ -131,14 +132,11 @@ def read_manifest(folder: Path) -> CacheManifest:
         raise CacheError(
             f"cache {folder}: its version is {value.get('version')!r} but this heatprop reads {VERSION}; {remedy}"
         )
-    numbers = dict.fromkeys(("frames", "stride", "longest_side", "multiple"), int)
-    kinds = {**numbers, "floor": float, "classes": list}
-    names = [item.name for item in fields(CacheManifest)]
-    for name in names:
-        if type(value.get(name)) is not kinds.get(name, str):
-            raise CacheError(f"cache {folder}: {name} in manifest.json is {value.get(name)!r}; {remedy}")
-    settings = {name: value[name] for name in names}
-    return CacheManifest(**settings | {"classes": tuple(map(str, value["classes"]))})
+    settings = {key: each for key, each in value.items() if key not in ("format", "version")}
+    try:
+        return structure(CacheManifest, settings, "manifest.json", "json")
+    except MisfitError as error:
+        raise CacheError(f"cache {folder}: {error}; {remedy}") from None
 
 
 def require_dataset(folder: Path, have: CacheManifest, dataset: VideoDataset, split: str) -> None:
