@@ -63,7 +63,7 @@ class Cost:
         outputs = [each.dense() for each in self.cache.read(number, part, len(seen)).outputs]
         self.write += written - started
         self.read += perf_counter() - written
-        for path in (self.cache.folder / "parts").iterdir():
+        for path in (self.cache.path / "parts").iterdir():
             self.bytes += path.stat().st_size
             path.unlink()
         return outputs

@@ -14,10 +14,12 @@ if TYPE_CHECKING:
 MOVED = {
     "heatprop.datasets": "heatprop.lab.datasets",
     "heatprop.evaluation": "heatprop.lab.evaluation",
+    "heatprop.evaluation.runs.run_folder": "heatprop.lab.evaluation.runs.evaluation_folder",
     "heatprop.networks": "heatprop.lab.networks",
     "heatprop.reproduction": "heatprop.lab.reproduction",
     "heatprop.synthesis": "heatprop.lab.synthesis",
     "heatprop.training": "heatprop.lab.training",
+    "heatprop.training.run_folder": "heatprop.lab.training.training_folder",
 }
 
 _IMPORTING = (__name__, "importlib", "importlib._bootstrap", "_frozen_importlib")

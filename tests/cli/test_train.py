@@ -22,7 +22,7 @@ import torch
 from cli.conftest import Run, command
 from heatprop.cli import main
 from heatprop.lab.networks import load_checkpoint
-from heatprop.lab.training.run_folder import RunFolder
+from heatprop.lab.training.training_folder import TrainingFolder
 from small_training_runs import tiny_config, write_shapes
 
 STEPS = 80  # of the run that is stopped
@@ -255,7 +255,7 @@ def test_a_bad_request_is_one_line(run: Run, shapes: Path, change: str, said: st
 
 def test_a_folder_that_is_in_use_or_holds_other_things_is_refused(run: Run, shapes: Path) -> None:
     config = tiny_config(Path("run.toml"), shapes)
-    with RunFolder(Path("run")):
+    with TrainingFolder(Path("run")):
         done = run("train", "--config", config, "-o", "run")
     assert done.code == 2
     assert f"run is in use by another run (process {os.getpid()})" in done.err

@@ -26,8 +26,8 @@ from heatprop.lab.evaluation.results import METRICS, EvaluationReport, score
 from heatprop.lab.evaluation.runs.cache import DEFAULT_FLOOR, OutputCache
 from heatprop.lab.evaluation.runs.cache_manifest import manifest_of
 from heatprop.lab.evaluation.runs.class_matching import ClassMatching
+from heatprop.lab.evaluation.runs.evaluation_folder import EvaluationFolder
 from heatprop.lab.evaluation.runs.methods import Method, MethodName
-from heatprop.lab.evaluation.runs.run_folder import RunFolder
 from heatprop.lab.evaluation.runs.run_results import write_results
 from heatprop.lab.evaluation.runs.running import (
     PictureNetwork,
@@ -129,14 +129,14 @@ class Evaluate:
         source = manifest.to_json() | {"floor": None if cache is None else manifest.floor}
         settings = {"outputs": source, "classes": list(dataset.classes), "method": method.to_json()}
         with claim_folder(self.output):
-            return self._work(dataset, network, method, RunFolder(self.output, settings), cache)
+            return self._work(dataset, network, method, EvaluationFolder(self.output, settings), cache)
 
     def _work(
         self,
         dataset: VideoDataset,
         network: PictureNetwork,
         method: Method,
-        folder: RunFolder,
+        folder: EvaluationFolder,
         cache: OutputCache | None,
     ) -> int:
         try:
@@ -186,7 +186,7 @@ class Evaluate:
         dataset: VideoDataset,
         network: PictureNetwork,
         method: Method,
-        folder: RunFolder,
+        folder: EvaluationFolder,
         cache: OutputCache | None,
     ) -> None:
         to_do = frames_to_do(dataset, folder)
@@ -203,7 +203,7 @@ class Evaluate:
                 f"cannot fit; the first is {dataset.image_paths[wrong[0]]}"
             )
 
-    def _finish(self, dataset: VideoDataset, method: Method, folder: RunFolder) -> EvaluationReport:
+    def _finish(self, dataset: VideoDataset, method: Method, folder: EvaluationFolder) -> EvaluationReport:
         metrics = METRICS if self.metric == "all" else (self.metric,)
 
         def scored() -> tuple[DetectionTable, EvaluationReport]:

@@ -66,11 +66,11 @@ class Train:
     def _train(self, config: TrainingConfig) -> int:
         from heatprop.lab.training.opening import choose_device, open_run  # noqa: PLC0415
         from heatprop.lab.training.ranks import joined_ranks  # noqa: PLC0415
-        from heatprop.lab.training.run_folder import RunFolder  # noqa: PLC0415
+        from heatprop.lab.training.training_folder import TrainingFolder  # noqa: PLC0415
 
         with ExitStack() as opened:
             ranks = opened.enter_context(joined_ranks(choose_device(config.run.device)))
-            folder = opened.enter_context(RunFolder(self.output)) if ranks.is_first else None
+            folder = opened.enter_context(TrainingFolder(self.output)) if ranks.is_first else None
             progress = opened.enter_context(TrainingProgress(quiet=self.quiet or not ranks.is_first))
             run = open_run(config, self.output, folder, ranks, progress)
             try:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from heatprop.errors import BusyError, OutputError
-from heatprop.io.claims import FOLDER_LOCK, Claim
+from heatprop.io.claims import Claim
 from heatprop.io.regular_files import LARGEST_SETTINGS, read_regular
 
 _numbers = itertools.count(1)
@@ -65,11 +65,6 @@ def _remove_unclaimed(leftover: Path) -> None:
     with suppress(OSError), Claim(leftover, leftover, sign=False) as claim:
         if claim.is_certain:
             leftover.unlink(missing_ok=True)
-
-
-def holds_files(folder: Path) -> bool:
-    """Say whether a folder holds more than a run that begins puts there: its claim, and half-written files."""
-    return any(not (each.name == FOLDER_LOCK or each.name.endswith(".part")) for each in folder.iterdir())
 
 
 def write_text(path: Path, text: str) -> None:

@@ -13,8 +13,8 @@ import pytest
 from heatprop.errors import InvalidArrayError, InvalidConfigError
 from heatprop.lab.datasets.imagenet_classes import VID_CLASSES
 from heatprop.lab.evaluation.runs.class_matching import match_classes
+from heatprop.lab.evaluation.runs.evaluation_folder import EvaluationFolder, EvaluationFolderError
 from heatprop.lab.evaluation.runs.methods import Method, VideoMethod, finish_video
-from heatprop.lab.evaluation.runs.run_folder import RunFolder, RunFolderError
 from heatprop.letterbox import Letterbox, fit_letterbox
 from heatprop.propagation import AdaptationConfig, PropagationConfig
 from heatprop.seqnms import SeqNmsConfig, seq_nms
@@ -141,17 +141,19 @@ def test_no_setting_is_forgotten_where_methods_are_told_apart(tmp_path: Path) ->
     methods += [Method(seq_nms=each) for each in [SeqNmsConfig(), *with_each_field_changed(SeqNmsConfig())]]  # type: ignore[arg-type]
     told = {json.dumps(method.to_json(), sort_keys=True) for method in methods}
     assert len(told) == len(methods)
-    RunFolder(tmp_path / "run", Method().to_json())
+    EvaluationFolder(tmp_path / "run", Method().to_json())
     for method in methods[1:]:
-        with pytest.raises(RunFolderError, match="give -o another folder"):
-            RunFolder(tmp_path / "run", method.to_json())
+        with pytest.raises(EvaluationFolderError, match="give -o another folder"):
+            EvaluationFolder(tmp_path / "run", method.to_json())
 
 
 def test_a_run_that_does_not_say_a_setting_is_another(tmp_path: Path) -> None:
     settings = Method().to_json()
-    RunFolder(tmp_path / "run", {name: settings[name] for name in settings if name != "nms_iou"})
-    with pytest.raises(RunFolderError, match=r"does not say its nms_iou, perhaps of an earlier version; give -o"):
-        RunFolder(tmp_path / "run", settings)
+    EvaluationFolder(tmp_path / "run", {name: settings[name] for name in settings if name != "nms_iou"})
+    with pytest.raises(
+        EvaluationFolderError, match=r"does not say its nms_iou, perhaps of an earlier version; give -o"
+    ):
+        EvaluationFolder(tmp_path / "run", settings)
 
 
 @pytest.mark.parametrize("settings", [{"name": "magic"}, {"score_threshold": 1.5}, {"score_threshold": "x"}])

@@ -14,8 +14,8 @@ from heatprop.errors import InvalidArrayError, SourceError
 from heatprop.io.pictures import read_picture
 from heatprop.lab.datasets.annotations import VideoDataset
 from heatprop.lab.evaluation.runs.cache_manifest import CacheError
+from heatprop.lab.evaluation.runs.evaluation_folder import EvaluationFolder, EvaluationFolderError
 from heatprop.lab.evaluation.runs.methods import Method
-from heatprop.lab.evaluation.runs.run_folder import RunFolder, RunFolderError
 from heatprop.lab.evaluation.runs.running import (
     detect_dataset,
     finished_detections,
@@ -70,7 +70,7 @@ def run(dataset: VideoDataset, folder: Path, method: Method, cache: Path | None 
         dataset,
         network,
         method,
-        RunFolder(folder, method.to_json()),
+        EvaluationFolder(folder, method.to_json()),
         cache=None if cache is None else tiny_cache(cache, dataset),
         advance=advance,
     )
@@ -78,7 +78,9 @@ def run(dataset: VideoDataset, folder: Path, method: Method, cache: Path | None 
 
 
 def found(dataset: VideoDataset, folder: Path, method: Method) -> list[Detections]:
-    rows, each = zip(*finished_detections(dataset, method, RunFolder(folder, method.to_json())), strict=True)
+    rows, each = zip(
+        *finished_detections(dataset, method, EvaluationFolder(folder, method.to_json())), strict=True
+    )
     assert list(rows) == list(range(dataset.frame_count))
     return list(each)
 
@@ -134,7 +136,7 @@ def test_stopped_runs_end_as_one_run_does(
 def test_what_is_finished_is_not_done_again(dataset: VideoDataset, tmp_path: Path) -> None:
     with pytest.raises(StopError):
         run(dataset, tmp_path / "out", METHODS[2], stop=100)
-    folder = RunFolder(tmp_path / "out", METHODS[2].to_json())
+    folder = EvaluationFolder(tmp_path / "out", METHODS[2].to_json())
     assert list(unfinished(dataset, folder)) == [(2, 0)]
     assert run(dataset, tmp_path / "out", METHODS[2]) == 64
     assert run(dataset, tmp_path / "out", METHODS[2]) == 0
@@ -208,7 +210,7 @@ class BrokenBackend(TinyBackend):
 def test_a_broken_output_is_named_by_its_picture(dataset: VideoDataset, tmp_path: Path, cached: bool) -> None:
     network = replace(tiny_network(dataset)[0], backend=BrokenBackend())
     cache = tiny_cache(tmp_path / "cache", dataset) if cached else None
-    folder = RunFolder(tmp_path / "out", {})
+    folder = EvaluationFolder(tmp_path / "out", {})
     with pytest.raises(InvalidArrayError, match=r"0000\d\d.png: heatmap is nan at"):
         detect_dataset(dataset, network, METHODS[2], folder, cache=cache)
     assert not folder.has(0, 0)
@@ -223,7 +225,7 @@ def test_other_settings_are_refused_by_name(dataset: VideoDataset, tmp_path: Pat
         (Method(score_threshold=0.1), "with score_threshold 0.05, not 0.1"),
         (Method(seq_nms=SeqNmsConfig()), "with seq_nms"),
     ]:
-        with pytest.raises(RunFolderError, match=said) as caught:
+        with pytest.raises(EvaluationFolderError, match=said) as caught:
             run(dataset, tmp_path / "out", method)
         assert "give -o another folder" in str(caught.value)
     assert content(tmp_path / "out") == before
@@ -231,18 +233,18 @@ def test_other_settings_are_refused_by_name(dataset: VideoDataset, tmp_path: Pat
 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("x")
-    with pytest.raises(RunFolderError, match="holds other files"):
-        RunFolder(tmp_path, {})
+    with pytest.raises(EvaluationFolderError, match="holds other files"):
+        EvaluationFolder(tmp_path, {})
     (tmp_path / "run.json").write_text("{")
-    with pytest.raises(RunFolderError, match=r"run.json cannot be read"):
-        RunFolder(tmp_path, {})
+    with pytest.raises(EvaluationFolderError, match=r"run.json cannot be read"):
+        EvaluationFolder(tmp_path, {})
 
 
 @pytest.mark.parametrize("text", ["[]", "null", '"x"', '{"format": "heatprop-evaluation", "version": 2}'])
 def test_a_folder_of_another_version_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "run.json").write_text(text)
-    with pytest.raises(RunFolderError, match="give -o another folder"):
-        RunFolder(tmp_path, {"beta": 1})
+    with pytest.raises(EvaluationFolderError, match="give -o another folder"):
+        EvaluationFolder(tmp_path, {"beta": 1})
 
 
 def test_damaged_work_is_named(dataset: VideoDataset, tmp_path: Path) -> None:
@@ -251,7 +253,7 @@ def test_damaged_work_is_named(dataset: VideoDataset, tmp_path: Path) -> None:
     whole = path.read_bytes()
     for damaged in (b"", b"x", whole[: len(whole) // 2], whole[:400] + b"xxxx" + whole[404:]):
         path.write_bytes(damaged)
-        with pytest.raises(RunFolderError, match=r"000001-000.npz is damaged .* delete it and run again"):
+        with pytest.raises(EvaluationFolderError, match=r"000001-000.npz is damaged .* delete it and run again"):
             found(dataset, tmp_path / "out", METHODS[2])
     path.unlink()
     run(dataset, tmp_path / "out", METHODS[2])
@@ -280,6 +282,6 @@ def test_pictures_that_are_not_as_the_annotations_say_are_found(dataset: VideoDa
     sizes = dataset.image_sizes.copy()
     sizes[66] = (48, 37)
     sizes[3] = (0, 0)  # nothing is said
-    folder = RunFolder(tmp_path / "out", METHODS[0].to_json())
+    folder = EvaluationFolder(tmp_path / "out", METHODS[0].to_json())
     assert pictures_of_other_size(dataset, folder) == []
     assert pictures_of_other_size(replace(dataset, image_sizes=sizes), folder) == [66]

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from heatprop.lab.evaluation.detections import DetectionTable
+from heatprop.lab.evaluation.runs.evaluation_folder import EvaluationFolder
 from heatprop.lab.evaluation.runs.methods import Method
-from heatprop.lab.evaluation.runs.run_folder import RunFolder
 from heatprop.lab.evaluation.runs.running import detect_dataset, finished_detections
 from heatprop.lab.evaluation.runs.side_by_side import detect_side_by_side
 from heatprop.seqnms import SeqNmsConfig
@@ -31,7 +31,7 @@ def test_methods_side_by_side_find_what_each_finds_alone(tmp_path: Path) -> None
     assert backend.runs == dataset.frame_count
     assert list(found) == list(METHODS)
     for name, method in METHODS.items():
-        folder = RunFolder(tmp_path / name, {})
+        folder = EvaluationFolder(tmp_path / name, {})
         detect_dataset(dataset, network, method, folder)
         alone = DetectionTable.from_frames(finished_detections(dataset, method, folder))
         assert len(alone)

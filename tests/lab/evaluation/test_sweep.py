@@ -16,8 +16,8 @@ from heatprop.lab.evaluation.runs import cached_methods
 from heatprop.lab.evaluation.runs.cache import OutputCache
 from heatprop.lab.evaluation.runs.cache_manifest import CacheError
 from heatprop.lab.evaluation.runs.cached_methods import parts_of
+from heatprop.lab.evaluation.runs.evaluation_folder import EvaluationFolder
 from heatprop.lab.evaluation.runs.methods import Method
-from heatprop.lab.evaluation.runs.run_folder import RunFolder
 from heatprop.lab.evaluation.runs.running import detect_dataset, finished_detections
 from heatprop.lab.evaluation.runs.sweep import grid, sweep
 from heatprop.seqnms import SeqNmsConfig
@@ -30,7 +30,7 @@ def cached(tmp_path_factory: pytest.TempPathFactory) -> tuple[VideoDataset, Outp
     dataset = write_dataset(folder)
     cache = tiny_cache(folder / "cache", dataset)
     network, _ = tiny_network(dataset)
-    detect_dataset(dataset, network, Method(), RunFolder(folder / "out", {}), cache=cache)
+    detect_dataset(dataset, network, Method(), EvaluationFolder(folder / "out", {}), cache=cache)
     return dataset, cache
 
 
@@ -72,7 +72,7 @@ def test_each_row_is_what_a_run_with_this_setting_scores(
     assert sum(counted) == len(methods) * dataset.frame_count
     for row in rows[:: 1 if seq_nms is None else 7]:
         network, backend = tiny_network(dataset)
-        folder = RunFolder(tmp_path / str(id(row)), {})
+        folder = EvaluationFolder(tmp_path / str(id(row)), {})
         detect_dataset(dataset, network, row.method, folder, cache=cache)
         assert backend.runs == 0
         table = DetectionTable.from_frames(finished_detections(dataset, row.method, folder))
@@ -123,8 +123,8 @@ def test_a_damaged_part_is_named(cached: tuple[VideoDataset, OutputCache], tmp_p
     dataset, cache = cached
     copy = tmp_path / "copy"
     (copy / "parts").mkdir(parents=True)
-    for path in [cache.folder / "manifest.json", *(cache.folder / "parts").iterdir()]:
-        (copy / path.relative_to(cache.folder)).write_bytes(path.read_bytes())
+    for path in [cache.path / "manifest.json", *(cache.path / "parts").iterdir()]:
+        (copy / path.relative_to(cache.path)).write_bytes(path.read_bytes())
     (copy / "parts" / "000002-000.zarr.zip").write_bytes(b"x" * 500)
     with pytest.raises(CacheError, match=r"000002-000.zarr.zip is damaged"):
         list(sweep(dataset, OutputCache(copy), [Method()], jobs=2))

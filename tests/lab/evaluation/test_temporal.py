@@ -16,8 +16,8 @@ from heatprop.lab.evaluation.metrics.official import mean_of_known
 from heatprop.lab.evaluation.runs.cache import OutputCache
 from heatprop.lab.evaluation.runs.cached_methods import run_cached
 from heatprop.lab.evaluation.runs.comparison import ComparisonRow, ComparisonSettings, compare, difference
+from heatprop.lab.evaluation.runs.evaluation_folder import EvaluationFolder
 from heatprop.lab.evaluation.runs.methods import Method
-from heatprop.lab.evaluation.runs.run_folder import RunFolder
 from heatprop.lab.evaluation.runs.running import detect_dataset
 from heatprop.lab.evaluation.runs.sweep import score_row
 from heatprop.lab.evaluation.runs.temporal import TemporalMethod, finish, temporal_methods
@@ -36,7 +36,7 @@ def cached(tmp_path_factory: pytest.TempPathFactory) -> tuple[VideoDataset, Outp
     dataset = write_dataset(folder)
     cache = tiny_cache(folder / "cache", dataset)
     network, _ = tiny_network(dataset)
-    detect_dataset(dataset, network, Method(), RunFolder(folder / "out", {}), cache=cache)
+    detect_dataset(dataset, network, Method(), EvaluationFolder(folder / "out", {}), cache=cache)
     return dataset, cache
 
 

@@ -161,7 +161,7 @@ def test_a_dataset_can_be_extended_by_splits_and_videos(made: Path, tmp_path: Pa
     [
         ({"seed": 3}, "seed: 0, not 3"),
         ({"frames": 7}, "frames of train: 6, not 7"),
-        ({"scene": SceneSettings(width=96, height=80)}, "scene"),
+        ({"scene": SceneSettings(width=96, height=80)}, "scene.height: 72, not 80"),
     ],
 )
 def test_a_folder_with_a_dataset_of_other_settings_is_left_alone(

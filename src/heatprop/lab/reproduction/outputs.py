@@ -10,8 +10,8 @@ from heatprop.backends import BackendName
 from heatprop.lab.datasets.annotations import VideoDataset
 from heatprop.lab.evaluation.runs.cache import DEFAULT_FLOOR, OutputCache
 from heatprop.lab.evaluation.runs.cache_manifest import hash_of_model, manifest_of
+from heatprop.lab.evaluation.runs.evaluation_folder import EvaluationFolder
 from heatprop.lab.evaluation.runs.methods import Method
-from heatprop.lab.evaluation.runs.run_folder import RunFolder
 from heatprop.lab.evaluation.runs.running import PictureNetwork, detect_dataset, open_network, require_pictures
 from heatprop.zoo import Model
 
@@ -30,7 +30,7 @@ class ModelOutputs:
     name: str
     network: PictureNetwork
     cache: OutputCache
-    folder: RunFolder
+    folder: EvaluationFolder
 
 
 def open_outputs(
@@ -54,7 +54,9 @@ def open_outputs(
     )
     of_model = folder / hash_of_model(model)[:16]
     cache = OutputCache(of_model / "outputs", manifest)
-    run = RunFolder(of_model / "detections", {"outputs": manifest.to_json(), "classes": list(dataset.classes)})
+    run = EvaluationFolder(
+        of_model / "detections", {"outputs": manifest.to_json(), "classes": list(dataset.classes)}
+    )
     return ModelOutputs(model.card.name, network, cache, run)
 
 

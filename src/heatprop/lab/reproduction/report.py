@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from heatprop.backends import BackendName
-from heatprop.errors import OutputError
 from heatprop.io.results import installed_versions
-from heatprop.io.whole_files import holds_files, read_json, write_json
 from heatprop.lab.datasets import DatasetError, load_dataset
 from heatprop.lab.datasets.annotations import VideoDataset
 from heatprop.lab.evaluation.runs.methods import Method
 from heatprop.lab.evaluation.runs.running import frames_to_do
+from heatprop.lab.manifest_folder import FolderKind, ManifestFolder
 from heatprop.lab.reproduction.examples import examples
 from heatprop.lab.reproduction.figures import scenes_and_track, shown_tables
 from heatprop.lab.reproduction.measuring import Scores, measure_all
@@ -38,7 +37,11 @@ from heatprop.pipeline import usable_processors
 from heatprop.zoo import Model
 
 FORMAT, VERSION = "heatprop-report", 1
-PLAN_FILE = "plan.json"
+_KIND = FolderKind(
+    manifest="work/plan.json",
+    foreign="{folder} holds something else; give -o an empty folder or a new name",
+    different="{folder} holds a report on other videos; give -o a new name",
+)
 
 
 def make_report(
@@ -69,7 +72,7 @@ def make_report(
         HeatpropError: the folder holds another report, the dataset is missing or damaged, or a model does not fit.
     """
     work = folder / "work"
-    _claim(work, plan)
+    ManifestFolder(folder, _KIND).begin(_manifest(plan))
     dataset = _dataset(plan, work, steps)
     outputs = [open_outputs(model, dataset, plan.split, work, backend) for model in models]
     timed = [_timed(dataset, each, plan) for each in outputs]
@@ -113,13 +116,8 @@ def make_report(
     return report, pictures
 
 
-def _claim(work: Path, plan: Plan) -> None:
-    """Check that a folder is new or that of the same report.
-
-    Raises:
-        OutputError: it is not.
-    """
-    wanted = {
+def _manifest(plan: Plan) -> dict[str, Any]:
+    return {
         "format": FORMAT,
         "version": VERSION,
         "layout": plan.layout,
@@ -129,18 +127,6 @@ def _claim(work: Path, plan: Plan) -> None:
         "frames": plan.frames,
         "seed": plan.seed,
     }
-    path, folder = work / PLAN_FILE, work.parent
-    try:
-        found = read_json(path)
-    except FileNotFoundError:
-        if folder.exists() and (not folder.is_dir() or holds_files(folder)):
-            raise OutputError(f"{folder} holds something else; give -o an empty folder or a new name") from None
-        write_json(path, wanted)
-        return
-    except (OSError, ValueError) as error:
-        raise OutputError(f"{path} cannot be read ({error}); give -o a new name") from None
-    if found != wanted:
-        raise OutputError(f"{folder} holds a report on other videos; give -o a new name")
 
 
 def _dataset(plan: Plan, work: Path, steps: Steps) -> VideoDataset:

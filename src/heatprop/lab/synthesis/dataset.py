@@ -11,9 +11,9 @@ from typing import Any
 
 from heatprop.errors import InvalidConfigError, OutputError, check_count
 from heatprop.interrupts import check
-from heatprop.io.claims import Claim, claim_folder
-from heatprop.io.regular_files import LARGEST_SETTINGS, read_regular
-from heatprop.io.whole_files import holds_files, write_text
+from heatprop.io.claims import Claim
+from heatprop.io.whole_files import write_json, write_text
+from heatprop.lab.manifest_folder import FolderKind, ManifestFolder
 from heatprop.lab.synthesis.causes import CAUSES_FILE, Runs, runs_of_causes
 from heatprop.lab.synthesis.layout import Place, remove_leftovers, still_name, write_stills, write_video
 from heatprop.lab.synthesis.scenes import make_video
@@ -24,6 +24,14 @@ from heatprop.pipeline import map_ahead
 
 MANIFEST = "synthesis.json"
 FORMAT, VERSION = "heatprop-synthesis", 1
+_DAMAGED = "{file}: is damaged; give another folder, or remove this one"
+_KIND = FolderKind(
+    manifest=MANIFEST,
+    foreign="{folder} is not empty, and no synthetic dataset; give another folder",
+    unreadable="{file}: cannot be read ({reason.strerror}); see to its rights",
+    damaged=_DAMAGED,
+    different="{folder} holds a dataset of other settings ({name}: {old}, not {new}); give another folder",
+)
 SEEN, UNSEEN = ("noto", "twemoji"), ("fluent",)
 
 SPLITS: dict[str, tuple[str, ...]] = {"train": SEEN, "val": SEEN, "test": SEEN, "test_unseen": UNSEEN}
@@ -138,55 +146,48 @@ def claim(root: Path, settings: SynthesisSettings) -> Claim:
         BusyError: another run works in it.
         OutputError: it holds something else, or cannot be written.
     """
-    claimed = claim_folder(root)
+    folder = ManifestFolder(root, _KIND)
+    claimed = folder.claim()
     try:
-        _begin(root, settings)
+        splits = _splits_there(folder, settings) | _splits(settings)
+        write_json(folder.manifest_file, _common(settings) | {"splits": splits})
     except BaseException:
         claimed.release()
         raise
     return claimed
 
 
-def _begin(root: Path, settings: SynthesisSettings) -> None:
-    path = root / MANIFEST
-    if path.exists():
-        before = _splits_there(path, settings)
-    elif holds_files(root):
-        raise OutputError(f"{root} is not empty, and no synthetic dataset; give another folder")
-    else:
-        before = {}
-    splits = before | {
+def _splits(settings: SynthesisSettings) -> dict[str, dict[str, Any]]:
+    splits: dict[str, dict[str, Any]] = {
         split: {"drawings": list(SPLITS[split]), "videos": settings.videos, "frames": settings.frames}
         for split in settings.splits
     }
     if "train" in settings.splits:
         splits["train"]["stills"] = settings.stills
-    write_text(path, json.dumps(_common(settings) | {"splits": splits}, indent=1) + "\n")
+    return splits
 
 
-def _splits_there(path: Path, settings: SynthesisSettings) -> dict[str, Any]:
-    """Return what a manifest says about the splits.
+def _splits_there(folder: ManifestFolder, settings: SynthesisSettings) -> dict[str, Any]:
+    """Return what the manifest says about the splits, if there is one.
 
     Raises:
-        OutputError: it is damaged, or of a dataset that these settings do not belong to.
+        OutputError: it is damaged, or of a dataset that these settings do not belong to; or there is none, but
+            other files.
     """
+    wanted = _common(settings)
     try:
-        found = json.loads(read_regular(path, LARGEST_SETTINGS))
-        before: dict[str, Any] = found["splits"]
-        frames = {split: int(before[split]["frames"]) for split in settings.splits if split in before}
-        common = {name: found[name] for name in _common(settings)}
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be read ({error.strerror}); see to its rights") from None
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise OutputError(f"{path}: is damaged; give another folder, or remove this one") from None
-    differing = {name: (common[name], wanted) for name, wanted in _common(settings).items()}
-    differing |= {f"frames of {split}": (number, settings.frames) for split, number in frames.items()}
-    for name, (there, wanted) in differing.items():
-        if there != wanted:
-            raise OutputError(
-                f"{path.parent} holds a dataset of other settings ({name}: {there!r:.80}, not {wanted!r:.80}); "
-                "give another folder"
-            )
+        found = folder.read_manifest()
+        before: dict[str, Any] = dict(found["splits"])
+        have = {name: found[name] for name in wanted}
+        frames = {
+            f"frames of {split}": int(before[split]["frames"]) for split in settings.splits if split in before
+        }
+    except FileNotFoundError:
+        folder.refuse_others()
+        return {}
+    except (ValueError, KeyError, TypeError):
+        raise folder.refusal(_DAMAGED) from None
+    folder.require_same(have | frames, wanted | dict.fromkeys(frames, settings.frames))
     return before
 
 

@@ -17,8 +17,8 @@ from heatprop.lab.training.learning import Learner, NotFiniteError, train_step
 from heatprop.lab.training.loading import Loaded, batches
 from heatprop.lab.training.optimisation import learning_rate
 from heatprop.lab.training.reports import StepReport, Watcher
-from heatprop.lab.training.run_folder import BOARD, LAST, UNREADABLE, RunFolder
 from heatprop.lab.training.saved import Progress, state_of
+from heatprop.lab.training.training_folder import BOARD, LAST, UNREADABLE, TrainingFolder
 from heatprop.lab.training.validation import Looker, Picture, average_precision, detections_of, metric_name
 from heatprop.types import Detections, HeadOutput
 
@@ -51,7 +51,7 @@ class Run:
         validation_set: VideoDataset | None,
         progress: Progress,
         fingerprint: str,
-        folder: RunFolder | None,
+        folder: TrainingFolder | None,
         watcher: Watcher,
     ) -> None:
         self.learner, self.data, self.validation_set = learner, data, validation_set

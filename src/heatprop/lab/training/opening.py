@@ -19,16 +19,18 @@ from heatprop.lab.training.learning import Learner
 from heatprop.lab.training.optimisation import WeightAverage, build_optimiser
 from heatprop.lab.training.ranks import Ranks, local_rank
 from heatprop.lab.training.reports import Watcher
-from heatprop.lab.training.run_folder import LAST, RunFolder
 from heatprop.lab.training.samples import DatasetSamples
 from heatprop.lab.training.saved import Progress, fingerprint, require_same, restore, state_of
 from heatprop.lab.training.starting import start_network
 from heatprop.lab.training.synced_norm import sync_norms
+from heatprop.lab.training.training_folder import LAST, TrainingFolder
 
 _SWITCH_INTERVAL = 2e-4  # s; with Python's 5e-3, threads that read pictures hold up the one that learns
 
 
-def open_run(config: TrainingConfig, path: Path, folder: RunFolder | None, ranks: Ranks, watcher: Watcher) -> Run:
+def open_run(
+    config: TrainingConfig, path: Path, folder: TrainingFolder | None, ranks: Ranks, watcher: Watcher
+) -> Run:
     """Read data and weights, check that all fits, and go on with what is in the folder.
 
     Args:

@@ -9,7 +9,6 @@ only. Zip's checksums tell a damaged one.
 
 from __future__ import annotations
 
-import time
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,20 +18,23 @@ from typing import Any
 
 import numpy as np
 
-from heatprop.errors import BusyError, InvalidArrayError
-from heatprop.io.claims import claim_folder
-from heatprop.io.whole_files import holds_files, write_json, write_whole
+from heatprop.errors import InvalidArrayError
+from heatprop.io.whole_files import write_whole
 from heatprop.lab.datasets.annotations import Video
-from heatprop.lab.evaluation.runs.cache_manifest import CacheError, CacheManifest, read_manifest, require_same
+from heatprop.lab.evaluation.runs.cache_manifest import (
+    CACHE,
+    CacheError,
+    CacheManifest,
+    read_manifest,
+    require_same,
+)
 from heatprop.lab.evaluation.runs.sparse_outputs import SparseOutput, check_sparse, places_of
+from heatprop.lab.manifest_folder import ManifestFolder, reason_of
 from heatprop.types import IntArray
 
 PART_FRAMES = 64
 """Frames in a part: some seconds of the network's work, which is all that a kill can cost."""
 DEFAULT_FLOOR = 0.01
-
-_PAUSE = 0.05  # seconds
-_PATIENCE = 200  # pauses, while another run writes a manifest
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,11 +60,11 @@ def part_rows(video: Video, part: int) -> range:
     return video.rows[part * PART_FRAMES : (part + 1) * PART_FRAMES]
 
 
-class OutputCache:
+class OutputCache(ManifestFolder):
     """An open cache; several processes may use one at once.
 
     Args:
-        folder: where it is, or shall be.
+        path: the folder where it is, or shall be.
         manifest: what it must be of; None takes an existing one as it is.
 
     Attributes:
@@ -73,21 +75,14 @@ class OutputCache:
         OutputError: it cannot be made.
     """
 
-    def __init__(self, folder: Path, manifest: CacheManifest | None = None) -> None:
+    def __init__(self, path: str | Path, manifest: CacheManifest | None = None) -> None:
         _zarr()
-        self.folder = folder
+        super().__init__(path, CACHE)
         if manifest is not None:
-            _begin(folder, manifest)
-        self.manifest = read_manifest(folder)
+            self.begin_among_others(manifest.to_json())
+        self.manifest = read_manifest(self.path)
         if manifest is not None:
-            require_same(folder, self.manifest, manifest)
-
-    def _path(self, video: int, part: int) -> Path:
-        return self.folder / "parts" / f"{video:06d}-{part:03d}.zarr.zip"
-
-    def has(self, video: int, part: int) -> bool:
-        """Say whether a part is there."""
-        return self._path(video, part).exists()
+            require_same(self.path, self.manifest, manifest)
 
     def require_whole(self, videos: Sequence[Video]) -> None:
         """Check that no part is missing.
@@ -99,7 +94,7 @@ class OutputCache:
         missing = sum(not self.has(*each) for each in wanted)
         if missing:
             raise CacheError(
-                f"cache {self.folder}: {missing} of its {len(wanted)} parts are missing; "
+                f"cache {self.path}: {missing} of its {len(wanted)} parts are missing; "
                 "run evaluate --cache with it to the end first"
             )
 
@@ -109,7 +104,7 @@ class OutputCache:
         Raises:
             OutputError: it cannot be written.
         """
-        write_whole(self._path(video, part), lambda path: _write_part(path, content))
+        write_whole(self.part_file(video, part), lambda path: _write_part(path, content))
 
     def read(self, video: int, part: int, frames: int) -> CachedPart:
         """Read a part of so many frames.
@@ -117,16 +112,15 @@ class OutputCache:
         Raises:
             CacheError: it is missing or damaged.
         """
-        path = self._path(video, part)
+        path = self.part_file(video, part)
         if not path.exists():
-            raise CacheError(f"cache {self.folder}: {path.name} is missing; run evaluate --cache again")
+            raise CacheError(f"cache {self.path}: {path.name} is missing; run evaluate --cache again")
         try:
             content = _read_part(path)
         except Exception as error:  # zarr, zip and the codecs have a dozen unrelated exception types
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise CacheError(
-                f"cache {path} is damaged ({reason}); delete this file and run evaluate --cache again: only its "
-                "frames are computed anew"
+                f"cache {path} is damaged ({reason_of(error)}); delete this file and run evaluate --cache again: "
+                "only its frames are computed anew"
             ) from None
         classes = {output.shape[0] for output in content.outputs}
         if classes != {len(self.manifest.classes)} or len(content.outputs) != frames:
@@ -135,27 +129,6 @@ class OutputCache:
                 f"{len(self.manifest.classes)}; delete this file and run evaluate --cache again"
             )
         return content
-
-
-def _begin(folder: Path, manifest: CacheManifest) -> None:
-    """Make a cache unless it is there; of several runs that begin one at once, the first says what it is of."""
-    path = folder / "manifest.json"
-    for tried in range(_PATIENCE):
-        if path.exists():
-            return
-        try:
-            claim = claim_folder(folder)
-        except BusyError:  # another run writes the manifest
-            if tried == _PATIENCE - 1:
-                raise
-            time.sleep(_PAUSE)
-            continue
-        with claim:
-            if path.exists():
-                return
-            if holds_files(folder):
-                raise CacheError(f"cache {folder} holds something else; give an empty folder or a new name")
-            write_json(path, manifest.to_json())
 
 
 def _write_part(path: Path, content: CachedPart) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from heatprop.backends import Backend
-from heatprop.errors import HeatpropError, check_range, shortened
-from heatprop.io.whole_files import read_json
+from heatprop.errors import HeatpropError, check_range
 from heatprop.lab.datasets.annotations import VideoDataset
 from heatprop.lab.evaluation.runs.class_matching import ClassMatching
+from heatprop.lab.manifest_folder import FolderKind, ManifestFolder
 from heatprop.letterbox import InputFormat
 from heatprop.structuring import MisfitError, structure
 from heatprop.zoo import Model
@@ -23,6 +23,17 @@ VERSION = 1
 
 class CacheError(HeatpropError, ValueError):
     """A cache belongs to something else, lacks frames, or is damaged; the message names the folder or file."""
+
+
+_REMEDY = "give another --cache folder, or delete this one"
+CACHE = FolderKind(
+    manifest="manifest.json",
+    parts="parts/{video:06d}-{part:03d}.zarr.zip",
+    error=CacheError,
+    foreign="cache {folder} holds something else; give an empty folder or a new name",
+    unreadable=f"cache {{folder}}: manifest.json cannot be read ({{reason}}); {_REMEDY} to make it again",
+    different=f"cache {{folder}} was made with {{name}} {{old}}, not {{new}}; {_REMEDY}",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,16 +127,13 @@ def read_manifest(folder: Path) -> CacheManifest:
     Raises:
         CacheError: there is no cache, or its manifest is damaged or of another version.
     """
-    path = folder / "manifest.json"
-    remedy = "give another --cache folder, or delete this one to make it again"
+    remedy = f"{_REMEDY} to make it again"
     try:
-        value = read_json(path)
+        value = ManifestFolder(folder, CACHE).read_manifest()
     except FileNotFoundError:
         raise CacheError(
             f"cache {folder}: there is no manifest.json in it; make one with evaluate --cache"
         ) from None
-    except (OSError, ValueError) as error:
-        raise CacheError(f"cache {folder}: manifest.json cannot be read ({error}); {remedy}") from None
     if not isinstance(value, dict) or value.get("format") != FORMAT:
         raise CacheError(f"cache {folder}: manifest.json is not that of a cache; {remedy}")
     if value.get("version") != VERSION:
@@ -161,16 +169,9 @@ def require_same(folder: Path, have: CacheManifest, want: CacheManifest) -> None
     Raises:
         CacheError: one line that names the first thing that differs.
     """
-    for item in fields(CacheManifest):
-        old, new = getattr(have, item.name), getattr(want, item.name)
-        if old != new:
-            raise CacheError(
-                f"cache {folder} was made with {item.name.replace('_', ' ')} {_short(old)}, not {_short(new)}; "
-                "give another --cache folder, or delete this one"
-            )
-
-
-def _short(value: object) -> str:
-    if isinstance(value, tuple):
-        value = ", ".join(value)
-    return shortened(str(value))
+    ManifestFolder(folder, CACHE).require_same(
+        *(
+            {item.name.replace("_", " "): getattr(each, item.name) for item in fields(CacheManifest)}
+            for each in (have, want)
+        )
+    )

@@ -87,7 +87,7 @@ def run_cached(
             some = methods[start : start + at_once]
             with _deaf_children():
                 futures: dict[Future[list[DetectionTable]], tuple[int, slice]] = {
-                    pool.submit(detect_video, cache.folder, number, video, labels, some[part]): (number, part)
+                    pool.submit(detect_video, cache.path, number, video, labels, some[part]): (number, part)
                     for number, video in enumerate(dataset.videos)
                     for part in parts_of(len(some), len(dataset.videos), jobs)
                 }

@@ -19,8 +19,8 @@ from heatprop.io.sequence_reader import SequenceReader
 from heatprop.lab.datasets.annotations import VideoDataset
 from heatprop.lab.evaluation.runs.cache import CachedPart, OutputCache, part_count, part_rows
 from heatprop.lab.evaluation.runs.class_matching import ClassMatching, match_classes
+from heatprop.lab.evaluation.runs.evaluation_folder import EvaluationFolder, FinishedPart
 from heatprop.lab.evaluation.runs.methods import Method, VideoMethod, finish_video
-from heatprop.lab.evaluation.runs.run_folder import FinishedPart, RunFolder
 from heatprop.lab.evaluation.runs.sparse_outputs import SparseOutput, sparsify
 from heatprop.letterbox import Letterbox, fit_letterbox, letterbox
 from heatprop.pipeline import map_ahead
@@ -94,7 +94,7 @@ def open_network(
     return PictureNetwork(opened, model.card, classes, SequenceReader(dataset.image_paths).read)
 
 
-def frames_to_do(dataset: VideoDataset, folder: RunFolder) -> int:
+def frames_to_do(dataset: VideoDataset, folder: EvaluationFolder) -> int:
     """Return how many frames are not finished."""
     return sum(map(len, unfinished(dataset, folder).values()))
 
@@ -156,7 +156,7 @@ class _Frames:
             return self._read[number, part]
 
 
-def unfinished(dataset: VideoDataset, folder: RunFolder) -> dict[tuple[int, int], range]:
+def unfinished(dataset: VideoDataset, folder: EvaluationFolder) -> dict[tuple[int, int], range]:
     """Return the rows of each part, as (video, part), that is not finished, in order."""
     return {
         (number, part): part_rows(video, part)
@@ -166,7 +166,7 @@ def unfinished(dataset: VideoDataset, folder: RunFolder) -> dict[tuple[int, int]
     }
 
 
-def require_pictures(dataset: VideoDataset, folder: RunFolder, cache: OutputCache | None) -> None:
+def require_pictures(dataset: VideoDataset, folder: EvaluationFolder, cache: OutputCache | None) -> None:
     """Check that the pictures that are still to be looked at are there, before hours are lost.
 
     Raises:
@@ -190,7 +190,7 @@ def detect_dataset(
     dataset: VideoDataset,
     network: PictureNetwork,
     method: Method,
-    folder: RunFolder,
+    folder: EvaluationFolder,
     *,
     cache: OutputCache | None = None,
     advance: Callable[[], None] = lambda: None,
@@ -244,12 +244,12 @@ def detect_dataset(
 
 
 def finished_detections(
-    dataset: VideoDataset, method: Method, folder: RunFolder
+    dataset: VideoDataset, method: Method, folder: EvaluationFolder
 ) -> Iterator[tuple[int, Detections]]:
     """Yield the row of each frame and its detections, after all that the method does.
 
     Raises:
-        RunFolderError: a part is missing or damaged.
+        EvaluationFolderError: a part is missing or damaged.
     """
     for number, video in enumerate(dataset.videos):
         parts = [folder.read(number, part) for part in range(part_count(video))]
@@ -257,11 +257,11 @@ def finished_detections(
         yield from zip(video.rows, found, strict=True)
 
 
-def pictures_of_other_size(dataset: VideoDataset, folder: RunFolder) -> list[int]:
+def pictures_of_other_size(dataset: VideoDataset, folder: EvaluationFolder) -> list[int]:
     """Return the rows of pictures that are not as large as the annotations say; 0 there means nothing is said.
 
     Raises:
-        RunFolderError: a part is missing or damaged.
+        EvaluationFolderError: a part is missing or damaged.
     """
     wrong: list[int] = []
     for number, video in enumerate(dataset.videos):

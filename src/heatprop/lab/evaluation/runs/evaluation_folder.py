@@ -9,16 +9,17 @@ Each file is there whole or not at all, so a run may be killed at any moment and
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from heatprop.errors import HeatpropError, InvalidArrayError, shortened
-from heatprop.io.whole_files import holds_files, read_json, write_json, write_whole
+from heatprop.errors import HeatpropError, InvalidArrayError
+from heatprop.io.whole_files import write_whole
 from heatprop.lab.evaluation.runs.methods import Arrays
+from heatprop.lab.manifest_folder import FolderKind, ManifestFolder, reason_of
 from heatprop.types import Detections, IntArray
 
 FORMAT = "heatprop-evaluation"
@@ -27,8 +28,18 @@ _COLUMNS = ("boxes", "scores", "labels", "lengths", "track_ids")
 _MEMORY = "memory_"
 
 
-class RunFolderError(HeatpropError, ValueError):
+class EvaluationFolderError(HeatpropError, ValueError):
     """A folder holds another evaluation, something else, or a damaged file; the message names it."""
+
+
+_KIND = FolderKind(
+    manifest="run.json",
+    parts="work/{video:06d}-{part:03d}.npz",
+    error=EvaluationFolderError,
+    silent="{folder} holds an evaluation that does not say its {name}, perhaps of an earlier version; "
+    "give -o another folder",
+    different="{folder} holds an evaluation with {name} {old}, not {new}; give -o another folder",
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +57,7 @@ class FinishedPart:
     memory: Arrays
 
 
-class RunFolder:
+class EvaluationFolder(ManifestFolder):
     """Holds the finished work of one evaluation; made, or opened again with the same settings.
 
     Args:
@@ -54,30 +65,13 @@ class RunFolder:
         settings: everything that shapes the detections, as JSON knows it.
 
     Raises:
-        RunFolderError: the folder holds an evaluation with other settings, or other files.
+        EvaluationFolderError: the folder holds an evaluation with other settings, or other files.
         OutputError: it cannot be made.
     """
 
     def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
-        self.path = path
-        wanted = {"format": FORMAT, "version": VERSION, **settings}
-        try:
-            have = read_json(path / "run.json")
-        except FileNotFoundError:
-            if path.is_dir() and holds_files(path):
-                raise RunFolderError(f"{path} holds other files; give -o an empty folder or a new name") from None
-            write_json(path / "run.json", wanted)
-            return
-        except (OSError, ValueError) as error:
-            raise RunFolderError(f"{path}/run.json cannot be read ({error}); give -o a new name") from None
-        _require_same(path, have, wanted)
-
-    def _file(self, video: int, part: int) -> Path:
-        return self.path / "work" / f"{video:06d}-{part:03d}.npz"
-
-    def has(self, video: int, part: int) -> bool:
-        """Say whether a part is finished."""
-        return self._file(video, part).exists()
+        super().__init__(path, _KIND)
+        self.begin({"format": FORMAT, "version": VERSION, **settings})
 
     def write(self, video: int, part: int, content: FinishedPart) -> None:
         """Keep a part, whole or not at all.
@@ -98,15 +92,15 @@ class RunFolder:
             np.savez(whole, **arrays)
             path.write_bytes(whole.getbuffer())
 
-        write_whole(self._file(video, part), save)
+        write_whole(self.part_file(video, part), save)
 
     def read(self, video: int, part: int) -> FinishedPart:
         """Read a part.
 
         Raises:
-            RunFolderError: it is missing or damaged.
+            EvaluationFolderError: it is missing or damaged.
         """
-        path = self._file(video, part)
+        path = self.part_file(video, part)
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
                 arrays = {name: saved[name] for name in saved.files}
@@ -116,34 +110,9 @@ class RunFolder:
             if len(arrays["frame_sizes"]) != len(found) or (arrays["counts"] != [*map(len, found)]).any():
                 raise InvalidArrayError("its columns differ in length")
         except Exception as error:  # NumPy and zip have a dozen unrelated exception types
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
-            raise RunFolderError(
-                f"{path} is damaged ({reason}); delete it and run again: only its frames are computed anew"
+            raise EvaluationFolderError(
+                f"{path} is damaged ({reason_of(error)}); delete it and run again: "
+                "only its frames are computed anew"
             ) from None
         memory = {name.removeprefix(_MEMORY): array for name, array in arrays.items() if name.startswith(_MEMORY)}
         return FinishedPart(arrays["frame_sizes"], found, memory)
-
-
-def _require_same(path: Path, have: Any, wanted: Mapping[str, Any]) -> None:
-    old, new = dict(_leaves(have)), dict(_leaves(wanted))
-    for name in {**new, **old}:
-        within = [name.rpartition(".")[0], name]  # where something was none, nothing within it is said
-        if not any(each in old for each in within):
-            raise RunFolderError(
-                f"{path} holds an evaluation that does not say its {name}, perhaps of an earlier version; "
-                "give -o another folder"
-            )
-        if old.get(name) != new.get(name):
-            raise RunFolderError(
-                f"{path} holds an evaluation with {name} {shortened(str(old.get(name)))}, "
-                f"not {shortened(str(new.get(name)))}; "
-                "give -o another folder"
-            )
-
-
-def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from _leaves(item, f"{name}.{key}" if name else str(key))
-    else:
-        yield name, value

@@ -20,40 +20,47 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from heatprop.errors import HeatpropError, OutputError
-from heatprop.io.claims import FOLDER_LOCK, claim_folder
 from heatprop.io.whole_files import write_text
+from heatprop.lab.manifest_folder import FolderKind, ManifestFolder
 from heatprop.lab.networks import CenterNet, save_checkpoint
 from heatprop.lab.networks.weights import read_pickle
 from heatprop.lab.training.saved import VERSION
 from heatprop.zoo import ModelCard
 
 LAST, BEST, LOG, UNREADABLE, BOARD = "last.pt", "best.pt", "log.jsonl", "unreadable.txt", "tensorboard"
-_OURS = frozenset({LAST, BEST, LOG, UNREADABLE, BOARD, FOLDER_LOCK})
 _FORMER_LOCK = "run.lock"  # of runs by former versions
 
 
-class RunFolderError(HeatpropError, ValueError):
+class TrainingFolderError(HeatpropError, ValueError):
     """A folder holds another run, something else, or a damaged file; the message names it."""
 
 
-class RunFolder:
+_KIND = FolderKind(
+    manifest=LAST,
+    ours=frozenset({LAST, BEST, LOG, UNREADABLE, BOARD, _FORMER_LOCK}),
+    error=TrainingFolderError,
+    foreign="{folder} holds other files, as {first}; give -o an empty folder or a new name",
+)
+
+
+class TrainingFolder(ManifestFolder):
     """Checkpoints and log of one run; a context manager, which holds the folder while it is open.
 
     Args:
         path: the folder.
 
     Raises:
-        RunFolderError: the folder holds other files.
+        TrainingFolderError: the folder holds other files.
         BusyError: another process trains in it.
         OutputError: it cannot be made.
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        super().__init__(path, _KIND)
         self._log: TextIO | None = None
-        self._claim = claim_folder(path)
+        self._claim = self.claim()
         try:
-            self._refuse_others()
+            self.refuse_others()
             for leftover in path.glob("*.part*.pt"):  # of a run that was killed while it wrote
                 leftover.unlink(missing_ok=True)
             (path / _FORMER_LOCK).unlink(missing_ok=True)
@@ -66,20 +73,12 @@ class RunFolder:
             self._claim.release()
             raise
 
-    def _refuse_others(self) -> None:
-        path, ours = self.path, {*_OURS, _FORMER_LOCK}
-        others = [each.name for each in path.iterdir() if each.name not in ours and ".part" not in each.name]
-        if others and not (path / LAST).exists():
-            raise RunFolderError(
-                f"{path} holds other files, as {others[0]}; give -o an empty folder or a new name"
-            )
-
     def saved(self) -> Mapping[str, Any] | None:
         """Return what is in ``last.pt``; None where there is none yet.
 
         Raises:
             ModelError: it is damaged.
-            RunFolderError: it is no checkpoint of a run.
+            TrainingFolderError: it is no checkpoint of a run.
         """
         path = self.path / LAST
         if not path.exists():
@@ -87,7 +86,9 @@ class RunFolder:
         content = read_pickle(path)
         training = content.get("training") if isinstance(content, Mapping) else None
         if not isinstance(training, Mapping) or training.get("version") != VERSION:
-            raise RunFolderError(f"{path} is no checkpoint that a run could go on from; give -o another folder")
+            raise TrainingFolderError(
+                f"{path} is no checkpoint that a run could go on from; give -o another folder"
+            )
         return {"average": content["state_dict"], **training}
 
     def save(self, average: CenterNet, card: ModelCard, state: Mapping[str, Any]) -> None:
@@ -159,7 +160,7 @@ class RunFolder:
         """
         write_text(self.path / UNREADABLE, "".join(f"{line}\n" for line in lines))
 
-    def __enter__(self) -> RunFolder:
+    def __enter__(self) -> TrainingFolder:
         return self
 
     def __exit__(self, *_: object) -> None:
