@@ -115,7 +115,7 @@ class OpenVinoBackend:
         outputs: list[HeadOutput] = []
         for part, count in in_batches(images, self._batch):
             try:
-                arrays = self._compiled_for(part.shape).infer(part, list(wanted_channels(self._model.card)))
+                arrays = self._compiled_for(part.shape).infer(part)
             except Exception as error:
                 raise BackendError(
                     f"OpenVINO failed on images {images.shape} with {self._model.path}: {_last_line(error)}"
@@ -128,9 +128,8 @@ class OpenVinoBackend:
         with self._lock:
             if shape not in self._compiled:
                 self._network.reshape({INPUT: list(shape)})
-                self._compiled[shape] = _CompiledNetwork(
-                    self._core.compile_model(self._network, _DEVICE, self._settings)
-                )
+                compiled = self._core.compile_model(self._network, _DEVICE, self._settings)
+                self._compiled[shape] = _CompiledNetwork(compiled, list(wanted_channels(self._model.card)))
             self._compiled.move_to_end(shape)
             if len(self._compiled) > _SHAPES_KEPT:
                 self._compiled.popitem(last=False)
@@ -138,21 +137,36 @@ class OpenVinoBackend:
 
 
 class _CompiledNetwork:
-    """A network for one input shape, and the requests that wait for work: one serves one call at a time."""
+    """A network for one input shape, and the requests that wait for work: one serves one call at a time.
 
-    def __init__(self, compiled: openvino.CompiledModel) -> None:
-        self._compiled = compiled
+    It writes its outputs into new arrays itself, which spares copying them; but for those whose type is not
+    float32, or whose shape is known only afterwards.
+    """
+
+    def __init__(self, compiled: openvino.CompiledModel, outputs: list[str]) -> None:
+        self._compiled, self._outputs = compiled, outputs
+        ports = {name: compiled.output(name) for name in outputs}
+        self._shapes = {
+            name: tuple(port.shape)
+            for name, port in ports.items()
+            if port.element_type == openvino.Type.f32 and port.partial_shape.is_static
+        }
         self._idle: deque[openvino.InferRequest] = deque()
 
-    def infer(self, images: ImageArray, outputs: list[str]) -> dict[str, FloatArray]:
+    def infer(self, images: ImageArray) -> dict[str, FloatArray]:
         try:
             request = self._idle.pop()
         except IndexError:
             request = self._compiled.create_infer_request()
+        arrays = {name: np.empty(shape, np.float32) for name, shape in self._shapes.items()}
+        for name, array in arrays.items():
+            request.set_tensor(name, openvino.Tensor(array, shared_memory=True))
         request.infer({INPUT: images}, share_inputs=True, share_outputs=True)
-        copies = {name: np.array(request.get_tensor(name).data, np.float32) for name in outputs}
+        for name in self._outputs:
+            if name not in arrays:
+                arrays[name] = np.array(request.get_tensor(name).data, np.float32)
         self._idle.append(request)
-        return copies
+        return arrays
 
 
 def _taking_pictures(network: openvino.Model, input_format: InputFormat) -> openvino.Model:
