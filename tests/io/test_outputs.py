@@ -63,3 +63,21 @@ def test_a_folder_one_may_not_enter_is_an_error_of_one_line(tmp_path: Path) -> N
             OutputFile(folder / "out.mp4")
     finally:
         folder.chmod(0o700)
+
+
+def test_as_a_context_it_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "street.txt"
+    with OutputFile(path) as output:
+        output.partial.write_text("new")
+        assert not path.exists()
+    assert path.read_text() == "new"
+    with pytest.raises(ZeroDivisionError), OutputFile(path, overwrite=True) as output:
+        output.partial.write_text(f"newer {1 / 0}")
+    with (
+        pytest.raises(OutputError, match=r"street.txt: cannot write it \(No space left"),
+        OutputFile(path, overwrite=True),
+    ):
+        raise OSError(28, "No space left on device")
+    with pytest.raises(OutputError, match="no such picture"), OutputFile(path, overwrite=True):
+        raise OutputError("no such picture")
+    assert [each.read_text() for each in tmp_path.iterdir()] == ["new"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from heatprop.errors import OutputError
-from heatprop.io.whole_files import read_json, write_json, write_text, write_whole
+from heatprop.io.whole_files import emptied_beside, read_json, replace_folder, write_json, write_text, write_whole
 
 
 def test_a_file_is_made_with_its_folders_and_replaced(tmp_path: Path) -> None:
@@ -86,3 +86,20 @@ def test_json_comes_back_and_nothing_else_passes(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(ValueError):  # noqa: PT011
             read_json(path)
+
+
+def test_text_may_come_in_lines(tmp_path: Path) -> None:
+    write_text(tmp_path / "a.txt", "één\ntwo\n")
+    write_text(tmp_path / "b.txt", (line for line in ("één\n", "two\n")))
+    assert (tmp_path / "a.txt").read_bytes() == (tmp_path / "b.txt").read_bytes() == "één\ntwo\n".encode()
+
+
+def test_a_folder_is_replaced_when_the_new_one_is_whole(tmp_path: Path) -> None:
+    folder = tmp_path / "mot"
+    for number in range(3):
+        partial = emptied_beside(folder)
+        assert not list(partial.iterdir())
+        (partial / f"{number}.txt").touch()
+        if number != 1:  # a run that is killed leaves it so
+            replace_folder(partial, folder)
+    assert [each.relative_to(tmp_path).as_posix() for each in tmp_path.rglob("*")] == ["mot", "mot/2.txt"]

@@ -7,6 +7,7 @@ import io
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +17,7 @@ from rich.console import Console, RenderableType
 
 from heatprop.cli.messages import say
 from heatprop.cli.progress import FrameProgress
-from heatprop.errors import HeatpropError, OutputError, check_count
+from heatprop.errors import check_count
 from heatprop.interrupts import Interrupted
 from heatprop.io.outputs import OutputFile
 from heatprop.lab.datasets import Layout, load_dataset
@@ -91,27 +92,18 @@ class Sweep:
         require_dataset(self.cache, cache.manifest, dataset, self.split)
         cache.require_whole(dataset.videos)
         total = dataset.frame_count * len(methods)
-        claimed: OutputFile | None = None
         try:
-            with FrameProgress(f"{len(methods)} settings", total, quiet=self.quiet) as progress:
-                claimed = None if self.csv is None else OutputFile(self.csv, overwrite=True)
+            with (
+                nullcontext() if self.csv is None else OutputFile(self.csv, overwrite=True) as table,
+                FrameProgress(f"{len(methods)} settings", total, quiet=self.quiet) as progress,
+            ):
                 rows = list(sweep(dataset, cache, methods, jobs=jobs, advance=progress.advance))
-                if claimed is not None:
-                    claimed.partial.write_text(as_csv(rows), encoding="utf-8", newline="")
-                    claimed.commit()
+                if table is not None:
+                    table.partial.write_text(as_csv(rows), encoding="utf-8", newline="")
         except Interrupted as interrupted:
             if not self.quiet:
                 say("heatprop: interrupted; nothing is written")
             return interrupted.exit_code
-        except OSError as problem:
-            if isinstance(problem, HeatpropError):
-                raise
-            raise OutputError(
-                f"{self.csv}: cannot write it ({problem.strerror}); see to room and rights"
-            ) from None
-        finally:
-            if claimed is not None:
-                claimed.discard()
         if self.json:
             sys.stdout.write(json.dumps(as_json(rows), allow_nan=False) + "\n")
         else:

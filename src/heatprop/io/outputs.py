@@ -6,8 +6,10 @@ import itertools
 import os
 import stat
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
-from heatprop.errors import OutputError, OutputExistsError
+from heatprop.errors import HeatpropError, OutputError, OutputExistsError
 from heatprop.io.completeness import is_begun
 from heatprop.io.partial_names import INDEXED, stem_of_output
 from heatprop.io.source_files import SourceFiles
@@ -79,7 +81,8 @@ class OutputFile:
 
     The place is claimed on construction, so that a wrong folder or an existing file is known before any work
     is done. Write to `partial`, a new file in the same folder and with the same suffix, then call `commit`, or
-    `discard` to leave nothing behind.
+    `discard` to leave nothing behind. As a context manager it does the one after success and the other after an
+    error, and errors in writing become an `OutputError`.
 
     Args:
         path: the final name.
@@ -149,3 +152,18 @@ class OutputFile:
     def discard(self) -> None:
         """Remove what was written; a file that had the final name before stays."""
         self.partial.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.commit()
+            return
+        self.discard()
+        if isinstance(error, OSError) and not isinstance(error, HeatpropError):
+            raise OutputError(
+                f"{self.path}: cannot write it ({error.strerror or error}); see to room and rights"
+            ) from None

@@ -6,7 +6,8 @@ import glob
 import itertools
 import json
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,29 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
         ) from None
 
 
+def emptied_beside(folder: Path) -> Path:
+    """Return an empty folder beside the given one, for what is being written; nobody else may write there.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    partial = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    return partial
+
+
+def replace_folder(partial: Path, folder: Path) -> None:
+    """Give a folder that is whole its name; what has it goes.
+
+    Raises:
+        OSError: it cannot be done.
+    """
+    if folder.is_dir():
+        shutil.rmtree(folder)
+    os.replace(partial, folder)
+
+
 def _claim_partial(path: Path) -> tuple[Path, Claim]:
     while True:
         partial = path.with_name(f".{path.name}.{os.getpid()}-{next(_numbers)}.part")
@@ -67,15 +91,16 @@ def _remove_unclaimed(leftover: Path) -> None:
             leftover.unlink(missing_ok=True)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file whole, in UTF-8.
+def write_text(path: Path, text: str | Iterable[str]) -> None:
+    """Write a text file whole, in UTF-8, from its text or its lines.
 
     Raises:
         OutputError: it cannot be written.
     """
 
     def write(partial: Path) -> None:
-        partial.write_bytes(text.encode())
+        with partial.open("wb") as file:
+            file.writelines(part.encode() for part in ([text] if isinstance(text, str) else text))
 
     write_whole(path, write)
 

@@ -262,7 +262,7 @@ def test_an_existing_file_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(torch, "save", full)
-    with pytest.raises(OutputError, match=r"^.*mine.pt: cannot write there \(.*\); is the disk full\?$"):
+    with pytest.raises(OutputError, match=r"^.*mine.pt: cannot write it \(.*\); see to room and rights$"):
         save_checkpoint(path, network, overwrite=True)
     assert path.read_bytes() == b"precious"
     assert list(tmp_path.iterdir()) == [path]

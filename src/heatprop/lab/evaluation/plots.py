@@ -159,9 +159,5 @@ def _save(figure: Figure, output: OutputFile) -> None:
 
     kind = output.path.suffix[1:]
     stamp = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)  # the same report, the same bytes
-    try:
-        with mpl.rc_context({"svg.hashsalt": "heatprop"}):
-            figure.savefig(output.partial, format=kind, dpi=160, metadata=stamp)
-    except OSError as error:
-        raise OutputError(f"{output.path}: cannot write ({error.strerror}); choose another folder") from None
-    output.commit()
+    with output, mpl.rc_context({"svg.hashsalt": "heatprop"}):
+        figure.savefig(output.partial, format=kind, dpi=160, metadata=stamp)

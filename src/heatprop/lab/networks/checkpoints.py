@@ -204,15 +204,11 @@ def save_checkpoint(
         "state_dict": network.state_dict(),
         "training": dict(training_state or {}),
     }
-    output = OutputFile(Path(path), overwrite=overwrite)
-    try:
-        torch.save(value, output.partial)
-    except BaseException as error:
-        output.discard()
-        if isinstance(error, OSError | RuntimeError):
-            raise OutputError(f"{output.path}: cannot write there ({error}); is the disk full?") from None
-        raise
-    output.commit()
+    with OutputFile(Path(path), overwrite=overwrite) as output:
+        try:
+            torch.save(value, output.partial)
+        except RuntimeError as error:
+            raise OutputError(f"{path}: cannot write it ({error}); see to room and rights") from None
 
 
 def _card_of(config: CenterNetConfig, name: str) -> ModelCard:

@@ -8,14 +8,13 @@ checksums/VID/val/NAME.sha256            SHA-256 of all these, written last, for
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from heatprop.interrupts import check
-from heatprop.io.whole_files import write_text
+from heatprop.io.whole_files import emptied_beside, replace_folder, write_text
 from heatprop.lab.datasets.imagenet_classes import VID_WNIDS
 from heatprop.lab.synthesis.rendering import ShotRenderer, encode
 from heatprop.lab.synthesis.scenes import Shot, make_video
@@ -76,7 +75,7 @@ def write_video(
     if _is_whole(place, names):
         return
     shots = make_video(seed, frames, sprites, settings)
-    new_images, new_annotations = _emptied(place.images), _emptied(place.annotations)
+    new_images, new_annotations = emptied_beside(place.images), emptied_beside(place.annotations)
     pictures = (renderer.render(number) for renderer, number in _renderers(shots, sprites, settings))
     for name, objects, picture in zip(names, annotate(shots, settings), pictures, strict=True):
         check()
@@ -96,7 +95,7 @@ def write_stills(
     names = [still_name(place.name, number) for number in range(len(seeds))]
     if _is_whole(place, names):
         return
-    new_images, new_annotations = _emptied(place.images), _emptied(place.annotations)
+    new_images, new_annotations = emptied_beside(place.images), emptied_beside(place.annotations)
     for picture, seed in zip(names, seeds, strict=True):
         shots = make_video(seed, 1, sprites, settings)
         (new_images / f"{picture}.JPEG").write_bytes(encode(*ShotRenderer(shots[0], settings, sprites).render(0)))
@@ -157,14 +156,6 @@ def remove_leftovers(root: Path) -> None:
             shutil.rmtree(partial, ignore_errors=True)
 
 
-def _emptied(folder: Path) -> Path:
-    """Return an empty folder beside the given one, for what is being written."""
-    partial = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    return partial
-
-
 def _is_whole(place: Place, names: Sequence[str]) -> bool:
     """Say whether a video has all pictures and annotations of these names, byte by byte as they were written."""
     try:
@@ -179,8 +170,8 @@ def _finish(place: Place, names: Sequence[str], new_images: Path, new_annotation
     """Give folders that are whole their names, and say so."""
     checksums = _checksums(place, names, new_images, new_annotations)
     place.checksums.unlink(missing_ok=True)
-    _rename(new_images, place.images)
-    _rename(new_annotations, place.annotations)
+    replace_folder(new_images, place.images)
+    replace_folder(new_annotations, place.annotations)
     write_text(place.checksums, checksums)
 
 
@@ -196,9 +187,3 @@ def _checksums(place: Place, names: Sequence[str], images: Path, annotations: Pa
             digest = hashlib.sha256((folder / f"{name}.{suffix}").read_bytes()).hexdigest()
             lines.append(f"{digest}  {final.relative_to(place.root).as_posix()}/{name}.{suffix}\n")
     return "".join(lines)
-
-
-def _rename(partial: Path, folder: Path) -> None:
-    if folder.is_dir():  # of a run that was killed between the two, or damaged
-        shutil.rmtree(folder)
-    os.replace(partial, folder)

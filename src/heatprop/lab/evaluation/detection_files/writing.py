@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -31,11 +30,13 @@ def write_official_text(
     Raises:
         OutputError: the file exists and is not to be overwritten, or cannot be written.
     """
-    lines = (
-        f"{frame} {label} {score!r} {x1!r} {y1!r} {x2!r} {y2!r}\n"
-        for frame, label, score, (x1, y1, x2, y2) in _rows(dataset, detections)
-    )
-    _write(path, lines, overwrite)
+    _write(path, official_lines(dataset, detections), overwrite)
+
+
+def official_lines(dataset: VideoDataset, detections: DetectionTable) -> Iterator[str]:
+    """Yield the lines of `write_official_text`."""
+    for frame, label, score, (x1, y1, x2, y2) in _rows(dataset, detections):
+        yield f"{frame} {label} {score!r} {x1!r} {y1!r} {x2!r} {y2!r}\n"
 
 
 def write_coco_json(
@@ -48,12 +49,15 @@ def write_coco_json(
     Raises:
         OutputError: the file exists and is not to be overwritten, or cannot be written.
     """
-    entries = (
-        json.dumps({"image_id": frame, "category_id": label, "bbox": [x1, y1, x2 - x1, y2 - y1], "score": score})
-        for frame, label, score, (x1, y1, x2, y2) in _rows(dataset, detections)
-    )
-    lines = (f"{',' if number else '['}\n{entry}" for number, entry in enumerate(entries))
-    _write(path, chain(lines, ["\n]\n" if len(detections) else "[]\n"]), overwrite)
+    _write(path, coco_lines(dataset, detections), overwrite)
+
+
+def coco_lines(dataset: VideoDataset, detections: DetectionTable) -> Iterator[str]:
+    """Yield the text of `write_coco_json`, a detection at a time."""
+    for number, (frame, label, score, (x1, y1, x2, y2)) in enumerate(_rows(dataset, detections)):
+        entry = {"image_id": frame, "category_id": label, "bbox": [x1, y1, x2 - x1, y2 - y1], "score": score}
+        yield f"{',' if number else '['}\n{json.dumps(entry)}"
+    yield "\n]\n" if len(detections) else "[]\n"
 
 
 def write_mot_text(
@@ -135,13 +139,5 @@ def _rows(dataset: VideoDataset, detections: DetectionTable) -> Iterator[tuple[i
 
 
 def _write(path: str | Path, lines: Iterable[str], overwrite: bool) -> None:
-    output = OutputFile(path, overwrite=overwrite)
-    try:
-        with output.partial.open("w", encoding="utf-8") as file:
-            file.writelines(lines)
-    except BaseException as error:
-        output.discard()
-        if isinstance(error, OSError):
-            raise OutputError(f"{path}: cannot write ({error.strerror}); choose another folder or disk") from None
-        raise
-    output.commit()
+    with OutputFile(path, overwrite=overwrite) as output, output.partial.open("w", encoding="utf-8") as file:
+        file.writelines(lines)

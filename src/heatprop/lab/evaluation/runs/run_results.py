@@ -8,13 +8,12 @@ FOLDER/report.json      all figures
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from heatprop.errors import OutputError
-from heatprop.io.whole_files import write_json, write_whole
+from heatprop.io.whole_files import emptied_beside, replace_folder, write_json, write_text
 from heatprop.lab.datasets.annotations import VideoDataset
-from heatprop.lab.evaluation.detection_files.writing import write_coco_json, write_mot_text, write_official_text
+from heatprop.lab.evaluation.detection_files.writing import coco_lines, official_lines, write_mot_text
 from heatprop.lab.evaluation.detections import DetectionTable
 from heatprop.lab.evaluation.results import EvaluationReport
 
@@ -27,18 +26,13 @@ def write_results(
     Raises:
         OutputError: something cannot be written.
     """
-    write_whole(
-        folder / "detections.txt", lambda path: write_official_text(path, dataset, detections, overwrite=True)
-    )
-    write_whole(
-        folder / "detections.json", lambda path: write_coco_json(path, dataset, detections, overwrite=True)
-    )
-    partial, mot = folder / ".mot.part", folder / "mot"
+    write_text(folder / "detections.txt", official_lines(dataset, detections))
+    write_text(folder / "detections.json", coco_lines(dataset, detections))
+    mot = folder / "mot"
     try:
-        shutil.rmtree(partial, ignore_errors=True)
+        partial = emptied_beside(mot)
         write_mot_text(partial, dataset, detections)
-        shutil.rmtree(mot, ignore_errors=True)
-        partial.rename(mot)
+        replace_folder(partial, mot)
     except OutputError:
         raise
     except OSError as error:
