@@ -158,10 +158,13 @@ def one_per_plateau(
     [1]
     """
     values = heatmap.reshape(-1)[cells]
-    in_order = np.sort(values)
-    if not np.any(in_order[1:] == in_order[:-1]):
+    order = values.argsort(kind="stable")
+    repeats = (values[order[1:]] == values[order[:-1]]).nonzero()[0]
+    if not len(repeats):
         return cells
-    tied = np.flatnonzero(np.isin(values, in_order[1:][in_order[1:] == in_order[:-1]]))
+    stays = np.ones(len(cells), np.bool_)
+    stays[order[repeats]] = stays[order[repeats + 1]] = False
+    tied = (~stays).nonzero()[0]
     tied_cells, tied_values = cells[tied], values[tied]
     rank = np.empty(len(tied), np.int64)
     rank[np.lexsort((tied_cells, *(key[tied] for key in reversed(preference))))] = np.arange(len(tied))
@@ -171,7 +174,8 @@ def one_per_plateau(
         place = np.minimum(np.searchsorted(tied_cells, neighbours), len(tied) - 1)
         better = (tied_cells[place] == neighbours) & (tied_values[place] == tied_values) & (rank[place] < rank)
         beaten |= better.any(axis=0)
-    return np.delete(cells, tied[beaten])
+    stays[tied] = ~beaten
+    return cells[stays]
 
 
 @cache
