@@ -268,23 +268,19 @@ def neighbours_of(cells: IntArray, steps: NDArray[np.int64], shape: tuple[int, .
     neighbours: IntArray = cells + (dy * width + dx)
     if not steps.size:
         return neighbours
-    _, rows, columns = unravel(cells, shape)
-    near_border = beside_border(rows, columns, int(np.abs(steps).max()), height, width)
-    if len(near_border):
-        rows, columns = rows[near_border], columns[near_border]
+    places = cells % (height * width)
+    cut = _beside_border(int(np.abs(steps).max()), height, width)[places].nonzero()[0]
+    if len(cut):
+        rows, columns = divmod(places[cut], width)
         y = np.minimum(np.maximum(rows + dy, 0), height - 1)
         x = np.minimum(np.maximum(columns + dx, 0), width - 1)
-        neighbours[:, near_border] = cells[near_border] + (y - rows) * width + (x - columns)
+        neighbours[:, cut] = cells[cut] + (y - rows) * width + (x - columns)
     return neighbours
 
 
-def beside_border(rows: IntArray, columns: IntArray, reach: int, height: int, width: int) -> IntArray:
-    """Return which places a square of so many cells to each side leaves the map at, or that lie outside; indices.
-
-    >>> beside_border(np.array([0, 2, 2]), np.array([2, 2, 4]), reach=1, height=5, width=5).tolist()
-    [0, 2]
-    """
-    # Read as unsigned, what is below 0 lies above all: one comparison for both borders.
-    inner = (rows - reach).view(np.uint64) < max(height - 2 * reach, 0)
-    inner &= (columns - reach).view(np.uint64) < max(width - 2 * reach, 0)
-    return (~inner).nonzero()[0]
+@lru_cache(maxsize=64)
+def _beside_border(reach: int, height: int, width: int) -> NDArray[np.bool_]:
+    """Say of each cell of a map whether the border is within so many cells, ``(H * W,)``."""
+    beside = np.ones((height, width), np.bool_)
+    beside[reach : height - reach, reach : width - reach] = False
+    return beside.reshape(-1)

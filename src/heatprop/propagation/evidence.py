@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from heatprop.boxes import boxes_around, nms
 from heatprop.errors import InvalidArrayError
-from heatprop.heatmaps import beside_border, check_probabilities, hold_probabilities, square, unravel
+from heatprop.heatmaps import check_probabilities, hold_probabilities, square, unravel
 from heatprop.peaks import Known, find_peaks
 from heatprop.propagation.config import DecodingConfig
 from heatprop.types import Detections, FloatArray, HeadOutput, IntArray
@@ -146,10 +146,13 @@ class GridEvidence:
         dy, dx, distances, reach = _nearest_first(most)
         sites = ((labels * height + rows) * width + columns)[:, None] + (dy * width + dx)
         within = reach <= radii[:, None] if isinstance(radii, np.ndarray) else np.ones(sites.shape, np.bool_)
-        cut = beside_border(rows, columns, most, height, width)
+        # Read as unsigned, what is below 0 lies above all: one comparison for both borders.
+        inner = (rows - most).view(np.uint64) < max(height - 2 * most, 0)
+        inner &= (columns - most).view(np.uint64) < max(width - 2 * most, 0)
+        cut = (~inner).nonzero()[0]
         if len(cut):
             y, x = rows[cut, None] + dy, columns[cut, None] + dx
-            inside = (y.view(np.uint64) < height) & (x.view(np.uint64) < width)  # negative ones lie above all
+            inside = (y.view(np.uint64) < height) & (x.view(np.uint64) < width)
             within[cut] &= inside
             sites[cut] *= inside
         return Near(sites, within, distances)
