@@ -36,8 +36,8 @@ from heatprop.lab.evaluation.runs.number_lists import parse_numbers
 from heatprop.lab.evaluation.runs.running import PictureNetwork, open_network
 from heatprop.lab.evaluation.runs.sparse_outputs import sparsify
 from heatprop.letterbox import Letterbox
-from heatprop.pipeline import map_ahead
 from heatprop.propagation import PropagationConfig
+from heatprop.runtime.pipeline import map_ahead
 from heatprop.types import Detections, HeadOutput
 
 METHODS = {

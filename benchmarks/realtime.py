@@ -35,7 +35,6 @@ from backends import arbitrary_checkpoint, demo_frames, quantised_embedded, size
 from heatprop import Detections, VideoDetector, open_video
 from heatprop.backends import load_model
 from heatprop.io.pictures import read_picture
-from heatprop.keyframes import KeyframeConfig
 from heatprop.lab.datasets import VideoDataset, load_dataset
 from heatprop.lab.evaluation.detections import DetectionTable
 from heatprop.lab.evaluation.metrics.coco import coco_result
@@ -43,6 +42,7 @@ from heatprop.lab.evaluation.metrics.official import mean_of_known
 from heatprop.lab.networks import load_checkpoint
 from heatprop.lab.networks.export import export_checkpoint
 from heatprop.letterbox import InputFormat, fit_letterbox, letterbox
+from heatprop.runtime.keyframes import KeyframeConfig
 from heatprop.types import ImageArray
 
 INTERVALS = (1, 2, 3, 4, 5)

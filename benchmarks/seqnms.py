@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from heatprop.seqnms import SeqNmsConfig, seq_nms
+from heatprop.offline.seqnms import SeqNmsConfig, seq_nms
 from heatprop.types import Detections
 
 FRAMES, WIDTH, HEIGHT = 300, 1280, 720

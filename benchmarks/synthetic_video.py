@@ -25,8 +25,8 @@ from heatprop.lab.evaluation.runs.methods import Method
 from heatprop.lab.evaluation.runs.running import open_network
 from heatprop.lab.evaluation.runs.side_by_side import detect_side_by_side
 from heatprop.lab.synthesis.causes import read_causes
+from heatprop.offline.seqnms import SeqNmsConfig
 from heatprop.propagation import PropagationConfig
-from heatprop.seqnms import SeqNmsConfig
 
 METHODS = {
     "network alone": Method(name="network"),

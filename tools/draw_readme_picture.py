@@ -23,11 +23,12 @@ def main(target: Path) -> None:
     """Write the picture to `target`."""
     detector = VideoDetector()
     above, below = [], []
-    for frame, alone, propagated in detector.stream_compare(find_clip()):
-        if frame.index in FRAMES:
-            above.append(draw(frame.image, alone, detector.card.classes))
-            below.append(draw(frame.image, propagated, detector.card.classes))
-        if frame.index == FRAMES[-1]:
+    for result in detector.stream(find_clip(), alone=True):
+        image, index = result.frame.image, result.frame.index
+        if index in FRAMES and result.alone is not None:
+            above.append(draw(image, result.alone, detector.card.classes))
+            below.append(draw(image, result.detections, detector.card.classes))
+        if index == FRAMES[-1]:
             break
     rows = []
     for pictures, title in ((above, "network alone"), (below, "with heatmap propagation")):

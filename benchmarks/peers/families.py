@@ -9,8 +9,8 @@ from importlib.util import find_spec
 from itertools import product
 
 from heatprop.lab.evaluation.runs.temporal import TemporalMethod, head_methods, seq_bbox_online
+from heatprop.offline.seqbbox import SeqBboxConfig, seq_bbox
 from heatprop.propagation import AdaptationConfig, PropagationConfig
-from heatprop.seqbbox import SeqBboxConfig, seq_bbox
 from peers.bytetrack import ByteTrackSettings, bytetrack
 from peers.norfair_tracker import NorfairSettings, norfair
 

@@ -13,13 +13,13 @@ TYPE_CHECKING = False  # of `typing`, which takes longer to load than all else h
 if TYPE_CHECKING:
     from typing import Any
 
-    from heatprop.detector import VideoDetector
     from heatprop.errors import HeatpropError
     from heatprop.io import open_video
-    from heatprop.keyframes import KeyframeConfig
-    from heatprop.multi_stream import MultiStreamDetector
+    from heatprop.offline.seqnms import SeqNmsConfig, seq_nms
     from heatprop.propagation import HeatmapPropagator, PropagationConfig, decode
-    from heatprop.seqnms import SeqNmsConfig, seq_nms
+    from heatprop.runtime.detector import VideoDetector
+    from heatprop.runtime.keyframes import KeyframeConfig
+    from heatprop.runtime.multi_stream import MultiStreamDetector
     from heatprop.types import Detections, Frame, HeadOutput
 
 __all__ = [
@@ -46,14 +46,14 @@ _ROOMS = {
     "HeadOutput": "types",
     "HeatmapPropagator": "propagation",
     "HeatpropError": "errors",
-    "KeyframeConfig": "keyframes",
-    "MultiStreamDetector": "multi_stream",
+    "KeyframeConfig": "runtime.keyframes",
+    "MultiStreamDetector": "runtime.multi_stream",
     "PropagationConfig": "propagation",
-    "SeqNmsConfig": "seqnms",
-    "VideoDetector": "detector",
+    "SeqNmsConfig": "offline.seqnms",
+    "VideoDetector": "runtime.detector",
     "decode": "propagation",
     "open_video": "io",
-    "seq_nms": "seqnms",
+    "seq_nms": "offline.seqnms",
 }
 
 moved.install()

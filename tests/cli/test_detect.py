@@ -20,9 +20,9 @@ import pytest
 
 from cli.conftest import FRAMES, HEIGHT, WIDTH, Run, command, run_process, video_shape
 from heatprop.cli.detect import Detect
-from heatprop.detector import VideoDetector
 from heatprop.io.results import read_results
 from heatprop.propagation import AdaptationConfig, PropagationConfig
+from heatprop.runtime.detector import VideoDetector
 
 ONNX = ("--backend", "onnx")
 
@@ -181,21 +181,20 @@ def test_an_interrupt_keeps_what_was_finished(
     assert video_shape(tmp_path / "out.mp4")[0] == len(finished)
 
 
-# A signal at each line of `_detect` after the last frame, run for run.
+# A signal at each line of what comes after the last frame, run for run, in whatever thread it is.
 INTERRUPTED_EVERYWHERE = """
-import os, signal, sys
+import os, signal, sys, threading
 from pathlib import Path
-from heatprop.cli import main
-from heatprop.cli.detect_job import DetectJob
+from heatprop.cli import detect_run, main
+from heatprop.cli.detect_job import Job
 
-work, detect = DetectJob._work, DetectJob._detect.__code__
+functions = detect_run.run_jobs, detect_run._finish, Job.finish, Job._closed
+end, traced = Job.end, {each.__code__ for each in functions}
 lines = []
 
-def working(self, *rest):
-    try:
-        return work(self, *rest)
-    finally:
-        lines.append(0)
+def ending(self, reason):
+    end(self, reason)
+    lines.append(0)
 
 def trace_line(frame, event, _):
     if lines and event == "line":
@@ -204,10 +203,14 @@ def trace_line(frame, event, _):
             os.kill(os.getpid(), signal.SIGINT)
     return trace_line
 
-DetectJob._work = working
+def trace(frame, *_):
+    return trace_line if frame.f_code in traced else None
+
+Job.end = ending
+threading.settrace(trace)
 for run in range(1000):
     lines.clear()
-    sys.settrace(lambda frame, *_: trace_line if frame.f_code is detect else None)
+    sys.settrace(trace)
     arguments = ["detect", sys.argv[1], "--backend", "onnx", "--max-frames", "1", "-o", f"{run}.mp4"]
     code = main([*arguments, "--json", f"{run}.jsonl"])
     sys.settrace(None)

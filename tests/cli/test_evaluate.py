@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 
 from cli.conftest import Run, command, run_process
-from heatprop.detector import VideoDetector
 from heatprop.io.claims import claim_folder
 from heatprop.lab.datasets import load_dataset
 from heatprop.lab.evaluation.detection_files.reading import read_detections
@@ -25,6 +24,7 @@ from heatprop.lab.evaluation.detections import DetectionTable
 from heatprop.lab.evaluation.results import score
 from heatprop.lab.evaluation.runs.methods import Method
 from heatprop.propagation import PropagationConfig
+from heatprop.runtime.detector import VideoDetector
 from heatprop.types import ImageArray
 from small_video_datasets import write_coco_video
 

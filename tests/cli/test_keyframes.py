@@ -27,7 +27,7 @@ def test_every_frame_is_written_and_the_summary_says_how_often_the_network_looke
     done = run("detect", short_clip, *ONNX, "--keyframe-interval", "3", "-o", "out.mp4", "--json", "out.jsonl")
     assert done.code == 0
     assert video_shape(Path("out.mp4")) == (FRAMES, WIDTH, HEIGHT)
-    assert "looks    6, one in 2.7 frames" in done.err
+    assert "on 6 key frames, one in 2.7 frames" in done.err
     header, lines = read_results("out.jsonl")
     assert [index for index, _, _ in lines] == list(range(FRAMES))
     assert header.settings["keyframes"] == {"interval": 3, "target_fps": None, "fill": "auto"}
@@ -78,13 +78,13 @@ def test_a_target_that_is_far_above_what_can_be_held_is_said_once(run: Run, demo
     assert done.code == 0
     said = [line for line in done.err.splitlines() if "cannot be held" in line]
     assert len(said) == 1
-    assert "1000 frames a second cannot be held, even with a look at every 30th; some" in said[0]
+    assert "1000 frames a second cannot be held, even with the network on every 30th; some" in said[0]
     assert len(detections(Path("out.jsonl"))) == times * 250
 
 
 def test_a_target_that_is_easily_held_lets_the_network_look_at_each_frame(run: Run, short_clip: Path) -> None:
     done = run("detect", short_clip, *ONNX, "--target-fps", "0.5", "--json", "out.jsonl")
-    assert f"looks    {FRAMES}, one in 1.0 frames" in done.err
+    assert f"on {FRAMES} key frames, one in 1.0 frames" in done.err
     assert "cannot be held" not in done.err
 
 
@@ -97,7 +97,7 @@ def test_the_first_frame_of_a_shot_is_looked_at(run: Run, short_clip: Path, tmp_
     for number, image in enumerate([*images, *[255 - other] * 2]):
         cv2.imwrite(str(folder / f"{number:03d}.png"), image[:, :, ::-1])
     done = run("detect", folder, *ONNX, "--keyframe-interval", "30", "--json", "out.jsonl")
-    assert "looks    2, one in 3.5 frames" in done.err
+    assert "on 2 key frames, one in 3.5 frames" in done.err
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 from cli.conftest import FRAMES, HEIGHT, WIDTH, Run, command, run_process, video_shape
-from heatprop.detector import VideoDetector
 from heatprop.drawing import draw
 from heatprop.io.results import read_results
+from heatprop.offline.seqnms import seq_nms
 from heatprop.propagation import PropagationConfig
-from heatprop.seqnms import seq_nms
+from heatprop.runtime.detector import VideoDetector
 
 ONNX = ("--backend", "onnx")
 
@@ -173,9 +173,9 @@ def test_a_score_out_of_range_is_refused_as_without(run: Run, short_clip: Path) 
 INTERRUPTED_AT_20 = """
 import os, signal, sys
 from heatprop.cli import main
-from heatprop.cli.progress import FrameProgress
+from heatprop.cli.progress import SourceProgress
 
-advance, frames = FrameProgress.advance, []
+advance, frames = SourceProgress.advance, []
 
 def advancing(self):
     advance(self)
@@ -183,7 +183,7 @@ def advancing(self):
     if len(frames) == 20:
         os.kill(os.getpid(), signal.SIGINT)
 
-FrameProgress.advance = advancing
+SourceProgress.advance = advancing
 clip, *outputs = sys.argv[1:]
 sys.exit(main(["detect", clip, "--backend", "onnx", "--seq-nms", "--json", "found.jsonl", *outputs]))
 """
@@ -209,9 +209,10 @@ def test_an_interrupt_of_the_first_pass_keeps_what_was_found(
 def test_an_interrupt_while_drawing_keeps_the_frames_drawn(short_clip: Path, tmp_path: Path) -> None:
     # Ctrl-C comes with the fourth frame of the second pass.
     program = """
-import os, signal, sys
+import os, signal, sys, time
 from heatprop.cli import main
 from heatprop.cli.outputs import DetectOutputs
+from heatprop.interrupts import pending
 
 write = DetectOutputs.write
 
@@ -219,6 +220,8 @@ def writing(self, *arguments):
     write(self, *arguments)
     if self.frames == 4:
         os.kill(os.getpid(), signal.SIGINT)
+        while pending() is None:
+            time.sleep(0.001)
 
 DetectOutputs.write = writing
 sys.exit(main(["detect", sys.argv[1], "--backend", "onnx", "--seq-nms", "-o", "out.mp4", "--json", "found.jsonl"]))
@@ -234,15 +237,15 @@ sys.exit(main(["detect", sys.argv[1], "--backend", "onnx", "--seq-nms", "-o", "o
 def test_an_interrupt_while_rescoring_loses_nothing(short_clip: Path, tmp_path: Path) -> None:
     program = """
 import os, signal, sys
-from heatprop.cli import main, two_passes
+from heatprop.cli import detect_job, main
 
-rescore = two_passes.seq_nms
+rescore = detect_job.seq_nms
 
 def rescoring(found):
     os.kill(os.getpid(), signal.SIGINT)
     return rescore(found)
 
-two_passes.seq_nms = rescoring
+detect_job.seq_nms = rescoring
 sys.exit(main(["detect", sys.argv[1], "--backend", "onnx", "--seq-nms", "-o", "out.mp4", "--json", "found.jsonl"]))
 """
     arguments = [sys.executable, "-W", "error", "-c", program, str(short_clip)]
@@ -261,16 +264,16 @@ def test_a_source_that_changes_between_the_passes_is_told_and_what_was_right_is_
     work.mkdir()
     program = """
 import os, sys
-from heatprop.cli import main, two_passes
+from heatprop.cli import detect_job, main
 
-rescore = two_passes.seq_nms
+rescore = detect_job.seq_nms
 
 def rescoring(found):
     for name in sys.argv[2:]:
         open(os.path.join(sys.argv[1], name), "wb").close()
     return rescore(found)
 
-two_passes.seq_nms = rescoring
+detect_job.seq_nms = rescoring
 sys.exit(main(["detect", sys.argv[1], "--backend", "onnx", "--seq-nms", "-o", "out.mp4", "--json", "found.jsonl"]))
 """
     arguments = [sys.executable, "-W", "error", "-c", program, str(shots), *damaged]

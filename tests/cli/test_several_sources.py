@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import FRAMES, HEIGHT, WIDTH, Run, command, run_process, video_shape
-from heatprop.cli.detect_several import FILES_AT_ONCE
 from heatprop.cli.output_names import folders_made, name_outputs, stem_of
 from heatprop.errors import HeatpropError, InvalidConfigError
 from heatprop.io.results import read_results
+from heatprop.runtime.multi_stream import AT_ONCE as FILES_AT_ONCE
 
 ONNX = ("--backend", "onnx")
 

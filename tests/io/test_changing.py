@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from cli.conftest import run_process, video_shape
-from heatprop.detector import VideoDetector
 from heatprop.io import open_video
 from heatprop.io.results import read_results
+from heatprop.runtime.detector import VideoDetector
 from heatprop.types import ImageArray
 
 FRAMES = 8  # so that the clock goes back by more than a second: less is taken for a wrong stamp

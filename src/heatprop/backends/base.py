@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -10,7 +11,6 @@ import numpy as np
 
 from heatprop.errors import BackendError, InvalidArrayError, InvalidConfigError
 from heatprop.letterbox import InputFormat
-from heatprop.pipeline import usable_processors
 from heatprop.types import FloatArray, HeadOutput, ImageArray
 from heatprop.zoo import Model, ModelCard
 
@@ -170,6 +170,13 @@ def split_heads(outputs: Mapping[str, np.ndarray[Any, Any]], images: ImageArray,
         HeadOutput(heatmap, size, offset)
         for heatmap, size, offset in zip(outputs["heatmap"], outputs["size"], offsets, strict=True)
     ]
+
+
+def usable_processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # Linux: respects taskset and containers
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def share_processors(threads: int | None, concurrency: int | None) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import tyro
 from rich.console import Console, Group
 
+from heatprop.backends.base import usable_processors
 from heatprop.cli.messages import say
 from heatprop.cli.progress import FrameProgress
 from heatprop.errors import check_count
@@ -29,7 +30,6 @@ from heatprop.lab.evaluation.runs.comparison import (
 )
 from heatprop.lab.evaluation.runs.temporal import temporal_methods
 from heatprop.lab.evaluation.tables import decimals, new_table, titled
-from heatprop.pipeline import usable_processors
 
 _SHARES = ("AP50", "AP75", "mAP", "found")
 _LEAST_WIDTH = 170  # what the intervals take; narrower, they would be broken into pieces

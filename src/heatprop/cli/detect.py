@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
@@ -13,19 +13,18 @@ import cv2
 import tyro
 
 from heatprop.backends import BackendName, Device, Precision
-from heatprop.cli.detect_job import DetectJob, Host
-from heatprop.cli.detect_several import run_jobs
-from heatprop.cli.messages import error, say
+from heatprop.cli.detect_job import Request
+from heatprop.cli.detect_run import run_jobs
+from heatprop.cli.messages import say
 from heatprop.cli.output_names import OutputNames, folders_made, name_outputs
-from heatprop.cli.progress import FrameProgress
 from heatprop.cli.usage import UsageError
-from heatprop.detector import VideoDetector
 from heatprop.errors import InvalidConfigError, check_count, check_range
 from heatprop.interrupts import Interrupted
 from heatprop.io.names import sources_of
 from heatprop.io.results import STANDARD_OUTPUT
-from heatprop.keyframes import Fill, KeyframeConfig
 from heatprop.propagation import PropagationConfig
+from heatprop.runtime.detector import VideoDetector
+from heatprop.runtime.keyframes import Fill, KeyframeConfig
 
 Form: TypeAlias = Literal["adaptive", "paper"]
 
@@ -125,15 +124,17 @@ class Detect:
         notes: list[str] = []
         sources = sources_of(self.sources, notes.append)
         names = name_outputs(sources, self.output, results, are_several=sources != list(self.sources))
-        jobs = [self._job(source, name) for source, name in zip(sources, names, strict=True)]
+        requests = [self._request(source, name) for source, name in zip(sources, names, strict=True)]
+        is_list = len(requests) > 1 or sources != list(self.sources)
         try:
-            if len(jobs) == 1 and sources == list(self.sources):
-                return self._run_one(jobs[0])
             detector = self._detector()
-            with folders_made(names):
-                return run_jobs(jobs, detector, quiet=self.quiet, notes=notes)
+            with folders_made(names) if is_list else nullcontext():
+                hides_bar = self.quiet or (results == STANDARD_OUTPUT and sys.stdout.isatty())
+                return run_jobs(
+                    requests, detector, is_list=is_list, quiet=self.quiet, hides_bar=hides_bar, notes=notes
+                )
         except Interrupted as interrupted:
-            _say_interrupted("nothing is written")
+            say("heatprop: interrupted; nothing is written")
             return interrupted.exit_code
 
     def _check(self) -> None:
@@ -162,8 +163,8 @@ class Detect:
     def _keyframes(self) -> KeyframeConfig:
         return KeyframeConfig(interval=self.keyframe_interval, target_fps=self.target_fps, fill=self.keyframe_fill)
 
-    def _job(self, source: str, outputs: OutputNames) -> DetectJob:
-        return DetectJob(
+    def _request(self, source: str, outputs: OutputNames) -> Request:
+        return Request(
             source,
             outputs.video,
             outputs.results,
@@ -197,25 +198,3 @@ class Detect:
             keyframes=self._keyframes(),
             input_size=self.input_size,
         )
-
-    def _run_one(self, job: DetectJob) -> int:
-        quiet = self.quiet or (job.results == STANDARD_OUTPUT and sys.stdout.isatty())
-        notify = (lambda _: None) if self.quiet else say
-
-        def progress(name: str, total: int | None) -> FrameProgress:
-            return FrameProgress(name, total, quiet=quiet)
-
-        outcome = job.run(Host(cache(self._detector), progress, notify))
-        if outcome.summary is not None and not self.quiet:
-            for line in outcome.summary.lines():
-                say(line)
-        for problem in outcome.problems:
-            error(problem)
-        if outcome.exit_code > 128:
-            _say_interrupted("what was finished is kept" if outcome.frames else "nothing is written")
-        return outcome.exit_code
-
-
-def _say_interrupted(left: str) -> None:
-    """Say it when quiet, too: it is why there is less than was asked for."""
-    say(f"heatprop: interrupted; {left}")

@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from heatprop.detector import VideoDetector
 from heatprop.errors import shortened
 from heatprop.io import SourceInfo
 from heatprop.io.results import ResultsHeader
 from heatprop.io.source_files import files_of
-from heatprop.seqnms import SeqNmsConfig
+from heatprop.offline.seqnms import SeqNmsConfig
+from heatprop.runtime.detector import VideoDetector
 from heatprop.zoo.model_files import digests_of_model
 
 
@@ -44,7 +44,7 @@ def make_header(
         "seq_nms": SeqNmsConfig() if seq_nms else None,
         "score_threshold": score_threshold,
         "forget_at_cuts": detector.forget_at_cuts,
-        "keyframes": None if detector.keyframes.looks_everywhere else detector.keyframes,
+        "keyframes": None if detector.keyframes.every_frame else detector.keyframes,
         "backend": detector.backend.description,
     }
     if detector.input_size is not None:

@@ -38,8 +38,8 @@ from heatprop.lab.evaluation.runs.running import (
     pictures_of_other_size,
     require_pictures,
 )
+from heatprop.offline.seqnms import SeqNmsConfig
 from heatprop.propagation import PropagationConfig
-from heatprop.seqnms import SeqNmsConfig
 
 
 @dataclass(frozen=True, slots=True)

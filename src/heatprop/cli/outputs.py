@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from time import perf_counter
 from types import MappingProxyType, TracebackType
 from typing import Self
 
@@ -16,6 +15,7 @@ from heatprop.errors import HeatpropError, OutputError
 from heatprop.io import SourceInfo, VideoSink
 from heatprop.io.outputs import OutputFile, is_null
 from heatprop.io.results import STANDARD_OUTPUT, ResultsHeader, ResultsWriter, is_stream
+from heatprop.runtime.timings import StageTimings
 from heatprop.types import Detections, ImageArray
 
 _CAPTIONS = ("network alone", "with heatmap propagation")
@@ -29,6 +29,7 @@ class DetectOutputs:
         info: the source.
         video: path of the annotated video; None for none.
         results: path of the JSON Lines, or ``"-"`` for standard output; None for none.
+        timings: where drawing and encoding are counted.
         compare: whether the video shows two pictures side by side.
         overwrite: whether existing files may be replaced.
         frames_before: frames in unfinished files that are done again; what ends unfinished with fewer frames does
@@ -38,8 +39,6 @@ class DetectOutputs:
         not_replaced: files that keep what they had, since this run ended earlier.
         frames: how many frames were written.
         objects: how many detections, in all of them.
-        drawing_seconds: spent on drawing.
-        encoding_seconds: spent on encoding, in a thread of its own.
         sound_note: what was lost of the source's sound; None when nothing was.
         reader_gone: whether the reader of standard output has left, and nobody else wants the frames.
         notes: what is worth knowing of how they were written.
@@ -53,6 +52,7 @@ class DetectOutputs:
         info: SourceInfo,
         video: Path | None,
         results: str | None,
+        timings: StageTimings,
         *,
         compare: bool,
         overwrite: bool,
@@ -61,7 +61,7 @@ class DetectOutputs:
         self.not_replaced: list[Path] = []
         self._frames_before = frames_before
         self.frames = self.objects = 0
-        self.drawing_seconds = self.encoding_seconds = 0.0
+        self._timings = timings
         self.sound_note: str | None = None
         self.reader_gone = False
         self.notes: list[str] = []
@@ -139,11 +139,10 @@ class DetectOutputs:
             with self._reader_may_leave():
                 self._writer.write(index, time, found)
         if self._sink is not None and image is not None:
-            started = perf_counter()
-            picture = draw(image, found, self._classes, mark_new=self._mark_new)
-            if alone is not None and self._compare:
-                picture = side_by_side(draw(image, alone, self._classes), picture, self._captions)
-            self.drawing_seconds += perf_counter() - started
+            with self._timings.measured("draw"):
+                picture = draw(image, found, self._classes, mark_new=self._mark_new)
+                if alone is not None and self._compare:
+                    picture = side_by_side(draw(image, alone, self._classes), picture, self._captions)
             self._sink.write(picture, time)
         self.frames += 1
         self.objects += len(found)
@@ -201,7 +200,7 @@ class DetectOutputs:
             else:
                 written += [path] if path and path.exists() else []
         if sink is not None:
-            self.sound_note, self.encoding_seconds = sink.audio_note, sink.encoding_seconds
+            self.sound_note, self._timings.encode = sink.audio_note, sink.encoding_seconds
 
     def discard(self) -> None:
         """Leave no file behind, except what was kept."""

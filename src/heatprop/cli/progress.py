@@ -105,6 +105,7 @@ class SourceProgress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._progress.refresh()  # so that the last frame is seen
         self._progress.remove_task(self._task)
 
     def advance(self, frames: int = 1) -> None:

@@ -14,6 +14,7 @@ import cv2
 import tyro
 
 from heatprop.backends import BackendName, load_model
+from heatprop.backends.base import usable_processors
 from heatprop.cli.messages import error, say
 from heatprop.cli.progress import StepProgress
 from heatprop.errors import HeatpropError, InvalidConfigError, check_count
@@ -26,7 +27,6 @@ from heatprop.lab.reproduction.page import render_page
 from heatprop.lab.reproduction.plan import Plan, quick_plan
 from heatprop.lab.reproduction.report import make_report
 from heatprop.lab.reproduction.steps import Steps
-from heatprop.pipeline import usable_processors
 from heatprop.zoo import Model
 
 DEFAULT_MODEL = "synthvid"

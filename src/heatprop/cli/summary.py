@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from heatprop.runtime.timings import StageTimings
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +20,12 @@ class Summary:
         objects: detections in all frames.
         seconds: from the first frame asked for to the last output closed.
         backend: what ran the network.
-        stages: seconds of each stage over all frames; stages overlap.
+        timings: where the time went.
         outputs: the files written.
         sound: what was lost of the sound; None when nothing was.
         dropped: frames of a camera or stream that came while earlier ones were worked on, and were let go.
         reconnections: how often a stream was lost and found again.
-        looks: in how many frames the network looked; None where it looks at each.
+        key_frames: on how many frames the network ran; None where it runs on each.
         notes: what is worth knowing of how the source was read.
     """
 
@@ -33,32 +35,39 @@ class Summary:
     objects: int
     seconds: float
     backend: str
-    stages: Mapping[str, float]
+    timings: StageTimings
     outputs: Sequence[Path]
     sound: str | None = None
     dropped: int = 0
     reconnections: int = 0
-    looks: int | None = None
+    key_frames: int | None = None
     notes: Sequence[str] = ()
 
     def lines(self) -> list[str]:
         """Return the summary as lines of text.
 
         Example:
-            >>> stages = {"decode": 0.1, "network": 1.5}
-            >>> run = Summary("camera:0", 100, 1, 250, 5.0, "ONNX Runtime", stages, [], dropped=50)
+            >>> timings = StageTimings(decode=0.1, network=1.5)
+            >>> run = Summary("camera:0", 100, 1, 250, 5.0, "ONNX Runtime", timings, [], dropped=50)
             >>> print(*run.lines(), sep="\\n")
             camera:0: 100 frames in 5.0 s, 20.0 fps, 1 damaged left out, 50 dropped to keep up
               objects  250, 2.5 a frame
               backend  ONNX Runtime
-              stages   decode 1.0, network 15.0 ms a frame; they overlap
+              stages   decode 1.0, network 15.0, propagate 0.0 ms a frame; they overlap
         """
         frames = max(self.frames, 1)
         fps = self.frames / self.seconds if self.seconds > 0 else 0.0
-        stages = ", ".join(f"{name} {seconds / frames * 1000:.1f}" for name, seconds in self.stages.items())
-        looks = (
-            [] if self.looks is None else [f"  looks    {self.looks:,}, one in {frames / self.looks:.1f} frames"]
-        )
+        spent = {
+            "decode": self.timings.decode,
+            "network": self.timings.letterbox + self.timings.network,
+            "propagate": self.timings.propagate,
+        }
+        if self.timings.draw:
+            spent |= {"draw": self.timings.draw, "encode": self.timings.encode}
+        stages = ", ".join(f"{name} {seconds / frames * 1000:.1f}" for name, seconds in spent.items())
+        keys, key_frames = self.key_frames, []
+        if keys is not None:
+            key_frames = [f"  network  on {keys:,} key frames, one in {frames / max(keys, 1):.1f} frames"]
         lost = f"{self.skipped:,} damaged left out" if self.skipped else "none damaged"
         if self.dropped:
             lost += f", {self.dropped:,} dropped to keep up"
@@ -67,7 +76,7 @@ class Summary:
         return [
             f"{self.name}: {self.frames:,} frames in {self.seconds:.1f} s, {fps:.1f} fps, {lost}",
             f"  objects  {self.objects:,}, {self.objects / frames:.1f} a frame",
-            *looks,
+            *key_frames,
             f"  backend  {self.backend}",
             f"  stages   {stages} ms a frame; they overlap",
             *(f"  wrote    {path} ({_size(path)})" for path in self.outputs),

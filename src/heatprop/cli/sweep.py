@@ -15,6 +15,7 @@ from typing import Annotated
 import tyro
 from rich.console import Console, RenderableType
 
+from heatprop.backends.base import usable_processors
 from heatprop.cli.messages import say
 from heatprop.cli.progress import FrameProgress
 from heatprop.errors import check_count
@@ -27,9 +28,8 @@ from heatprop.lab.evaluation.runs.methods import Method
 from heatprop.lab.evaluation.runs.number_lists import parse_numbers, parse_whole_numbers
 from heatprop.lab.evaluation.runs.sweep import SweepRow, grid, sweep
 from heatprop.lab.evaluation.tables import new_table, percent, titled
-from heatprop.pipeline import usable_processors
+from heatprop.offline.seqnms import SeqNmsConfig
 from heatprop.propagation import PropagationConfig
-from heatprop.seqnms import SeqNmsConfig
 
 _FIGURES = ("AP50", "AP75", "mAP")
 

@@ -11,6 +11,7 @@ import cv2
 import tyro
 from rich.console import Console
 
+from heatprop.backends.base import usable_processors
 from heatprop.cli.messages import error, say
 from heatprop.cli.progress import FrameProgress
 from heatprop.errors import OutputError
@@ -18,7 +19,6 @@ from heatprop.interrupts import Interrupted
 from heatprop.lab.synthesis.dataset import SPLITS, SynthesisSettings, claim, fill
 from heatprop.lab.synthesis.report import describe, report_tables
 from heatprop.lab.synthesis.settings import SceneSettings, parse_dials
-from heatprop.pipeline import usable_processors
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from heatprop.lab.evaluation.runs.class_matching import match_classes
 from heatprop.lab.evaluation.runs.evaluation_folder import EvaluationFolder, EvaluationFolderError
 from heatprop.lab.evaluation.runs.methods import Method, VideoMethod, finish_video
 from heatprop.letterbox import Letterbox, fit_letterbox
+from heatprop.offline.seqnms import SeqNmsConfig, seq_nms
 from heatprop.propagation import AdaptationConfig, PropagationConfig
-from heatprop.seqnms import SeqNmsConfig, seq_nms
 from heatprop.types import HeadOutput
 from heatprop.zoo import load
 from lab.evaluation.small_runs import TinyBackend

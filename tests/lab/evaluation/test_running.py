@@ -23,8 +23,8 @@ from heatprop.lab.evaluation.runs.running import (
     unfinished,
 )
 from heatprop.letterbox import boxes_to_frame, fit_letterbox, letterbox
+from heatprop.offline.seqnms import SeqNmsConfig, seq_nms
 from heatprop.propagation import HeatmapPropagator, PropagationConfig, decode
-from heatprop.seqnms import SeqNmsConfig, seq_nms
 from heatprop.types import Detections, HeadOutput, ImageArray
 from lab.evaluation.small_runs import LENGTHS, TinyBackend, tiny_cache, tiny_network, write_dataset
 from same_detections import assert_same_detections

@@ -11,7 +11,7 @@ from heatprop.lab.evaluation.runs.evaluation_folder import EvaluationFolder
 from heatprop.lab.evaluation.runs.methods import Method
 from heatprop.lab.evaluation.runs.running import detect_dataset, finished_detections
 from heatprop.lab.evaluation.runs.side_by_side import detect_side_by_side
-from heatprop.seqnms import SeqNmsConfig
+from heatprop.offline.seqnms import SeqNmsConfig
 from lab.evaluation.small_runs import tiny_network, write_dataset
 
 METHODS = {

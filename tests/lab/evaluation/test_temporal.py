@@ -21,8 +21,8 @@ from heatprop.lab.evaluation.runs.methods import Method
 from heatprop.lab.evaluation.runs.running import detect_dataset
 from heatprop.lab.evaluation.runs.sweep import score_row
 from heatprop.lab.evaluation.runs.temporal import TemporalMethod, finish, temporal_methods
-from heatprop.seqbbox import seq_bbox
-from heatprop.seqnms import SeqNmsConfig
+from heatprop.offline.seqbbox import seq_bbox
+from heatprop.offline.seqnms import SeqNmsConfig
 from heatprop.types import Detections
 from lab.evaluation.small_runs import tiny_cache, tiny_network, write_dataset
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
+from heatprop.backends.base import usable_processors
 from heatprop.io.pictures import PictureState, inspect_picture
 from heatprop.io.suffixes import IMAGE_SUFFIXES
 from heatprop.lab.datasets.annotations import VideoDataset
 from heatprop.lab.datasets.doubtful_boxes import corners_for_sides
 from heatprop.lab.datasets.findings import Finding, Progress, Report
-from heatprop.pipeline import usable_processors
 
 _CHUNK = 256
 

@@ -9,8 +9,8 @@ from heatprop.errors import check_count
 from heatprop.lab.datasets import Layout
 from heatprop.lab.evaluation.runs.methods import Method
 from heatprop.lab.reproduction.paper import ALPHAS, BETAS, RADII
+from heatprop.offline.seqnms import SeqNmsConfig
 from heatprop.propagation import PropagationConfig
-from heatprop.seqnms import SeqNmsConfig
 
 BASES = {
     "network alone": Method(name="network"),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from heatprop.backends import BackendName
+from heatprop.backends.base import usable_processors
 from heatprop.io.results import installed_versions
 from heatprop.lab.datasets import DatasetError, load_dataset
 from heatprop.lab.datasets.annotations import VideoDataset
@@ -33,7 +34,6 @@ from heatprop.lab.reproduction.tables import (
 )
 from heatprop.lab.reproduction.timing import StageTimes, time_stages
 from heatprop.lab.synthesis.dataset import SynthesisSettings, synthesize
-from heatprop.pipeline import usable_processors
 from heatprop.zoo import Model
 
 FORMAT, VERSION = "heatprop-report", 1

@@ -11,7 +11,7 @@ from time import perf_counter
 from heatprop.errors import SourceError
 from heatprop.lab.evaluation.runs.methods import Method, VideoMethod
 from heatprop.lab.evaluation.runs.running import PictureNetwork
-from heatprop.seqnms import SeqNmsConfig, seq_nms
+from heatprop.offline.seqnms import SeqNmsConfig, seq_nms
 from heatprop.types import Detections
 
 _WARM_UP = 5

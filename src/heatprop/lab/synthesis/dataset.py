@@ -20,7 +20,7 @@ from heatprop.lab.synthesis.scenes import make_video
 from heatprop.lab.synthesis.settings import SceneSettings
 from heatprop.lab.synthesis.sprites import load_sprites
 from heatprop.lab.synthesis.truth import annotate
-from heatprop.pipeline import map_ahead
+from heatprop.runtime.pipeline import map_ahead
 
 MANIFEST = "synthesis.json"
 FORMAT, VERSION = "heatprop-synthesis", 1
@@ -111,7 +111,7 @@ def fill(
     try:
         remove_leftovers(root)
         with closing(map_ahead(_tasks(root, settings), lambda task: task(), workers)) as done:
-            for _, pictures, _ in done:
+            for _, pictures in done:
                 advance(pictures)
                 check()
         _write_lists(root, settings)

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from heatprop.backends.base import usable_processors
 from heatprop.errors import SourceError
 from heatprop.lab.training.batch import Batch, Sample, TrainingData
-from heatprop.pipeline import map_ahead, usable_processors
+from heatprop.runtime.pipeline import map_ahead
 from heatprop.types import IntArray
 
 _ATTEMPTS = 20
@@ -70,7 +71,7 @@ def batches(
         return Loaded(Batch.of([sample for sample, _ in read]), unreadable)
 
     with closing(map_ahead(rows, load, workers or usable_processors())) as ahead:
-        for _, loaded, _ in ahead:
+        for _, loaded in ahead:
             yield loaded
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from heatprop.backends.base import usable_processors
 from heatprop.io.sequence_reader import SequenceReader
 from heatprop.lab.datasets.annotations import VideoDataset
 from heatprop.lab.evaluation.detections import DetectionTable
@@ -22,8 +23,8 @@ from heatprop.lab.networks.centernet import STRIDE
 from heatprop.lab.networks.normalisation import normalise
 from heatprop.lab.training.config import Precision
 from heatprop.letterbox import InputFormat, Letterbox, boxes_to_frame, fit_letterbox, letterbox
-from heatprop.pipeline import map_ahead, usable_processors
 from heatprop.propagation import decode
+from heatprop.runtime.pipeline import map_ahead
 from heatprop.types import Detections, HeadOutput, ImageArray
 
 
@@ -87,7 +88,7 @@ class Looker:
             return Picture(row, letterbox(image, fitted), fitted)
 
         with closing(map_ahead(rows, read, self.workers or usable_processors())) as ahead:
-            yield from (picture for _, picture, _ in ahead if picture is not None)
+            yield from (picture for _, picture in ahead if picture is not None)
 
 
 def detections_of(picture: Picture, output: HeadOutput) -> Detections:

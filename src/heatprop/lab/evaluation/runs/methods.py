@@ -12,18 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatprop.errors import InvalidConfigError, check_range
-from heatprop.letterbox import Letterbox, boxes_to_frame
-from heatprop.propagation import (
-    AdaptationConfig,
-    HeatmapPropagator,
-    Memory,
-    PropagationConfig,
-    decode,
-)
+from heatprop.letterbox import Letterbox
+from heatprop.offline.seqnms import SeqNmsConfig, seq_nms
+from heatprop.propagation import AdaptationConfig, Memory, PropagationConfig
 from heatprop.propagation.evidence import Form
-from heatprop.seqnms import SeqNmsConfig, seq_nms
+from heatprop.runtime.postprocessing import Postprocessing
+from heatprop.runtime.preprocessing import PreparedFrame
 from heatprop.types import Detections, HeadOutput, IntArray
-from heatprop.video_state import whole_or_not
 
 MethodName: TypeAlias = Literal["network", "interpolation", "propagation", "adaptive"]
 Arrays: TypeAlias = dict[str, NDArray[Any]]
@@ -88,6 +83,8 @@ class Method:
 class VideoMethod:
     """A method at work on one video, frame after frame, without Seq-NMS, which comes when all frames are there.
 
+    It is the runtime's postprocessing of a video without cuts whose every frame is a key frame.
+
     Args:
         method: what to do.
         labels: the dataset's class number of each channel of the heatmaps, int64 ``(C,)``.
@@ -95,11 +92,9 @@ class VideoMethod:
     """
 
     def __init__(self, method: Method, labels: IntArray, stride: int) -> None:
-        self._threshold = method.score_threshold
         self._labels = labels
-        self._stride = stride
-        config = method.config()
-        self._propagator = None if config is None else HeatmapPropagator(config)
+        self._postprocessing = Postprocessing(method.config(), method.score_threshold, stride)
+        self._state = self._postprocessing.begin()
         self._fitted: Letterbox | None = None
 
     def update(self, output: HeadOutput, fitted: Letterbox, *, overwrite: bool = False) -> Detections:
@@ -114,27 +109,21 @@ class VideoMethod:
             Boxes in pixels of the picture, labels of the dataset, by falling score.
 
         Raises:
-            InvalidArrayError: the output is broken; see `HeatmapPropagator.update`.
+            InvalidArrayError: the output is broken; see `HeatmapPropagator.update`. All is as it was.
         """
-        if self._propagator is None:
-            found = decode(output, score_threshold=self._threshold)
-        else:
-            area = fitted.picture_area(self._stride)
-            with whole_or_not(self._propagator):
-                if self._fitted is not None and fitted != self._fitted:
-                    self._propagator.forget()
-                found = self._propagator.update(output, overwrite=overwrite, picture=area)
+        starts_shot = self._fitted is not None and fitted != self._fitted
+        frame = PreparedFrame(None, None, fitted, starts_shot, pace=1.0)
+        self._state, (found,) = self._postprocessing.step(self._state, frame, output, overwrite=overwrite)
         self._fitted = fitted
-        boxes = boxes_to_frame(found.boxes, fitted, self._stride)
-        return replace(found, boxes=boxes, labels=self._labels[found.labels])
+        return replace(found, labels=self._labels[found.labels])
 
     def memory(self) -> Arrays:
         """Return what later frames need to know, as named arrays: see `restore`."""
         memory: Arrays = {}
         if self._fitted is not None:
             memory["fitted"] = np.array(astuple(self._fitted), np.int64)
-        if self._propagator is not None:
-            carried, form, next_id = self._propagator.memory
+        if self._postprocessing.rule is not None:
+            carried, form, next_id = self._state.memory
             memory["next_id"] = np.array(next_id, np.int64)
             if carried is not None:
                 memory["form"] = np.array(form, np.int64)
@@ -149,11 +138,11 @@ class VideoMethod:
         """
         if "fitted" in memory:
             self._fitted = Letterbox(*memory["fitted"].tolist())
-        if self._propagator is not None and self._fitted is not None:
-            kind = self._propagator.rule.tracklets
-            carried = kind(**{item.name: memory[item.name] for item in fields(kind)})
+        rule = self._postprocessing.rule
+        if rule is not None and self._fitted is not None:
+            carried = rule.tracklets(**{item.name: memory[item.name] for item in fields(rule.tracklets)})
             form = Form(*memory["form"].tolist())
-            self._propagator.memory = Memory(carried, form, int(memory["next_id"]))
+            self._state = replace(self._state, memory=Memory(carried, form, int(memory["next_id"])))
 
 
 def _settings_of(config: PropagationConfig | SeqNmsConfig | None) -> dict[str, Any]:

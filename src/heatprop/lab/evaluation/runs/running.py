@@ -23,7 +23,7 @@ from heatprop.lab.evaluation.runs.evaluation_folder import EvaluationFolder, Fin
 from heatprop.lab.evaluation.runs.methods import Method, VideoMethod, finish_video
 from heatprop.lab.evaluation.runs.sparse_outputs import SparseOutput, sparsify
 from heatprop.letterbox import Letterbox, fit_letterbox, letterbox
-from heatprop.pipeline import map_ahead
+from heatprop.runtime.pipeline import map_ahead
 from heatprop.types import Detections, HeadOutput, ImageArray
 from heatprop.zoo import Model, ModelCard
 
@@ -230,7 +230,7 @@ def detect_dataset(
             found: list[Detections] = []
             kept: list[SparseOutput] = []
             for row in rows:
-                _, seen, _ = next(frames)
+                _, seen = next(frames)
                 with _naming(dataset.image_paths[row]):
                     found.append(at_work.update(seen.output, seen.fitted, overwrite=True))
                 sizes.append((seen.fitted.frame_width, seen.fitted.frame_height))

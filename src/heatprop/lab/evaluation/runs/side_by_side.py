@@ -10,7 +10,7 @@ from heatprop.lab.datasets.annotations import VideoDataset
 from heatprop.lab.evaluation.detections import DetectionTable
 from heatprop.lab.evaluation.runs.methods import Method, VideoMethod, finish_video
 from heatprop.lab.evaluation.runs.running import PictureNetwork
-from heatprop.pipeline import map_ahead
+from heatprop.runtime.pipeline import map_ahead
 from heatprop.types import Detections
 
 
@@ -40,7 +40,7 @@ def detect_side_by_side(
         frames: dict[str, list[Detections]] = {name: [] for name in methods}
         paths = (Path(dataset.image_paths[row]) for row in video.rows)
         with closing(map_ahead(paths, network.look, network.backend.concurrency + 2)) as seen:
-            for _, (fitted, output), _ in seen:
+            for _, (fitted, output) in seen:
                 for name, method in at_work.items():
                     frames[name].append(method.update(output, fitted))
         for name, each in methods.items():

@@ -17,8 +17,8 @@ from heatprop.lab.evaluation.runs.cache import OutputCache
 from heatprop.lab.evaluation.runs.cached_methods import run_cached
 from heatprop.lab.evaluation.runs.methods import Method
 from heatprop.lab.evaluation.tables import json_number
+from heatprop.offline.seqnms import SeqNmsConfig
 from heatprop.propagation import PropagationConfig
-from heatprop.seqnms import SeqNmsConfig
 
 _MOST_METHODS = 10_000
 

@@ -16,9 +16,9 @@ from heatprop.lab.evaluation.detections import DetectionTable
 from heatprop.lab.evaluation.runs.cache import OutputCache, part_count, part_rows
 from heatprop.lab.evaluation.runs.methods import Method, VideoMethod
 from heatprop.letterbox import fit_letterbox
+from heatprop.offline.seqbbox import SeqBboxConfig, SeqBboxMatcher, seq_bbox
+from heatprop.offline.seqnms import SeqNmsConfig, seq_nms
 from heatprop.propagation import PropagationConfig
-from heatprop.seqbbox import SeqBboxConfig, SeqBboxMatcher, seq_bbox
-from heatprop.seqnms import SeqNmsConfig, seq_nms
 from heatprop.types import Detections
 
 _TIMED_PARTS = 6

@@ -1,11 +1,14 @@
-"""Cuts between shots: where a video goes on with another picture, and nothing seen before is there any more."""
+"""Shots and the cuts between them: where nothing that was seen before is there any more."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from heatprop.letterbox import Letterbox
 from heatprop.types import ImageArray
 
 _SIDE = 32
@@ -13,6 +16,35 @@ _SIDE = 32
 _LEAST_DIFFERENCE = 30.0
 _MOST_CORRELATION = 0.75
 _LEAST_CONTRAST = 6.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shot:
+    """What the last frame of a shot says about whether the next one goes on with it.
+
+    Attributes:
+        letterbox: how its frames lie in the network's input.
+        thumbnail: of the last frame that is not blank; see `thumbnail`.
+        is_blank: whether there has been no such frame yet.
+    """
+
+    letterbox: Letterbox
+    thumbnail: NDArray[np.float32]
+    is_blank: bool
+
+    def ends_at(self, letterbox: Letterbox, small: NDArray[np.float32], *, at_cuts: bool) -> bool:
+        """Say whether a frame that comes next begins another shot, being of another shape or after a cut.
+
+        Args:
+            letterbox: of the frame.
+            small: its thumbnail.
+            at_cuts: whether a cut ends a shot.
+        """
+        if letterbox != self.letterbox:
+            return True
+        if not at_cuts or self.is_blank or is_blank(small):
+            return False
+        return is_cut(self.thumbnail, small)
 
 
 def thumbnail(image: ImageArray) -> NDArray[np.float32]:

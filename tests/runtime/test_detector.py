@@ -14,7 +14,6 @@ import pytest
 
 import heatprop
 from heatprop import HeatmapPropagator, PropagationConfig, VideoDetector, decode, open_video
-from heatprop.detector import StageTimings
 from heatprop.errors import (
     BackendError,
     InvalidArrayError,
@@ -24,10 +23,11 @@ from heatprop.errors import (
     SourceNotFoundError,
 )
 from heatprop.io.sources import OpenSource, SourceInfo
-from heatprop.keyframes import KeyframeConfig
 from heatprop.letterbox import boxes_to_frame, fit_letterbox, letterbox
+from heatprop.runtime.keyframes import KeyframeConfig
+from heatprop.runtime.preprocessing import Preprocessing, Seen
+from heatprop.runtime.timings import StageTimings
 from heatprop.types import Frame, HeadOutput
-from heatprop.video_state import PictureMaker
 from same_detections import assert_same_detections
 
 
@@ -75,13 +75,14 @@ def test_propagation_adapts_unless_the_papers_form_is_asked_for(detector, frames
 
 
 def test_comparing_gives_the_network_alone_beside_the_stream(detector, demo_clip, frames):
-    compared = list(islice(detector.stream_compare(demo_clip), len(frames)))
+    compared = list(islice(detector.stream(demo_clip, alone=True), len(frames)))
     streamed = list(islice(detector.stream(demo_clip), len(frames)))
     alone = VideoDetector(backend="onnx", propagation=None)
-    for (_, unaided, propagated), (frame, wanted) in zip(compared, streamed, strict=True):
-        assert_same_detections(propagated, wanted)
-        assert_same_detections(unaided, alone.update(frame.image))
-        assert unaided.lengths.tolist() == [1] * len(unaided)
+    for result, (frame, wanted) in zip(compared, streamed, strict=True):
+        assert result.alone is not None
+        assert_same_detections(result.detections, wanted)
+        assert_same_detections(result.alone, alone.update(frame.image))
+        assert result.alone.lengths.tolist() == [1] * len(result.alone)
 
 
 def test_a_man_between_two_cars_is_found_and_followed(detector, demo_clip):
@@ -98,7 +99,9 @@ def test_a_man_between_two_cars_is_found_and_followed(detector, demo_clip):
 
 
 def test_tracks_break_less_often_than_with_the_network_alone(detector, demo_clip):
-    counts = np.array([(len(alone), len(steady)) for _, alone, steady in detector.stream_compare(demo_clip)])
+    counts = np.array(
+        [(len(result.alone), len(result.detections)) for result in detector.stream(demo_clip, alone=True)]
+    )
     changes = np.abs(np.diff(counts, axis=0)).mean(axis=0)
     assert changes[1] < changes[0]
 
@@ -120,10 +123,13 @@ def test_nothing_is_carried_over_a_cut_unless_asked_for(demo_clip):
 
 @pytest.mark.parametrize("level", [0, 255])
 def test_one_black_frame_or_a_flash_within_a_shot_forgets_nothing(detector, frames, level):
-    maker = PictureMaker(detector.card.input, clock=None, forget_at_cuts=True)
+    preprocessing = Preprocessing(detector.card.input, clock=None, forget_at_cuts=True)
     images = [frame.image for frame in frames[:6]]
     images[4] = np.full_like(images[4], level)
-    assert not any(maker.make(image).starts_shot for image in images)
+    seen = Seen()
+    for image in images:
+        frame, seen = preprocessing.prepare(image, seen)
+        assert not frame.starts_shot
 
 
 def test_leaving_a_stream_early_leaves_no_thread(detector, demo_clip):
@@ -208,7 +214,7 @@ def test_update_looks_at_key_frames_and_lets_boxes_follow_between(frames):
     detector = VideoDetector(backend="onnx", keyframes=KeyframeConfig(interval=3), score_threshold=0.2)
     each = VideoDetector(backend="onnx", score_threshold=0.2)
     found = [detector.update(frame.image) for frame in frames[:7]]
-    assert (detector.timings.frames, detector.timings.looks) == (7, 3)
+    assert (detector.timings.frames, detector.timings.key_frames) == (7, 3)
     assert_same_detections(found[0], each.update(frames[0].image))
     for frame in (1, 2):
         np.testing.assert_array_equal(found[frame].scores, found[0].scores)
@@ -236,8 +242,8 @@ def test_streams_filled_between_looks_keep_frames_and_detections_together(frames
 
 def test_compared_streams_have_as_many_frames_with_looks_at_few(demo_clip):
     detector = VideoDetector(backend="onnx", keyframes=KeyframeConfig(interval=7))
-    both = list(islice(detector.stream_compare(demo_clip), 20))
-    assert [frame.index for frame, *_ in both] == list(range(20))
+    both = list(islice(detector.stream(demo_clip, alone=True), 20))
+    assert [frame.index for frame, _ in both] == list(range(20))
 
 
 def test_a_stream_counts_into_timings_of_its_own(demo_clip):
@@ -245,7 +251,7 @@ def test_a_stream_counts_into_timings_of_its_own(demo_clip):
     own = StageTimings()
     list(islice(detector.stream(demo_clip, timings=own), 3))
     assert own.frames >= 3
-    assert own.looks == own.frames
+    assert own.key_frames == own.frames
     assert detector.timings.frames == 0
 
 
@@ -381,7 +387,7 @@ def test_compared_streams_end_together_where_an_output_is_broken(demo_clip, fram
     detector.backend = FailsAt(detector, "broken", frames[3].image)
     given = []
     with pytest.raises(InvalidArrayError):
-        for frame, _, _ in detector.stream_compare(demo_clip):
+        for frame, _ in detector.stream(demo_clip, alone=True):
             given.append(frame.index)
     assert given == [0, 1, 2]
 

@@ -1,4 +1,4 @@
-"""In which frames the network looks, and the speed it holds."""
+"""On which frames the network runs, and the speed it holds."""
 
 from __future__ import annotations
 
@@ -10,25 +10,37 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heatprop.errors import InvalidConfigError
-from heatprop.keyframes import MOST_INTERVAL, KeyframeClock, KeyframeConfig, SpeedControl
+from heatprop.runtime.keyframes import FIRST_BEAT, MOST_INTERVAL, KeyframeClock, KeyframeConfig, SpeedControl
 
 intervals = st.integers(1, MOST_INTERVAL)
 
 
-def looks(clock: KeyframeClock, changes: list[float], shots: frozenset[int] = frozenset()) -> list[int]:
-    """Return the numbers of the frames in which it looks."""
-    return [i for i, change in enumerate(changes) if clock.looks(change, at_once=i in shots)]
+class Ticking:
+    """A clock that remembers its beat, as a video does."""
+
+    def __init__(self, clock: KeyframeClock) -> None:
+        self.clock, self.beat = clock, FIRST_BEAT
+
+    def tick(self, change: float = 0.0, *, at_once: bool = False, put_off: bool = False) -> bool:
+        is_key_frame, self.beat = self.clock.tick(self.beat, change, at_once=at_once, put_off=put_off)
+        return is_key_frame
+
+
+def key_frames(clock: KeyframeClock, changes: list[float], shots: frozenset[int] = frozenset()) -> list[int]:
+    """Return the numbers of the key frames."""
+    ticking = Ticking(clock)
+    return [i for i, change in enumerate(changes) if ticking.tick(change, at_once=i in shots)]
 
 
 @given(intervals, st.integers(1, 200), st.floats(0, 50))
 def test_a_fixed_interval_is_kept_whatever_the_picture_does(interval: int, frames: int, change: float) -> None:
     clock = KeyframeClock(KeyframeConfig(interval=interval))
-    assert looks(clock, [change] * frames) == list(range(0, frames, interval))
+    assert key_frames(clock, [change] * frames) == list(range(0, frames, interval))
 
 
 @given(intervals, st.frozensets(st.integers(0, 99), max_size=5))
 def test_a_shot_begins_with_a_look_and_counts_from_there(interval: int, shots: frozenset[int]) -> None:
-    found = looks(KeyframeClock(KeyframeConfig(interval=interval)), [1.0] * 100, shots)
+    found = key_frames(KeyframeClock(KeyframeConfig(interval=interval)), [1.0] * 100, shots)
     assert shots <= set(found)
     assert max(b - a for a, b in zip(found, [*found[1:], 100], strict=True)) <= interval
 
@@ -39,7 +51,7 @@ def test_with_a_target_gaps_are_bounded_and_the_first_frame_is_looked_at(
 ) -> None:
     clock = KeyframeClock(KeyframeConfig(target_fps=30))
     clock.pace = pace
-    found = looks(clock, changes)
+    found = key_frames(clock, changes)
     assert found[0] == 0
     assert all(b - a <= MOST_INTERVAL for a, b in pairwise(found))
     steady = 1 + len(changes) * pace * 2
@@ -49,13 +61,13 @@ def test_with_a_target_gaps_are_bounded_and_the_first_frame_is_looked_at(
 def test_with_a_target_the_pace_is_kept_on_the_mean() -> None:
     clock = KeyframeClock(KeyframeConfig(target_fps=30))
     clock.pace = 0.3
-    assert len(looks(clock, [5.0] * 1000)) == pytest.approx(300, abs=3)
+    assert len(key_frames(clock, [5.0] * 1000)) == pytest.approx(300, abs=3)
 
 
 def test_it_looks_more_often_where_the_picture_changes_more() -> None:
     clock = KeyframeClock(KeyframeConfig(target_fps=30))
     clock.pace = 0.25
-    found = looks(clock, [2.0] * 400 + [4.0] * 12)
+    found = key_frames(clock, [2.0] * 400 + [4.0] * 12)
     calm, lively = [i for i in found if 200 <= i < 400], [i for i in found if i >= 400]
     assert len(calm) == pytest.approx(50, abs=2)
     assert len(lively) >= 4
@@ -69,11 +81,12 @@ def held(
     clock = KeyframeClock(config)
     control = SpeedControl(clock, config)
     under_way: deque[tuple[float, bool]] = deque()
+    ticking = Ticking(clock)
     for _ in range(4000):
-        under_way.append((clock.pace, clock.looks(1.0)))
+        under_way.append((clock.pace, ticking.tick(1.0)))
         if len(under_way) > delay:
-            pace, looks = under_way.popleft()
-            control.passed(pace, rest + network * looks)
+            pace, is_key_frame = under_way.popleft()
+            control.passed(pace, rest + network * is_key_frame)
     return control, clock
 
 
@@ -107,6 +120,7 @@ def live(network: float, source_fps: float, target: float, frames: int = 3000) -
     config = KeyframeConfig(target_fps=target)
     clock = KeyframeClock(config)
     control = SpeedControl(clock, config)
+    ticking = Ticking(clock)
     debt = handled = dropped = 0.0
     lost = 0
     for number in range(frames):
@@ -116,9 +130,9 @@ def live(network: float, source_fps: float, target: float, frames: int = 3000) -
             dropped += number >= frames / 2
             continue
         handled += number >= frames / 2
-        pace, looks = clock.pace, clock.looks(1.0)
-        debt = max(debt + network * looks - 1 / source_fps, 0.0)
-        control.passed(pace, (1 + lost) / source_fps, network=network * looks, dropped=lost)
+        pace, is_key_frame = clock.pace, ticking.tick(1.0)
+        debt = max(debt + network * is_key_frame - 1 / source_fps, 0.0)
+        control.passed(pace, (1 + lost) / source_fps, network=network * is_key_frame, dropped=lost)
         lost = 0
     return handled / (handled + dropped), clock.pace
 
@@ -136,8 +150,8 @@ def test_a_slow_live_source_is_looked_at_in_every_frame() -> None:
 
 
 def test_a_look_is_put_off_while_there_is_nothing_to_see() -> None:
-    clock = KeyframeClock(KeyframeConfig(interval=3))
-    assert [clock.looks(put_off=number in (3, 4)) for number in range(9)] == [
+    clock = Ticking(KeyframeClock(KeyframeConfig(interval=3)))
+    assert [clock.tick(put_off=number in (3, 4)) for number in range(9)] == [
         True, False, False, False, False, True, False, False, True,
     ]  # fmt: skip
 
@@ -145,7 +159,7 @@ def test_a_look_is_put_off_while_there_is_nothing_to_see() -> None:
 def test_a_cut_does_not_make_what_follows_look_calm() -> None:
     clock = KeyframeClock(KeyframeConfig(target_fps=30))
     clock.pace = 0.25
-    found = looks(clock, [2.0] * 200 + [90.0] + [2.0] * 40, frozenset([200]))
+    found = key_frames(clock, [2.0] * 200 + [90.0] + [2.0] * 40, frozenset([200]))
     assert len([number for number in found if number > 200]) == 10
 
 

@@ -1,10 +1,10 @@
-"""Key frames: in which frames the network looks, at a fixed interval or as often as a frame rate allows."""
+"""Key frames: the frames on which the network runs, every Nth or as many as a frame rate allows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, NamedTuple, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ Fill: TypeAlias = Literal["auto", "past", "between"]
 MOST_INTERVAL = 30
 _LEAST_SECONDS = 0.5  # of a window of the control
 _MOST_FRAMES = 60
-_LEAST_LOOKS = 4  # in a window, so that one more or less does not matter much
+_LEAST_KEY_FRAMES = 4  # in a window, so that one more or less does not matter much
 _CALM, _MOST_RISE = 0.95, 4.0
 _SHORTFALL = 0.95
 _WINDOWS_SHORT = 2
@@ -26,14 +26,14 @@ _MEMORY = 0.95
 
 @dataclass(frozen=True, kw_only=True)
 class KeyframeConfig:
-    """In which frames the network looks, and how the others get their boxes.
+    """On which frames the network runs, and how the others get their boxes.
 
     Attributes:
-        interval: the network looks at every so manieth frame, from 1 to 30; 1 is every frame. With `target_fps`
-            it looks no more often than that.
-        target_fps: frames a second to hold; None for no target. The network then looks as often as the measured
+        interval: the network runs on every Nth frame, N from 1 to 30; 1 is every frame. With `target_fps` it runs
+            no more often than that.
+        target_fps: frames a second to hold; None for no target. The network then runs as often as the measured
             speed allows, and rather where the picture changes much. Runs with a target differ from each other.
-        fill: frames without a look take their boxes from the "past" look alone, at once; or from the looks
+        fill: the frames between take their boxes from the "past" key frame alone, at once; or from the key frames
             "between" which they lie, which is better, comes an interval later, and holds the frames of an interval
             in memory. "auto" is "past" for a live source, "between" for others.
 
@@ -41,7 +41,7 @@ class KeyframeConfig:
         InvalidConfigError: a value lies outside its range.
 
     Example:
-        >>> KeyframeConfig(interval=3).looks_everywhere, KeyframeConfig().looks_everywhere
+        >>> KeyframeConfig(interval=3).every_frame, KeyframeConfig().every_frame
         (False, True)
         >>> KeyframeConfig(interval=0)
         Traceback (most recent call last):
@@ -65,64 +65,79 @@ class KeyframeConfig:
             raise InvalidConfigError(f"fill is {self.fill!r}; it must be 'auto', 'past' or 'between'")
 
     @property
-    def looks_everywhere(self) -> bool:
-        """Whether the network looks at each frame, whatever happens."""
+    def every_frame(self) -> bool:
+        """Whether each frame is a key frame, whatever happens."""
         return self.interval == 1 and self.target_fps is None
 
     @property
     def expected_interval(self) -> int:
-        """About how many frames there will be to a look."""
+        """About how many frames there will be to a key frame."""
         return self.interval if self.target_fps is None else max(self.interval, 3)
 
 
-class KeyframeClock:
-    """Decides frame by frame whether the network looks; one for each video.
+class Beat(NamedTuple):
+    """What the frames so far decide about the next: see `KeyframeClock`.
 
-    With a fixed interval it looks at every so manieth frame. With a target its pace, in looks a frame, is set by
+    Attributes:
+        since: frames since the last key frame.
+        phase: how much of the way to the next has passed, in key frames.
+        usual: how much the picture changed of late.
+    """
+
+    since: int = MOST_INTERVAL
+    phase: float = 1.0
+    usual: float = 0.0
+
+
+FIRST_BEAT = Beat()
+
+
+class KeyframeClock:
+    """Decides frame by frame whether it is a key frame; one for each video.
+
+    With a fixed interval every Nth frame is one. With a target the pace, in key frames a frame, is set by
     `SpeedControl`, and time runs faster where the picture changes more than it did of late.
 
+    Attributes:
+        pace: key frames a frame; the only thing here that changes.
+
     Example:
-        >>> clock = KeyframeClock(KeyframeConfig(interval=3))
-        >>> [clock.looks() for _ in range(7)]
-        [True, False, False, True, False, False, True]
+        >>> clock, beat, numbers = KeyframeClock(KeyframeConfig(interval=3)), FIRST_BEAT, []
+        >>> for number in range(7):
+        ...     is_key_frame, beat = clock.tick(beat)
+        ...     numbers = [*numbers, number] if is_key_frame else numbers
+        >>> numbers
+        [0, 3, 6]
     """
 
     def __init__(self, config: KeyframeConfig) -> None:
         self._interval = config.interval
         self._is_adaptive = config.target_fps is not None
         self.pace = 1 / config.interval
-        self._since = MOST_INTERVAL
-        self._phase = 1.0
-        self._usual = 0.0
 
-    @property
-    def memory(self) -> tuple[int, float, float]:
-        """What the frames so far decide about the next; the pace, which others set, is no part of it."""
-        return self._since, self._phase, self._usual
-
-    @memory.setter
-    def memory(self, memory: tuple[int, float, float]) -> None:
-        self._since, self._phase, self._usual = memory
-
-    def looks(self, change: float = 0.0, *, at_once: bool = False, put_off: bool = False) -> bool:
+    def tick(
+        self, beat: Beat, change: float = 0.0, *, at_once: bool = False, put_off: bool = False
+    ) -> tuple[bool, Beat]:
         """Decide for the next frame.
 
         Args:
+            beat: of the frames before; `FIRST_BEAT` for the first.
             change: how much the picture differs from the last one, in any unit; it counts with a target only.
-            at_once: look in any case, as at the beginning of a shot.
-            put_off: rather not, as at a flash or a black frame; a look that is due comes right after it.
+            at_once: a key frame in any case, as at the beginning of a shot.
+            put_off: rather none, as at a flash or a black frame; one that is due comes right after it.
+
+        Returns:
+            Whether it is a key frame, and the beat for the frame after it.
         """
-        self._since += 1
+        since, phase, usual = beat.since + 1, beat.phase, beat.usual
         if self._is_adaptive and not at_once:
-            self._usual = _MEMORY * self._usual + (1 - _MEMORY) * change if self._usual else change
-            ratio = change / self._usual if self._usual else 1.0
-            self._phase += self.pace * min(max(ratio, _LEAST_CHANGE), _MOST_CHANGE)
-        is_due = self._since >= self._interval and (not self._is_adaptive or self._phase >= 1 or self.pace >= 1)
-        if at_once or (is_due and not put_off) or self._since >= MOST_INTERVAL:
-            self._since = 0
-            self._phase = min(max(self._phase - 1, 0.0), 1.0)
-            return True
-        return False
+            usual = _MEMORY * usual + (1 - _MEMORY) * change if usual else change
+            ratio = change / usual if usual else 1.0
+            phase += self.pace * min(max(ratio, _LEAST_CHANGE), _MOST_CHANGE)
+        is_due = since >= self._interval and (not self._is_adaptive or phase >= 1 or self.pace >= 1)
+        if at_once or (is_due and not put_off) or since >= MOST_INTERVAL:
+            return True, Beat(0, min(max(phase - 1, 0.0), 1.0), usual)
+        return False, Beat(since, phase, usual)
 
 
 class SpeedControl:
@@ -138,7 +153,7 @@ class SpeedControl:
         concurrency: how many frames the network takes at once.
 
     Attributes:
-        held_fps: what is reached, while the target cannot be held even with the fewest looks; None otherwise.
+        held_fps: what is reached, while the target cannot be held even with the fewest key frames; None otherwise.
 
     Example:
         The network takes 100 ms, the rest of a frame 5; 30 frames a second leave 33.
@@ -169,7 +184,7 @@ class SpeedControl:
         """Count a frame that was finished.
 
         Args:
-            pace: of the clock when it was decided whether the network looks at it. What was decided at an earlier
+            pace: of the clock when it was decided whether it is a key frame. What was decided at an earlier
                 pace does not count.
             seconds: since the frame before was finished.
             network: of a live source, the seconds that the network took for it; None of others.
@@ -183,7 +198,7 @@ class SpeedControl:
         self._seconds += seconds
         self._network += network or 0.0
         is_long = self._seconds >= _LEAST_SECONDS or self._frames * self._budget >= _LEAST_SECONDS
-        if not is_long or self._frames < min(_LEAST_LOOKS / pace, _MOST_FRAMES):
+        if not is_long or self._frames < min(_LEAST_KEY_FRAMES / pace, _MOST_FRAMES):
             return
         load = self._load(is_live=network is not None)
         is_short = pace <= 1 / MOST_INTERVAL and load * _SHORTFALL > 1
@@ -209,5 +224,5 @@ class SpeedControl:
 
 
 def change_between(before: NDArray[np.float32] | None, after: NDArray[np.float32]) -> float:
-    """Return how much two thumbnails (`heatprop.shots.thumbnail`) differ, in grey levels; 0 without the first."""
+    """Return how much two `thumbnail`s (of `shots`) differ, in grey levels; 0 without the first."""
     return 0.0 if before is None else float(np.abs(after - before).mean())

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heatprop.errors import InvalidArrayError, InvalidConfigError
-from heatprop.seqbbox import SeqBboxConfig, SeqBboxMatcher, match_boxes, seq_bbox
+from heatprop.offline.seqbbox import SeqBboxConfig, SeqBboxMatcher, match_boxes, seq_bbox
 from heatprop.types import Detections
 from reference.seqbbox import match_frames, offline, online
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heatprop.filling import fill_between
+from heatprop.offline.filling import fill_between
 from heatprop.types import Detections
 
 

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heatprop.errors import InvalidArrayError, InvalidConfigError
-from heatprop.seqnms import SeqNmsConfig, rescore, seq_nms
+from heatprop.offline.seqnms import SeqNmsConfig, rescore, seq_nms
 from heatprop.types import Detections
 from reference.seqnms import seq_nms as naive_seq_nms
 from reference.seqnms import seq_nms_class
 
-GOLDEN = json.loads((Path(__file__).parent / "golden" / "seqnms.json").read_text())["videos"]
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "seqnms.json").read_text())["videos"]
 
 
 def rescored(video, **settings):

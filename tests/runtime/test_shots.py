@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heatprop import open_video
-from heatprop.shots import is_cut, thumbnail
+from heatprop.runtime.shots import is_cut, thumbnail
 
 
 def test_the_demo_clips_five_cuts_are_found_and_nothing_else(demo_clip):

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import inspect
 import os
-import threading
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from typing import Any, Concatenate, ParamSpec, TypeAlias, cast
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
+from functools import partial
+from typing import Any, Concatenate, ParamSpec, cast
 
-from heatprop.detector import Source, StageTimings, VideoDetector, opened
 from heatprop.errors import InvalidConfigError, SourceError, check_count
 from heatprop.io import VideoSource
 from heatprop.io.addresses import camera_named, is_address, path_named, shown
-from heatprop.pipeline import merge
+from heatprop.runtime.detector import Source, VideoDetector, opened
+from heatprop.runtime.stream import stream
+from heatprop.runtime.timings import StageTimings
 from heatprop.types import Detections, Frame
 
+AT_ONCE = 4
+"""So many files are worked on at a time, if nothing else is asked for."""
+
 _Parameters = ParamSpec("_Parameters")
-_Found: TypeAlias = Generator[tuple[Frame, Detections], None, None]
 
 
 class SourcesError(SourceError):
@@ -30,10 +33,6 @@ class SourcesError(SourceError):
     def __init__(self, message: str, errors: Mapping[int, Exception]) -> None:
         super().__init__(message)
         self.errors = dict(errors)
-
-
-class _NoPlaceLeftError(InvalidConfigError):
-    """Live sources hold all places for good, and others wait."""
 
 
 def _with_parameters_of(
@@ -70,7 +69,7 @@ class MultiStreamDetector:
         self,
         sources: Sequence[Source],
         *,
-        at_once: int = 4,
+        at_once: int = AT_ONCE,
         on_error: Callable[[int, Exception], None] | None = None,
     ) -> Generator[tuple[int, Frame, Detections], None, None]:
         """Detect in all sources, and yield the frames as they come.
@@ -83,9 +82,8 @@ class MultiStreamDetector:
 
         Args:
             sources: each what `heatprop.open_video` takes, or an open `VideoSource`.
-            at_once: at most so many are open at a time. Files are opened in their order, as places become free.
-                A live source (`SourceInfo.is_live`) is opened at once and keeps its place, so `at_once` must be
-                at least their number, and one more where there are files beside them.
+            at_once: at most so many files are open at a time; they are opened in their order, as places become
+                free. Live sources (`SourceInfo.is_live`) have no end to wait for: they all run, beside the files.
             on_error: called with the place of a source that failed and its error, and then nothing is raised
                 for it. It is called in the thread that goes through the frames; what it raises ends all.
 
@@ -94,8 +92,7 @@ class MultiStreamDetector:
 
         Raises:
             SourcesError: at the end, when there is no `on_error`: some sources failed; it names each.
-            InvalidConfigError: `at_once` is below 1, or too small for the live sources. Whether an ``http``
-                address is live shows when it is opened.
+            InvalidConfigError: `at_once` is below 1, or `sources` is no list.
 
         Example:
             >>> detector = MultiStreamDetector("mb3-coco")
@@ -106,79 +103,34 @@ class MultiStreamDetector:
         check_count("at_once", at_once, 1)
         if isinstance(sources, str | os.PathLike | int):
             raise InvalidConfigError(f"sources is {str(sources)!r}; give a list, also of one")
-        places = _Places(sources, at_once)
-        order = places.order
         errors: dict[int, Exception] = {}
 
-        def note(place: int, error: Exception) -> None:
-            if isinstance(error, _NoPlaceLeftError):
-                raise error
+        def ended(number: int, error: Exception | None) -> None:
+            if error is None:
+                return
             if on_error is None:
-                errors[order[place]] = error
+                errors[number] = error
             else:
-                on_error(order[place], error)
+                on_error(number, error)
 
-        streams = [self._stream(sources[number], places) for number in order]
-        with closing(merge(streams, at_once, note)) as merged:
-            for place, (frame, found) in merged:
-                yield order[place], frame, found
+        results = stream(
+            self.detector.stages(),
+            [partial(opened, source) for source in sources],
+            [StageTimings() for _ in sources],
+            at_once=at_once,
+            live=live_by_name(sources),
+            on_end=ended,
+        )
+        with closing(results):
+            for result in results:
+                yield result.source, result.frame, result.detections
         if errors:
             raise _all_in_one(sources, errors)
 
-    def _stream(self, source: Source, places: _Places) -> _Found:
-        places.begin()
-        with (
-            opened(source) as video,
-            places.taken(source, is_live=video.info.is_live),
-            closing(self.detector.stream(video, timings=StageTimings())) as stream,
-        ):
-            yield from stream
 
-
-class _Places:
-    """Who may be open at a time: live sources first, as they keep their places for good."""
-
-    def __init__(self, sources: Sequence[Source], at_once: int) -> None:
-        live = [number for number, source in enumerate(sources) if is_live_by_name(source)]
-        files = [number for number in range(len(sources)) if number not in set(live)]
-        needed = len(live) + bool(files)
-        if live and needed > at_once:
-            beside = f", beside {len(files)} other sources" if files else ""
-            raise InvalidConfigError(
-                f"at_once is {at_once}, and {len(live)} sources are live{beside}; they must all run at once, "
-                f"so give at_once of at least {needed}"
-            )
-        self.order = live + files
-        self._at_once = at_once
-        self._lock = threading.Lock()
-        self._waiting = len(sources)
-        self._live = 0
-
-    def begin(self) -> None:
-        """Note that a source waits no more."""
-        with self._lock:
-            self._waiting -= 1
-
-    @contextmanager
-    def taken(self, source: Source, *, is_live: bool) -> Iterator[None]:
-        """Note that a source is open.
-
-        Raises:
-            InvalidConfigError: it is live, and with it no place is left for those that wait.
-        """
-        with self._lock:
-            self._live += is_live
-            live, waiting = self._live, self._waiting
-        try:
-            if is_live and waiting and live >= self._at_once:
-                raise _NoPlaceLeftError(
-                    f"at_once is {self._at_once}, and with {_name(source)} {live} of the sources are live: "
-                    f"no place is left for {waiting} more; give a larger at_once"
-                )
-            yield
-        finally:
-            with self._lock:
-                self._live -= is_live
+def live_by_name(sources: Sequence[Source]) -> list[int]:
+    """Return the places of the sources that are known to be live before they are opened."""
+    return [number for number, source in enumerate(sources) if is_live_by_name(source)]
 
 
 def is_live_by_name(source: Source) -> bool:

@@ -1,7 +1,8 @@
-"""One video: its shots, its looks, and frames and detections that keep together."""
+"""One video: its shots, its key frames, and frames and detections that keep together."""
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from itertools import pairwise
 
@@ -12,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heatprop.errors import InvalidArrayError
-from heatprop.keyframes import KeyframeClock, KeyframeConfig
 from heatprop.letterbox import InputFormat
 from heatprop.propagation import PropagationConfig
+from heatprop.runtime.keyframes import KeyframeClock, KeyframeConfig
+from heatprop.runtime.postprocessing import Postprocessing
+from heatprop.runtime.preprocessing import PreparedFrame, Preprocessing, Seen
 from heatprop.types import Detections, HeadOutput
-from heatprop.video_state import Picture, PictureMaker, VideoState, whole_or_not
 from same_detections import assert_same_detections
 
 FORM = InputFormat(longest_side=128, multiple=32)
@@ -42,6 +44,33 @@ def seen(x: float | None) -> HeadOutput:
     return HeadOutput(heatmap, np.full((2, SIDE // 4, SIDE // 4), 8, np.float32))
 
 
+class Video:
+    """One video: what its frames so far mean for the next is committed when nothing can fail any more."""
+
+    def __init__(
+        self,
+        keyframes: KeyframeConfig,
+        propagation: PropagationConfig | None = None,
+        *,
+        forget_at_cuts: bool = True,
+    ) -> None:
+        self.preprocessing = Preprocessing(FORM, KeyframeClock(keyframes), forget_at_cuts)
+        between = keyframes.fill == "between"
+        self.postprocessing = Postprocessing(propagation, 0.05, 4, fills_between=between)
+        self.seen, self.state = Seen(), self.postprocessing.begin()
+
+    def prepare(self, image: np.ndarray) -> PreparedFrame:
+        frame, self.seen = self.preprocessing.prepare(image, self.seen)
+        return frame
+
+    def take(self, frame: PreparedFrame, output: HeadOutput | None) -> list[Detections]:
+        self.state, found = self.postprocessing.step(self.state, frame, output)
+        return found
+
+    def finish(self) -> list[Detections]:
+        return self.postprocessing.finish(self.state)
+
+
 def go_through(
     images: list[np.ndarray],
     says: list[float | None],
@@ -50,20 +79,19 @@ def go_through(
     *,
     forget_at_cuts: bool = True,
 ) -> tuple[list[Detections], list[int]]:
-    """Return the detections of each frame, and the numbers of those with a look."""
-    maker = PictureMaker(FORM, KeyframeClock(keyframes), forget_at_cuts)
-    state = VideoState(propagation, 0.05, 4, fills_between=keyframes.fill == "between")
+    """Return the detections of each frame, and the numbers of the key frames."""
+    video = Video(keyframes, propagation, forget_at_cuts=forget_at_cuts)
     found: list[Detections] = []
-    looks = []
+    key_frames = []
     for number, (image, x) in enumerate(zip(images, says, strict=True)):
-        picture: Picture = maker.make(image)
-        if picture.network_input is not None:
-            looks.append(number)
-        found += state.push(picture, None if picture.network_input is None else seen(x))
+        frame = video.prepare(image)
+        if frame.network_input is not None:
+            key_frames.append(number)
+        found += video.take(frame, None if frame.network_input is None else seen(x))
         assert len(found) <= number + 1
-    found += state.finish()
+    found += video.finish()
     assert len(found) == len(images)
-    return found, looks
+    return found, key_frames
 
 
 @settings(max_examples=25, deadline=None)
@@ -78,8 +106,8 @@ def test_every_frame_has_its_own_detections(
 ) -> None:
     places = [10 + 2.0 * number for number in range(frames)]
     config = KeyframeConfig(interval=interval, fill=fill)
-    found, looks = go_through([scene(x) for x in places], places, config, propagation)
-    assert looks == list(range(0, frames, interval))
+    found, key_frames = go_through([scene(x) for x in places], places, config, propagation)
+    assert key_frames == list(range(0, frames, interval))
     for x, each in zip(places, found, strict=True):
         assert len(each) == 1
         centre = (each.boxes[0, 0] + each.boxes[0, 2]) / 2
@@ -100,8 +128,8 @@ def test_propagation_follows_what_moves_further_than_its_radius_between_looks(
     places = [10 + 6.0 * number for number in range(13)]  # 9 cells in 6 frames
     says = [x if number != 12 else None for number, x in enumerate(places)]
     keyframes = KeyframeConfig(interval=6, fill="past")
-    found, looks = go_through([scene(x) for x in places], says, keyframes, replace(propagation, alpha=0.9))
-    assert looks == [0, 6, 12]
+    found, key_frames = go_through([scene(x) for x in places], says, keyframes, replace(propagation, alpha=0.9))
+    assert key_frames == [0, 6, 12]
     assert found[6].lengths.tolist() == [2]
     assert found[12].lengths.tolist() == [3]  # carried where the network said nothing
     assert (found[12].boxes[0, 0] + found[12].boxes[0, 2]) / 2 == pytest.approx(places[12] + 16, abs=8)
@@ -111,27 +139,27 @@ def test_propagation_follows_what_moves_further_than_its_radius_between_looks(
 def test_a_shot_begins_with_a_look_and_what_was_before_does_not_reach_into_it(fill: str) -> None:
     other = scene(60)[::-1]
     images, says = [scene(20)] * 4 + [np.ascontiguousarray(other)] * 4, [20.0] * 4 + [None] * 4
-    found, looks = go_through(images, says, KeyframeConfig(interval=30, fill=fill), PropagationConfig())
-    assert looks == [0, 4]
+    found, key_frames = go_through(images, says, KeyframeConfig(interval=30, fill=fill), PropagationConfig())
+    assert key_frames == [0, 4]
     assert [len(each) for each in found] == [1] * 4 + [0] * 4
 
 
 @pytest.mark.parametrize("fill", ["past", "between"])
 def test_a_picture_of_another_size_begins_anew(fill: str) -> None:
     wide = np.ascontiguousarray(cv2.resize(scene(20), (256, 128)))
-    found, looks = go_through(
+    found, key_frames = go_through(
         [scene(20)] * 3 + [wide] * 3, [20.0] * 6, KeyframeConfig(interval=30, fill=fill), PropagationConfig()
     )
-    assert looks == [0, 3]
+    assert key_frames == [0, 3]
     assert [each.lengths.tolist() for each in found] == [[1]] * 6
 
 
 def test_a_video_that_begins_black_is_looked_at_when_it_begins() -> None:
     black = np.zeros((SIDE, SIDE, 3), np.uint8)
-    found, looks = go_through(
+    found, key_frames = go_through(
         [black] * 3 + [scene(20)] * 5, [None] * 3 + [20.0] * 5, KeyframeConfig(interval=30, fill="past")
     )
-    assert looks == [0, 3]
+    assert key_frames == [0, 3]
     assert [len(each) for each in found] == [0] * 3 + [1] * 5
 
 
@@ -139,8 +167,8 @@ def test_a_look_that_is_due_at_a_flash_comes_after_it() -> None:
     flash = np.full((SIDE, SIDE, 3), 255, np.uint8)
     images = [scene(20)] * 3 + [flash] + [scene(20)] * 3
     says = [20.0] * 3 + [None] + [20.0] * 3
-    found, looks = go_through(images, says, KeyframeConfig(interval=3, fill="past"), PropagationConfig())
-    assert looks == [0, 4]
+    found, key_frames = go_through(images, says, KeyframeConfig(interval=3, fill="past"), PropagationConfig())
+    assert key_frames == [0, 4]
     assert [len(each) for each in found] == [1] * 7
 
 
@@ -155,9 +183,11 @@ def test_what_leaves_the_picture_is_not_shown_between_looks() -> None:
 def test_a_target_that_lets_the_network_look_at_each_frame_changes_nothing() -> None:
     places = [10 + 2.0 * number for number in range(12)]
     images = [scene(x) for x in places]
-    with_target, looks = go_through(images, places, KeyframeConfig(target_fps=1, fill="past"), PropagationConfig())
+    with_target, key_frames = go_through(
+        images, places, KeyframeConfig(target_fps=1, fill="past"), PropagationConfig()
+    )
     usual, _ = go_through(images, places, KeyframeConfig(), PropagationConfig())
-    assert looks == list(range(12))
+    assert key_frames == list(range(12))
     for one, other in zip(with_target, usual, strict=True):
         np.testing.assert_array_equal(one.boxes, other.boxes)
         np.testing.assert_array_equal(one.scores, other.scores)
@@ -165,24 +195,23 @@ def test_a_target_that_lets_the_network_look_at_each_frame_changes_nothing() -> 
 
 def test_between_looks_motion_is_not_lost_on_the_way() -> None:
     places = [10.0, 30.0, 32.0, 34.0, 36.0]  # it jumps, then creeps
-    found, looks = go_through([scene(x) for x in places], places, KeyframeConfig(interval=4, fill="between"))
-    assert looks == [0, 4]
+    found, key_frames = go_through([scene(x) for x in places], places, KeyframeConfig(interval=4, fill="between"))
+    assert key_frames == [0, 4]
     centres = [float(each.boxes[0, 0] + each.boxes[0, 2]) / 2 for each in found]
     assert all(a < b + 1 for a, b in pairwise(centres))
 
 
 @pytest.mark.parametrize("propagation", FORMS)
 def test_a_look_at_a_broken_output_moves_nothing(propagation: PropagationConfig) -> None:
-    maker = PictureMaker(FORM, KeyframeClock(KeyframeConfig(interval=2)), True)
-    state = VideoState(propagation, 0.05, 4, fills_between=False)
-    first, second, third = (maker.make(scene(x)) for x in (20, 32, 44))
-    state.push(first, seen(20))
-    state.push(second, None)
+    video = Video(KeyframeConfig(interval=2, fill="past"), propagation)
+    first, second, third = (video.prepare(scene(x)) for x in (20, 32, 44))
+    video.take(first, seen(20))
+    video.take(second, None)
     broken = HeadOutput(np.full((1, 32, 32), np.nan, np.float32), np.full((2, 32, 32), 8, np.float32))
     for _ in range(3):
         with pytest.raises(InvalidArrayError):
-            state.push(third, broken)
-    (found,) = state.push(third, seen(44))
+            video.take(third, broken)
+    (found,) = video.take(third, seen(44))
     assert found.lengths.tolist() == [2]
 
 
@@ -210,30 +239,28 @@ def test_frames_that_fail_count_as_not_given(
     frames: list[tuple[int, str | None]], propagation: PropagationConfig | None, config: KeyframeConfig, cut: int
 ) -> None:
     found: list[list[Detections]] = [[], []]
-    makers = [PictureMaker(FORM, KeyframeClock(config), True) for _ in found]
-    states = [VideoState(propagation, 0.05, 4, fills_between=config.fill == "between") for _ in found]
+    videos = [Video(config, propagation) for _ in found]
     for number, (x, kind) in enumerate(frames):
         image = scene(x, seed=number // 2) if number != cut else 255 - scene(x)
-        for twin, (maker, state) in enumerate(zip(makers, states, strict=True)):
+        for twin, video in enumerate(videos):
             if kind is not None and twin == 0:
-                with pytest.raises(InvalidArrayError), whole_or_not(maker, state):
-                    picture = maker.make(255 - image)
-                    state.push(picture, broken(kind))
-                    raise InvalidArrayError("what is not refused fails later")
-            picture = maker.make(image)
-            output = None if picture.network_input is None else seen(x)
-            found[twin] += state.push(picture, output)
-    for twin, state in enumerate(states):
-        found[twin] += state.finish()
+                # What is not refused fails later: nothing of it is committed.
+                other, _ = video.preprocessing.prepare(255 - image, video.seen)
+                with contextlib.suppress(InvalidArrayError):
+                    video.postprocessing.step(video.state, other, broken(kind))
+            frame = video.prepare(image)
+            found[twin] += video.take(frame, None if frame.network_input is None else seen(x))
+    for twin, video in enumerate(videos):
+        found[twin] += video.finish()
     for disturbed, alone in zip(*found, strict=True):
         assert_same_detections(disturbed, alone)
 
 
 def test_a_picture_that_cannot_be_made_ready_counts_as_not_given() -> None:
-    disturbed, alone = (PictureMaker(FORM, KeyframeClock(KeyframeConfig(interval=3)), True) for _ in range(2))
+    disturbed, alone = (Video(KeyframeConfig(interval=3)) for _ in range(2))
     for number in range(7):
         with pytest.raises(InvalidArrayError):
-            disturbed.make(scene(10).astype(np.int64))  # type: ignore[arg-type]
-        made, wanted = disturbed.make(scene(10 + number)), alone.make(scene(10 + number))
+            disturbed.prepare(scene(10).astype(np.int64))
+        made, wanted = disturbed.prepare(scene(10 + number)), alone.prepare(scene(10 + number))
         assert (made.network_input is None) == (wanted.network_input is None)
         assert made.starts_shot == wanted.starts_shot

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heatprop.motion import follow_boxes, grey_picture
+from heatprop.runtime.motion import follow_boxes, grey_picture
 
 HEIGHT, WIDTH = 120, 160
 

@@ -1,4 +1,4 @@
-"""Where boxes went from one picture to the next, by sparse optical flow: cheap evidence between looks.
+"""Where boxes went from one frame to the next, by sparse optical flow: cheap evidence between key frames.
 
 Points within each box are followed by the pyramidal method of Lucas and Kanade (in OpenCV); the box moves by the
 median of their displacements and grows by the median of the changes of their distances, as in MedianFlow (Kalal,

@@ -1,0 +1,157 @@
+"""The run of `heatprop detect`: one stream of all sources, a job for each, and one voice for all."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from time import perf_counter
+
+from heatprop.cli.detect_job import Job, Outcome, Request
+from heatprop.cli.messages import error, say
+from heatprop.cli.progress import SourcesProgress
+from heatprop.interrupts import Interrupted, check, pending
+from heatprop.io import VideoSource
+from heatprop.runtime.detector import VideoDetector
+from heatprop.runtime.multi_stream import AT_ONCE, live_by_name
+from heatprop.runtime.stream import stream
+from heatprop.types import Frame
+
+
+def run_jobs(
+    requests: Sequence[Request],
+    detector: VideoDetector,
+    *,
+    is_list: bool,
+    quiet: bool,
+    hides_bar: bool,
+    notes: Sequence[str] = (),
+) -> int:
+    """Do several requests, or one: `AT_ONCE` files at a time, and live sources all at once.
+
+    One that is refused or fails does not end the others. When interrupted, all stop between two frames and keep
+    what is finished; a source that is still being opened is not waited for.
+
+    Args:
+        requests: what is wanted.
+        detector: serves all.
+        is_list: whether a total is said besides: there are several sources, or could be.
+        quiet: say nothing but errors, and what was cut short.
+        hides_bar: show no progress.
+        notes: what is worth knowing of how the sources were found; said at the end.
+
+    Returns:
+        The exit code: 0, 1 when some failed, 2 when all were refused, 130 or 143 when interrupted.
+
+    Raises:
+        BaseException: a fault in heatprop itself, after the others have ended.
+    """
+    started = perf_counter()
+    voice = _Voice(quiet, is_list=is_list)
+    with (
+        SourcesProgress(quiet=hides_bar) as progress,
+        ThreadPoolExecutor(thread_name_prefix="heatprop-finish") as pool,
+    ):
+        jobs = [Job(request, detector, progress, voice.note) for request in requests]
+        finishing: dict[int, Future[Outcome]] = {}
+
+        def opened(number: int, video: VideoSource) -> Iterable[Frame]:
+            return jobs[number].open(video)
+
+        def ended(number: int, reason: BaseException | None) -> None:
+            if number not in finishing:
+                if not jobs[number].is_over:
+                    jobs[number].end(reason)
+                finishing[number] = pool.submit(_finish, jobs[number], voice)
+
+        results = stream(
+            detector.stages(),
+            [request.open for request in requests],
+            [job.timings for job in jobs],
+            alone=any(request.compare for request in requests),
+            at_once=AT_ONCE,
+            live=live_by_name([request.source for request in requests]),
+            on_open=opened,
+            on_end=ended,
+        )
+        try:
+            with closing(results):
+                for result in results:
+                    job = jobs[result.source]
+                    if not job.is_over:
+                        job.write(result)
+                        if job.is_over:
+                            ended(result.source, job.reason)
+                            if len(finishing) == len(jobs):
+                                break
+                        check()
+        except Interrupted as interrupted:
+            for number, job in enumerate(jobs):
+                if job.is_open:
+                    ended(number, interrupted)
+        outcomes = [each.result() for each in finishing.values()]
+    return voice.total(outcomes, len(jobs), perf_counter() - started, notes)
+
+
+def _finish(job: Job, voice: _Voice) -> Outcome:
+    outcome = job.finish()
+    voice.tell(outcome)
+    return outcome
+
+
+class _Voice:
+    """Says what there is to say, from several threads: a line once, and the lines of a summary together."""
+
+    def __init__(self, quiet: bool, *, is_list: bool) -> None:
+        self._quiet, self._is_list = quiet, is_list
+        self._told: set[str] = set()
+        self._lock = threading.Lock()
+
+    def note(self, line: str) -> None:
+        """Say a line, unless it was said."""
+        with self._lock:
+            if line not in self._told and not self._quiet:
+                self._told.add(line)
+                say(line)
+
+    def tell(self, outcome: Outcome) -> None:
+        """Say how a job ended."""
+        with self._lock:
+            if outcome.summary is not None and not self._quiet:
+                for line in outcome.summary.lines():
+                    say(line)
+            if outcome.summary is not None and outcome.interrupted is not None and self._is_list:
+                # Also when quiet: nothing else tells it from a whole one.
+                say(f"heatprop: {outcome.summary.name}: cut short by the interrupt")
+            for problem in [outcome.refused, *outcome.problems]:
+                if problem is not None:
+                    error(problem)
+
+    def total(self, outcomes: Sequence[Outcome], jobs: int, seconds: float, notes: Sequence[str]) -> int:
+        """Say how it went in all, and return the exit code.
+
+        Raises:
+            BaseException: a fault of heatprop.
+        """
+        frames = sum(outcome.frames for outcome in outcomes)
+        faults = [outcome.fault for outcome in outcomes if outcome.fault is not None]
+        refused = sum(outcome.refused is not None for outcome in outcomes)
+        failed = refused + len(faults) + sum(bool(outcome.problems) for outcome in outcomes)
+        if not self._quiet and self._is_list:
+            fps = frames / seconds if seconds > 0 else 0.0
+            counts = {"failed": failed, "not begun": jobs - len(outcomes)}
+            rest = "".join(f", {count:,} {what}" for what, count in counts.items() if count)
+            if frames:
+                say(f"{jobs:,} sources: {frames:,} frames in {seconds:.1f} s, {fps:.1f} fps{rest}")
+            for note in notes:
+                say(f"  note     {note}")
+        if faults:
+            raise faults[0]
+        if (interrupted := pending()) is not None:
+            # Also when quiet: it is why there is less than was asked for.
+            say(f"heatprop: interrupted; {'what was finished is kept' if frames else 'nothing is written'}")
+            return interrupted.exit_code
+        if refused == jobs:
+            return 2
+        return 1 if failed else 0

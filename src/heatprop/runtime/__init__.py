@@ -1,0 +1,1 @@
+"""From frames to detections, while a video runs: one stream, of one source or of many."""

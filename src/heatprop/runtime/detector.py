@@ -1,0 +1,180 @@
+"""A detector for video: a network, heatmap propagation, and a pipeline that keeps the processor busy."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from time import perf_counter
+from typing import TypeAlias
+
+from heatprop.backends import Backend, Device, Precision, load_model, open_backend
+from heatprop.errors import InvalidConfigError, check_range
+from heatprop.io import VideoSource, open_video
+from heatprop.propagation import PropagationConfig, require_propagation
+from heatprop.runtime.keyframes import KeyframeConfig
+from heatprop.runtime.pipeline import Workers
+from heatprop.runtime.preprocessing import Seen
+from heatprop.runtime.stream import FrameResult, Stages, stream
+from heatprop.runtime.timings import StageTimings
+from heatprop.types import Detections, ImageArray, check_image
+
+Source: TypeAlias = str | os.PathLike[str] | int | VideoSource
+
+
+class VideoDetector:
+    """Finds objects in video, frame after frame, with boxes that hold still.
+
+    Args:
+        model: name of an embedded model (see `heatprop.zoo.models`) or path of a model file:
+            ``.onnx`` or ``.xml`` with a card, or a checkpoint (``.pth``).
+        propagation: settings of heatmap propagation; `PropagationConfig.paper()` is the paper's form, None means
+            the network alone.
+        backend: what runs the network: "auto" takes the fastest that is installed.
+        score_threshold: detections below it are not returned; in [0, 1]. Propagation carries on whatever
+            reaches its own, lower, `PropagationConfig.score_threshold`; the larger of the two holds here.
+        forget_at_cuts: whether propagation starts anew where one shot ends and another begins. The paper, whose
+            videos have no cuts, does not.
+        precision: "f32", or "bf16" for speed where backend and processor have it.
+        keyframes: on which frames the network runs; the others get their boxes from where the objects of the key
+            frames went. The default is every frame.
+        device: "auto", "cpu", or for a graphics card "cuda" or "tensorrt"; see `heatprop.backends.open_backend`.
+        input_size: the longer side of the picture in the network's input, in pixels: smaller is faster and loses
+            small objects. A multiple of the card's `input.multiple`; None means the card's `input.longest_side`.
+
+    Raises:
+        ModelError: the model is unknown or damaged.
+        BackendError: the backend is unknown or not installed, or lacks the precision or the device.
+        InvalidConfigError: a setting lies outside its range.
+
+    Example:
+        >>> import numpy as np
+        >>> detector = VideoDetector("mb3-coco")
+        >>> detector.card.classes[:3]
+        ('person', 'bicycle', 'car')
+        >>> len(detector.update(np.zeros((120, 160, 3), np.uint8)))
+        0
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] = "mb3-coco",
+        *,
+        propagation: PropagationConfig | None = PropagationConfig.adaptive(),
+        backend: str = "auto",
+        score_threshold: float = 0.3,
+        forget_at_cuts: bool = True,
+        precision: Precision = "f32",
+        device: Device = "auto",
+        keyframes: KeyframeConfig = KeyframeConfig(),
+        input_size: int | None = None,
+    ) -> None:
+        check_range("score_threshold", score_threshold, 0, 1)
+        if not isinstance(keyframes, KeyframeConfig):
+            raise InvalidConfigError(
+                f"keyframes is {keyframes!r}; give a KeyframeConfig, such as KeyframeConfig(interval=3)"
+            )
+        if propagation is not None:
+            require_propagation(propagation)
+        loaded = load_model(model, input_size=input_size)
+        self.input_size = input_size
+        self.card = loaded.card
+        self.propagation = propagation
+        self.score_threshold = score_threshold
+        self.forget_at_cuts = forget_at_cuts
+        self.backend: Backend = open_backend(backend, loaded, precision=precision, device=device)
+        # More than the network takes at once, so that it never waits for Python; all streams share them.
+        self._workers = Workers(self.backend.concurrency + 2)
+        self.keyframes = keyframes
+        self.timings = StageTimings()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the frames given to `update`: the next one is the first of another video."""
+        stages = self.stages()
+        self._preprocessing, self._postprocessing = stages.preprocessing(), stages.postprocessing()
+        self._control = stages.control(self._preprocessing.clock)
+        self._past = Seen(), self._postprocessing.begin()
+
+    def stages(self) -> Stages:
+        """Return what frames go through, for `heatprop.runtime.stream.stream`."""
+        return Stages(
+            self.backend,
+            self.card,
+            self._workers,
+            self.propagation,
+            self.score_threshold,
+            self.forget_at_cuts,
+            self.keyframes,
+        )
+
+    def update(self, image: ImageArray) -> Detections:
+        """Detect in the next frame of a video of your own.
+
+        With `keyframes` the network does not run on each; boxes then come from the past key frame. For a target
+        the time in this method counts, not that of your loop.
+
+        A frame for which this fails counts as not given: the next ones get what they would get without it.
+
+        Args:
+            image: uint8 ``(H, W, 3)`` RGB. A frame of another size, or after a cut,
+                starts anew, like `reset`.
+
+        Returns:
+            Boxes in pixels of `image`, clipped to it, by falling score.
+
+        Raises:
+            InvalidArrayError: `image` is no such array, or the network's output is broken.
+            BackendError: the network failed.
+        """
+        check_image(image)
+        started = perf_counter()
+        seen, state = self._past
+        with self.timings.measured("letterbox"):
+            frame, seen = self._preprocessing.prepare(image, seen)
+        output, seconds = self.stages().infer(frame)
+        with self.timings.measured("propagate"):
+            state, (found,) = self._postprocessing.step(state, frame, output)
+        self._past = seen, state
+        self.timings.frames += 1
+        self.timings.key_frames += output is not None
+        self.timings.network += seconds
+        if self._control is not None:
+            self._control.passed(frame.pace, perf_counter() - started)
+            self.timings.held_fps = self._control.held_fps
+        return found
+
+    def stream(
+        self, source: Source, *, alone: bool = False, timings: StageTimings | None = None
+    ) -> Generator[FrameResult, None, None]:
+        """Detect in a whole video, camera or folder; decoding, network and propagation overlap.
+
+        Every call starts a video of its own, so streams can run side by side. Memory does not grow with the
+        video's length. Leaving the loop early stops the pipeline and closes what it opened.
+
+        Args:
+            source: what `heatprop.open_video` takes, or an open `VideoSource`.
+            alone: whether each result also has `alone`, what the network alone says of the frame. The network
+                runs once for both.
+            timings: where this stream counts its time; None for the detector's own.
+
+        Yields:
+            `FrameResult`, which unpacks as ``(frame, detections)``: boxes in the frame's pixels by falling score.
+
+        Raises:
+            SourceError: the source cannot be opened, or fails; then, and where the network fails or its output is
+                broken, all frames before come first.
+        """
+        timings = self.timings if timings is None else timings
+        yield from stream(self.stages(), [partial(opened, source)], [timings], alone=alone, on_end=_raise_error)
+
+
+def opened(source: Source) -> AbstractContextManager[VideoSource]:
+    """Open a source by its address; one that the caller opened stays the caller's to close."""
+    return nullcontext(source) if isinstance(source, VideoSource) else open_video(source)
+
+
+def _raise_error(_: int, error: Exception | None) -> None:
+    if error is not None:
+        raise error

@@ -1,0 +1,125 @@
+"""Postprocessing: from what the network says of the frames of a video to detections in their pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from heatprop.letterbox import boxes_to_frame
+from heatprop.propagation import HeatmapPropagator, Memory, PropagationConfig, Rule, decode
+from heatprop.runtime.between import Between
+from heatprop.runtime.preprocessing import PreparedFrame
+from heatprop.types import Detections, HeadOutput
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VideoState:
+    """All that the frames of a video so far mean for the detections of the next.
+
+    Attributes:
+        memory: of the propagator.
+        between: the frames since the last key frame.
+    """
+
+    memory: Memory
+    between: Between
+
+
+class Postprocessing:
+    """How outputs become detections. What a video remembers is a value: `step` takes one, and returns the next.
+
+    So a step happens whole or not at all: whoever keeps the state commits it, in one place, when nothing can fail
+    any more.
+
+    Args:
+        propagation: None for the network alone.
+        score_threshold: of the detections.
+        stride: pixels of the network's input for one cell.
+        fills_between: whether frames that are no key frames wait for the next one.
+    """
+
+    def __init__(
+        self,
+        propagation: PropagationConfig | None,
+        score_threshold: float,
+        stride: int,
+        *,
+        fills_between: bool = False,
+    ) -> None:
+        self._propagator = None if propagation is None else HeatmapPropagator(propagation)
+        self._score_threshold, self._stride, self._fills_between = score_threshold, stride, fills_between
+
+    @property
+    def rule(self) -> Rule | None:
+        """What puts tracklets and outputs together; None for the network alone."""
+        return None if self._propagator is None else self._propagator.rule
+
+    def begin(self) -> VideoState:
+        """Return the state before the first frame of a video."""
+        return VideoState(Memory(), Between(self._stride))
+
+    def step(
+        self, state: VideoState, frame: PreparedFrame, output: HeadOutput | None, *, overwrite: bool = True
+    ) -> tuple[VideoState, list[Detections]]:
+        """Take the next frame.
+
+        Args:
+            state: after the frame before.
+            frame: the frame.
+            output: what the network says of it; None where it is no key frame. The first of a shot is one.
+            overwrite: whether `output.heatmap` may be changed, which spares copying it.
+
+        Returns:
+            The state after it; and the detections of the frames that are finished by it, in their order, boxes in
+            pixels of the frame, clipped, by falling score.
+
+        Raises:
+            InvalidArrayError: the output is broken; see `HeatmapPropagator.update`.
+        """
+        finished: list[Detections] = []
+        memory, between = state.memory, state.between
+        if frame.starts_shot:
+            finished += self.finish(state)
+            memory, between = Memory(next_id=memory.next_id), Between(self._stride)
+        if output is None or between.paths:
+            between = between.followed(frame)
+        if output is None:
+            between = replace(between, last=frame, waiting=(*between.waiting, frame))
+            if not self._fills_between:
+                finished += self._shown_between(between.filled_from_past(), between)
+                between = replace(between, waiting=())
+            return VideoState(memory, between), finished
+        memory, found = self._detect(memory, between, frame, output, overwrite=overwrite)
+        if between.waiting:
+            filled = between.filled(found, frame, least_score=self._score_threshold)
+            finished += self._shown_between(filled, between)
+        finished.append(self._shown(found, frame))
+        return VideoState(memory, Between(self._stride, found, found.boxes, frame)), finished
+
+    def finish(self, state: VideoState) -> list[Detections]:
+        """Return the detections of the frames that still wait for a key frame, from the past alone."""
+        return self._shown_between(state.between.filled_from_past(), state.between)
+
+    def _detect(
+        self, memory: Memory, between: Between, frame: PreparedFrame, output: HeadOutput, *, overwrite: bool
+    ) -> tuple[Memory, Detections]:
+        if self._propagator is None:
+            return memory, decode(output, score_threshold=self._score_threshold)
+        self._propagator.memory = memory
+        if (motion := between.motion()) is not None:
+            self._propagator.move(*motion)
+        area = frame.letterbox.picture_area(self._stride)
+        found = self._propagator.update(output, overwrite=overwrite, picture=area)
+        return self._propagator.memory, found
+
+    def _shown_between(self, found: list[Detections], between: Between) -> list[Detections]:
+        """Return what is shown of the waiting frames: nothing that has left the picture."""
+        shown = []
+        for each, frame in zip(found, between.waiting, strict=True):
+            inside = self._shown(each, frame)
+            width, height = (inside.boxes[:, 2:] - inside.boxes[:, :2]).T
+            shown.append(inside.select((width > 0) & (height > 0)))
+        return shown
+
+    def _shown(self, found: Detections, frame: PreparedFrame) -> Detections:
+        shown = found.select(found.scores >= self._score_threshold)
+        return replace(shown, boxes=boxes_to_frame(shown.boxes, frame.letterbox, self._stride))
