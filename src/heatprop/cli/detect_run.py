@@ -15,7 +15,6 @@ from heatprop.interrupts import Interrupted, check, pending
 from heatprop.io import VideoSource
 from heatprop.runtime.detector import VideoDetector
 from heatprop.runtime.multi_stream import AT_ONCE, live_by_name
-from heatprop.runtime.stream import stream
 from heatprop.types import Frame
 
 
@@ -65,8 +64,7 @@ def run_jobs(
                     jobs[number].end(reason)
                 finishing[number] = pool.submit(_finish, jobs[number], voice)
 
-        results = stream(
-            detector.stages(),
+        results = detector.stream_all(
             [request.open for request in requests],
             [job.timings for job in jobs],
             alone=any(request.compare for request in requests),

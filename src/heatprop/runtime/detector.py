@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from functools import partial
 from time import perf_counter
 from typing import TypeAlias
@@ -13,14 +13,18 @@ from heatprop.backends import Backend, Device, Precision, load_model, open_backe
 from heatprop.errors import InvalidConfigError, check_range
 from heatprop.io import VideoSource, open_video
 from heatprop.propagation import PropagationConfig, require_propagation
-from heatprop.runtime.keyframes import KeyframeConfig
-from heatprop.runtime.pipeline import Workers
-from heatprop.runtime.preprocessing import Seen
-from heatprop.runtime.stream import FrameResult, Stages, stream
+from heatprop.runtime.keyframes import KeyframeClock, KeyframeConfig, SpeedControl
+from heatprop.runtime.pipeline import Done, WorkAhead, Workers
+from heatprop.runtime.postprocessing import Postprocessing
+from heatprop.runtime.preprocessing import PreparedFrame, Preprocessing, Seen
+from heatprop.runtime.stream import FrameResult, StreamedVideo
 from heatprop.runtime.timings import StageTimings
-from heatprop.types import Detections, ImageArray, check_image
+from heatprop.types import Detections, Frame, HeadOutput, ImageArray, check_image
+
+_MOST_BETWEEN = 5
 
 Source: TypeAlias = str | os.PathLike[str] | int | VideoSource
+Opener: TypeAlias = Callable[[], AbstractContextManager[VideoSource]]
 
 
 class VideoDetector:
@@ -92,22 +96,9 @@ class VideoDetector:
 
     def reset(self) -> None:
         """Forget the frames given to `update`: the next one is the first of another video."""
-        stages = self.stages()
-        self._preprocessing, self._postprocessing = stages.preprocessing(), stages.postprocessing()
-        self._control = stages.control(self._preprocessing.clock)
+        self._preprocessing, self._control = self._new_preprocessing()
+        self._postprocessing = self._new_postprocessing(self.propagation)
         self._past = Seen(), self._postprocessing.begin()
-
-    def stages(self) -> Stages:
-        """Return what frames go through, for `heatprop.runtime.stream.stream`."""
-        return Stages(
-            self.backend,
-            self.card,
-            self._workers,
-            self.propagation,
-            self.score_threshold,
-            self.forget_at_cuts,
-            self.keyframes,
-        )
 
     def update(self, image: ImageArray) -> Detections:
         """Detect in the next frame of a video of your own.
@@ -133,7 +124,7 @@ class VideoDetector:
         seen, state = self._past
         with self.timings.measured("letterbox"):
             frame, seen = self._preprocessing.prepare(image, seen)
-        output, seconds = self.stages().infer(frame)
+        output, seconds = self._infer(frame)
         with self.timings.measured("propagate"):
             state, (found,) = self._postprocessing.step(state, frame, output)
         self._past = seen, state
@@ -167,7 +158,118 @@ class VideoDetector:
                 broken, all frames before come first.
         """
         timings = self.timings if timings is None else timings
-        yield from stream(self.stages(), [partial(opened, source)], [timings], alone=alone, on_end=_raise_error)
+        yield from self.stream_all([partial(opened, source)], [timings], alone=alone, on_end=_raise_error)
+
+    def stream_all(
+        self,
+        sources: Sequence[Opener],
+        timings: Sequence[StageTimings],
+        *,
+        alone: bool = False,
+        at_once: int = 1,
+        live: Collection[int] = (),
+        on_open: Callable[[int, VideoSource], Iterable[Frame]] = lambda _, video: video,
+        on_end: Callable[[int, Exception | None], None],
+    ) -> Generator[FrameResult, None, None]:
+        """Detect in all sources, and yield the frames as they come: what `stream` and all others rest on.
+
+        A thread a source reads and prepares frames, the network's threads serve all, and the rest happens in the
+        consumer's thread. No source waits for a slow one; the order within a source is kept. A few frames of each
+        open source are in memory, whatever their number and length. To close it stops all, and closes what was
+        opened.
+
+        Args:
+            sources: each opens a source.
+            timings: where the time of each source is counted.
+            alone: see `stream`.
+            at_once: at most so many are open at a time, live ones not counted: they run all at once.
+            live: places of the sources known to be live before they are opened.
+            on_open: called with the place of a source that was opened, in the thread that reads it; returns the
+                frames that are wanted of it. What it raises is that source's error.
+            on_end: called with the place of a source that has ended, after its last frame, and its error; in the
+                consumer's thread. What it raises ends all.
+
+        Yields:
+            What is found in each frame.
+        """
+        videos: dict[int, StreamedVideo] = {}
+
+        def read(number: int) -> Generator[tuple[Frame, PreparedFrame], None, None]:
+            with sources[number]() as source:
+                more = self._more_ahead(source)
+                if ahead.begin(number, gives_place=source.info.is_live, more=more):
+                    frames = on_open(number, source)
+                    videos[number] = self._video(source, timings[number], more, alone=alone)
+                    yield from videos[number].prepared(frames)
+
+        ahead = WorkAhead(
+            [read(number) for number in range(len(sources))],
+            lambda item: self._infer(item[1]),
+            self._workers,
+            at_once=at_once,
+            apart=live,
+        )
+        with closing(ahead.events()) as events:
+            for event in events:
+                number, error = event.number, None
+                if isinstance(event, Done):
+                    (frame, prepared), (output, seconds) = event.item, event.result
+                    timings[number].network += seconds / self._workers.count
+                    pace = prepared.pace
+                    try:
+                        finished = videos[number].push(number, frame, prepared, output)
+                    except Exception as problem:
+                        ahead.leave(number)
+                        error = problem
+                    else:
+                        del event, frame, prepared  # the consumer alone keeps them
+                        yield from finished
+                        videos[number].passed(pace, seconds)
+                        continue
+                else:
+                    error = event.error
+                if number in videos:  # what was read before comes first
+                    yield from videos[number].finish(number)
+                on_end(number, error)
+
+    def _video(self, source: VideoSource, timings: StageTimings, more: int, *, alone: bool) -> StreamedVideo:
+        fill = self.keyframes.fill
+        between = fill == "between" or (fill == "auto" and not source.info.is_live)
+        preprocessing, control = self._new_preprocessing(float(source.info.sample_aspect_ratio))
+        # The network alone comes first: propagation overwrites the output.
+        wanted = [None, self.propagation] if alone else [self.propagation]
+        ways = [self._new_postprocessing(each, fills_between=between) for each in wanted]
+        filling = self._workers.count + 2 + more
+        return StreamedVideo(source, preprocessing, ways, control, timings=timings, filling=filling)
+
+    def _new_preprocessing(self, sample_aspect_ratio: float = 1.0) -> tuple[Preprocessing, SpeedControl | None]:
+        keyframes = self.keyframes
+        clock = None if keyframes.every_frame else KeyframeClock(keyframes)
+        preprocessing = Preprocessing(self.card.input, clock, self.forget_at_cuts, sample_aspect_ratio)
+        if clock is None or keyframes.target_fps is None:
+            return preprocessing, None
+        return preprocessing, SpeedControl(clock, keyframes, concurrency=self.backend.concurrency)
+
+    def _new_postprocessing(
+        self, propagation: PropagationConfig | None, *, fills_between: bool = False
+    ) -> Postprocessing:
+        return Postprocessing(propagation, self.score_threshold, self.card.stride, fills_between=fills_between)
+
+    def _more_ahead(self, source: VideoSource) -> int:
+        """Return how many more frames of a source are under way, so that key frames side by side are among them.
+
+        A live source is answered soon instead.
+        """
+        interval = min(self.keyframes.expected_interval, _MOST_BETWEEN)
+        return 0 if source.info.is_live else (interval - 1) * self.backend.concurrency
+
+    def _infer(self, frame: PreparedFrame) -> tuple[HeadOutput | None, float]:
+        """Run the network on a key frame, and say how long it took; called from several threads at once."""
+        if frame.network_input is None:
+            return None, 0.0
+        started = perf_counter()
+        (output,) = self.backend.infer(frame.network_input)
+        return output, perf_counter() - started
 
 
 def opened(source: Source) -> AbstractContextManager[VideoSource]:

@@ -13,7 +13,6 @@ from heatprop.errors import InvalidConfigError, SourceError, check_count
 from heatprop.io import VideoSource
 from heatprop.io.addresses import camera_named, is_address, path_named, shown
 from heatprop.runtime.detector import Source, VideoDetector, opened
-from heatprop.runtime.stream import stream
 from heatprop.runtime.timings import StageTimings
 from heatprop.types import Detections, Frame
 
@@ -113,8 +112,7 @@ class MultiStreamDetector:
             else:
                 on_error(number, error)
 
-        results = stream(
-            self.detector.stages(),
+        results = self.detector.stream_all(
             [partial(opened, source) for source in sources],
             [StageTimings() for _ in sources],
             at_once=at_once,
