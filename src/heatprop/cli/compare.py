@@ -29,7 +29,7 @@ from heatprop.lab.evaluation.runs.comparison import (
     difference,
 )
 from heatprop.lab.evaluation.runs.temporal import temporal_methods
-from heatprop.lab.evaluation.tables import decimals, new_table, titled
+from heatprop.lab.evaluation.tables import new_table, number_text, titled
 
 _SHARES = ("AP50", "AP75", "mAP", "found")
 _LEAST_WIDTH = 170  # what the intervals take; narrower, they would be broken into pieces
@@ -136,7 +136,7 @@ def as_tables(rows: Sequence[ComparisonRow], settings: ComparisonSettings) -> Gr
     figures = new_table(("method", *(_TITLES[name] for name in names), "ms"))
     for row in rows:
         values = (_shown(name, row.value(name)) for name in names)
-        figures.add_row(_called(row), *values, decimals(row.milliseconds, 2))
+        figures.add_row(_called(row), *values, number_text(row.milliseconds, 2))
     against = new_table(("method", *(_TITLES[name] for name in names)))
     for row in rows[1:]:
         cells = []
@@ -160,4 +160,4 @@ def _called(row: ComparisonRow) -> str:
 
 
 def _shown(name: str, value: float) -> str:
-    return decimals(100 * value, 1) if name in _SHARES else decimals(value, 3 if name == "deviation" else 2)
+    return number_text(100 * value, 1) if name in _SHARES else number_text(value, 3 if name == "deviation" else 2)

@@ -16,8 +16,8 @@ from heatprop.cli.messages import error, say
 from heatprop.errors import InvalidConfigError
 from heatprop.interrupts import Interrupted, wait_for
 from heatprop.lab.datasets import Layout, load_dataset
+from heatprop.lab.evaluation.curve_plots import PlotFiles
 from heatprop.lab.evaluation.detection_files.reading import read_detections
-from heatprop.lab.evaluation.plots import PlotFiles
 from heatprop.lab.evaluation.results import METRICS, EvaluationReport, score
 
 

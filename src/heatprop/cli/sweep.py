@@ -27,7 +27,7 @@ from heatprop.lab.evaluation.runs.cache_manifest import require_dataset
 from heatprop.lab.evaluation.runs.methods import Method
 from heatprop.lab.evaluation.runs.number_lists import parse_numbers, parse_whole_numbers
 from heatprop.lab.evaluation.runs.sweep import SweepRow, grid, sweep
-from heatprop.lab.evaluation.tables import new_table, percent, titled
+from heatprop.lab.evaluation.tables import new_table, percent_text, titled
 from heatprop.offline.seqnms import SeqNmsConfig
 from heatprop.propagation import PropagationConfig
 
@@ -148,7 +148,7 @@ def as_table(rows: Sequence[SweepRow]) -> RenderableType:
         words = [str(settings.get(key, "")) for key in ("radius", "alpha", "beta", "score_threshold")]
         figures = []
         for name, value in zip(_FIGURES, (row.ap50, row.ap75, row.official), strict=True):
-            figures.append(percent(value) + ("*" if best.get(name) == place else " "))
+            figures.append(percent_text(value) + ("*" if best.get(name) == place else " "))
         table.add_row(row.method.name, *words, *figures, style="bold" if place in best.values() else None)
     return titled("All with Seq-NMS afterwards", table) if rows[0].method.seq_nms else table
 

@@ -10,8 +10,8 @@ import pytest
 from heatprop.boxes import iou
 from heatprop.lab.evaluation.metrics import matching
 from heatprop.lab.evaluation.metrics.matching import match
-from heatprop.lab.evaluation.metrics.motion import motion_iou
 from heatprop.lab.evaluation.metrics.motion_subsets import motion_result
+from heatprop.lab.evaluation.metrics.object_motion import motion_iou
 from heatprop.lab.evaluation.metrics.official import official_result
 from lab.evaluation.golden_videval import EXPECTED, load
 

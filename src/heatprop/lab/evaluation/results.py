@@ -16,7 +16,7 @@ from heatprop.lab.evaluation.metrics.coco import CocoResult, coco_result
 from heatprop.lab.evaluation.metrics.matching import match
 from heatprop.lab.evaluation.metrics.motion_subsets import MotionResult, motion_result
 from heatprop.lab.evaluation.metrics.official import NAME, OfficialResult, mean_of_known, official_result
-from heatprop.lab.evaluation.tables import new_table, percent, titled
+from heatprop.lab.evaluation.tables import new_table, percent_text, titled
 
 Metric: TypeAlias = Literal["official", "coco"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
@@ -51,12 +51,12 @@ class EvaluationReport:
         )
         table = new_table(("metric", "%"))
         if self.official is not None:
-            table.add_row(f"mAP, {NAME}", percent(self.official.mean_average_precision), style="bold")
+            table.add_row(f"mAP, {NAME}", percent_text(self.official.mean_average_precision), style="bold")
         for group in self.motion.groups[1:] if self.motion is not None else ():
-            table.add_row(f"mAP, {NAME}, {group.name} objects", percent(group.mean_average_precision))
+            table.add_row(f"mAP, {NAME}, {group.name} objects", percent_text(group.mean_average_precision))
         if self.coco is not None:
             for name, figures in (("50:95", self.coco.ap), ("50", self.coco.ap50), ("75", self.coco.ap75)):
-                table.add_row(f"AP{name}, COCO", percent(mean_of_known(figures)))
+                table.add_row(f"AP{name}, COCO", percent_text(mean_of_known(figures)))
         return titled(title, table)
 
     def tables(self) -> Group:

@@ -15,16 +15,16 @@ def json_number(value: float) -> float | None:
     return float(value) if isfinite(value) else None
 
 
-def percent(value: float) -> str:
-    """Return a share as a percentage with two decimals, "-" for NaN.
+def percent_text(value: float) -> str:
+    """Return a share as a percentage with two digits after the point, "-" for NaN.
 
-    >>> percent(0.74143), percent(float("nan"))
+    >>> percent_text(0.74143), percent_text(float("nan"))
     ('74.14', '-')
     """
-    return decimals(100 * value, 2)
+    return number_text(100 * value, 2)
 
 
-def decimals(value: float, digits: int) -> str:
+def number_text(value: float, digits: int) -> str:
     """Return a number with so many digits after the point, "-" for NaN."""
     return f"{value:.{digits}f}" if isfinite(value) else "-"
 

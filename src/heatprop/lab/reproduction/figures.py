@@ -10,7 +10,7 @@ from heatprop.lab.evaluation.detections import DetectionTable
 from heatprop.lab.evaluation.metrics.matching import scored_only
 from heatprop.lab.evaluation.runs.cached_methods import run_cached
 from heatprop.lab.evaluation.runs.methods import Method
-from heatprop.lab.reproduction.outputs import ModelOutputs
+from heatprop.lab.reproduction.model_outputs import ModelOutputs
 from heatprop.lab.reproduction.pictures import picture_scenes
 from heatprop.lab.reproduction.plan import BASES
 from heatprop.lab.reproduction.scenes import choose_scenes

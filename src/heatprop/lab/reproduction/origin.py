@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from heatprop.lab.datasets.annotations import VideoDataset
-from heatprop.lab.evaluation.metrics.motion import displacement
+from heatprop.lab.evaluation.metrics.object_motion import displacement
 from heatprop.lab.reproduction.plan import Plan
 
 

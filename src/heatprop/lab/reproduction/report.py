@@ -19,8 +19,8 @@ from heatprop.lab.manifest_folder import FolderKind, ManifestFolder
 from heatprop.lab.reproduction.examples import examples
 from heatprop.lab.reproduction.figures import scenes_and_track, shown_tables
 from heatprop.lab.reproduction.measuring import Scores, measure_all
+from heatprop.lab.reproduction.model_outputs import ModelOutputs, fill, open_outputs
 from heatprop.lab.reproduction.origin import about, machine
-from heatprop.lab.reproduction.outputs import ModelOutputs, fill, open_outputs
 from heatprop.lab.reproduction.plan import BASES, Plan, all_methods, table_1
 from heatprop.lab.reproduction.steps import Steps
 from heatprop.lab.reproduction.tables import (

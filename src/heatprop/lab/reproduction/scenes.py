@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from heatprop.lab.datasets.annotations import GroundTruth, VideoDataset
 from heatprop.lab.evaluation.detections import DetectionTable
 from heatprop.lab.evaluation.metrics.matching import inclusive_iou, pairs
-from heatprop.lab.evaluation.metrics.motion import same_object
+from heatprop.lab.evaluation.metrics.object_motion import same_object
 from heatprop.lab.reproduction.tracks import OVERLAP, Seen
 
 Kind: TypeAlias = Literal["recovered", "corrected", "ghost", "lost"]

@@ -9,10 +9,10 @@ import numpy as np
 
 from heatprop.lab.datasets.annotations import VideoDataset
 from heatprop.lab.evaluation.metrics.class_agnostic import RECALLS
-from heatprop.lab.evaluation.metrics.motion import GRID_LONGEST_SIDE, displacement, uncovered_pairs
+from heatprop.lab.evaluation.metrics.object_motion import GRID_LONGEST_SIDE, displacement, uncovered_pairs
 from heatprop.lab.evaluation.tables import json_number
 from heatprop.lab.reproduction.measuring import Scores, causes_of
-from heatprop.lab.reproduction.outputs import ModelOutputs
+from heatprop.lab.reproduction.model_outputs import ModelOutputs
 from heatprop.lab.reproduction.paper import RADII
 from heatprop.lab.reproduction.plan import BASES, ablations, curve_methods, rescored
 from heatprop.lab.reproduction.timing import StageTimes

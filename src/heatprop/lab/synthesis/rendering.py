@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatprop.lab.synthesis.backgrounds import make_background
-from heatprop.lab.synthesis.motion import Floats
 from heatprop.lab.synthesis.scenes import Item, Shot
 from heatprop.lab.synthesis.settings import SceneSettings
 from heatprop.lab.synthesis.sprites import Sprite
+from heatprop.lab.synthesis.trajectories import Floats
 from heatprop.types import ImageArray
 
 _BEST_QUALITY = 88

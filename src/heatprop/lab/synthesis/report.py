@@ -10,8 +10,8 @@ import numpy as np
 from rich.console import Group
 
 from heatprop.lab.datasets.imagenet_vid import load_imagenet_vid
-from heatprop.lab.evaluation.metrics.motion import GRID_LONGEST_SIDE, displacement, uncovered_pairs
-from heatprop.lab.evaluation.tables import decimals, new_table, percent, titled
+from heatprop.lab.evaluation.metrics.object_motion import GRID_LONGEST_SIDE, displacement, uncovered_pairs
+from heatprop.lab.evaluation.tables import new_table, number_text, percent_text, titled
 from heatprop.lab.synthesis.causes import ALL_CAUSES, read_causes
 
 RADII = (0, 1, 2, 3, 4, 5)
@@ -72,16 +72,16 @@ def report_tables(reports: Sequence[SplitReport]) -> list[Group]:
         ("videos", [f"{report.videos:,}" for report in reports]),
         ("frames", [f"{report.frames:,}" for report in reports]),
         ("objects", [f"{report.objects:,}" for report in reports]),
-        ("occluded %", [percent(report.occluded) for report in reports]),
+        ("occluded %", [percent_text(report.occluded) for report in reports]),
     ):
         contents.add_row(title, *values)
     speeds = new_table(["P, cells", *names, "ImageNet VID"])
     for place, radius in enumerate(RADII):
-        shares = [percent(report.uncovered[place]) for report in reports]
-        speeds.add_row(str(radius), *shares, percent(PAPER_UNCOVERED[place]))
+        shares = [percent_text(report.uncovered[place]) for report in reports]
+        speeds.add_row(str(radius), *shares, percent_text(PAPER_UNCOVERED[place]))
     causes = new_table(["cause", *names])
     for name in ALL_CAUSES:
-        causes.add_row(name, *(decimals(100 * report.causes[name], 1) for report in reports))
+        causes.add_row(name, *(number_text(100 * report.causes[name], 1) for report in reports))
     return [
         titled("Contents", contents),
         titled(

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from heatprop.lab.datasets.imagenet_classes import VID_CLASSES
 from heatprop.lab.synthesis import motion
-from heatprop.lab.synthesis.motion import Floats
 from heatprop.lab.synthesis.props import make_prop
 from heatprop.lab.synthesis.settings import SceneSettings
 from heatprop.lab.synthesis.sprites import Sprite
+from heatprop.lab.synthesis.trajectories import Floats
 from heatprop.types import ImageArray
 
 BACKGROUND_LABEL = -1

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from heatprop.lab.synthesis.motion import Floats
 from heatprop.lab.synthesis.scenes import BACKGROUND_LABEL, Item, Shot
 from heatprop.lab.synthesis.settings import SceneSettings
+from heatprop.lab.synthesis.trajectories import Floats
 from heatprop.types import ImageArray
 
 OPAQUE = 128

@@ -12,8 +12,8 @@ from rich.console import Group
 from heatprop.lab.evaluation.metrics.average_precision import PrecisionRecall, precision_recall
 from heatprop.lab.evaluation.metrics.false_alarms import best_overlaps, frame_shares
 from heatprop.lab.evaluation.metrics.matching import Matching
-from heatprop.lab.evaluation.metrics.motion import displacement, uncovered_pairs
-from heatprop.lab.evaluation.tables import decimals, json_number, new_table, percent, titled
+from heatprop.lab.evaluation.metrics.object_motion import displacement, uncovered_pairs
+from heatprop.lab.evaluation.tables import json_number, new_table, number_text, percent_text, titled
 
 DISPLACEMENT_RANGES = {"slow": (0.0, 2.0), "medium": (2.0, 4.0), "fast": (4.0, inf)}
 """Cells that the centre moves between two frames in each group: from the first number to below the second."""
@@ -101,13 +101,13 @@ class ClassAgnosticResult:
                 point = group.at_recall(recall)
                 table.add_row(
                     f"{recall:.0%}", group.name, f"{group.low:g} to {group.high:g}", str(group.curve.positives),
-                    decimals(point.false_negatives, 0), decimals(point.false_positives, 0),
-                    percent(point.precision), decimals(point.score, 3),
-                    percent(group.curve.average_precision),
+                    number_text(point.false_negatives, 0), number_text(point.false_positives, 0),
+                    percent_text(point.precision), number_text(point.score, 3),
+                    percent_text(group.curve.average_precision),
                 )  # fmt: skip
             table.add_section()
         shares = ", ".join(
-            f"{radius}: {percent(share)}" for radius, share in zip(RADII, self.uncovered, strict=True)
+            f"{radius}: {percent_text(share)}" for radius, share in zip(RADII, self.uncovered, strict=True)
         )
         return titled(title, table, f"pairs that move farther than P cells (%)  {shares}")
 

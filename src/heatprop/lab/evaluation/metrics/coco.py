@@ -14,7 +14,7 @@ from heatprop.lab.datasets.annotations import GroundTruth, VideoDataset
 from heatprop.lab.evaluation.detections import DetectionTable
 from heatprop.lab.evaluation.metrics.matching import scored_only
 from heatprop.lab.evaluation.metrics.official import mean_of_known
-from heatprop.lab.evaluation.tables import json_number, new_table, percent, titled
+from heatprop.lab.evaluation.tables import json_number, new_table, percent_text, titled
 from heatprop.types import IntArray
 
 MAX_DETECTIONS = 100
@@ -50,9 +50,9 @@ class CocoResult:
         rows = zip(self.classes, self.class_ids, self.ap, self.ap50, self.ap75, strict=True)
         for name, number, *figures in rows:
             if not np.isnan(figures[0]):
-                table.add_row(name, str(number), *(percent(figure) for figure in figures))
+                table.add_row(name, str(number), *(percent_text(figure) for figure in figures))
         table.add_section()
-        means = (percent(mean_of_known(figures)) for figures in (self.ap, self.ap50, self.ap75))
+        means = (percent_text(mean_of_known(figures)) for figures in (self.ap, self.ap50, self.ap75))
         table.add_row("mean", "", *means, style="bold")
         return titled(title, table)
 

@@ -12,9 +12,9 @@ from rich.console import Group
 from heatprop.lab.evaluation.metrics.average_precision import PrecisionRecall
 from heatprop.lab.evaluation.metrics.false_alarms import best_overlaps, frame_shares
 from heatprop.lab.evaluation.metrics.matching import Matching
-from heatprop.lab.evaluation.metrics.motion import motion_iou
+from heatprop.lab.evaluation.metrics.object_motion import motion_iou
 from heatprop.lab.evaluation.metrics.official import class_curves, mean_of_known
-from heatprop.lab.evaluation.tables import json_number, new_table, percent, titled
+from heatprop.lab.evaluation.tables import json_number, new_table, percent_text, titled
 
 MOTION_IOU_RANGES = {"all": (0.0, 1.0), "slow": (0.9, 1.0), "medium": (0.7, 0.9), "fast": (0.0, 0.7)}
 """Motion IoU of each group, both ends inclusive."""
@@ -67,7 +67,7 @@ class MotionResult:
         table = new_table(("objects", "motion IoU", "number", "mAP"))
         for group in self.groups:
             between = f"{group.low:g} to {group.high:g}"
-            table.add_row(group.name, between, str(group.objects), percent(group.mean_average_precision))
+            table.add_row(group.name, between, str(group.objects), percent_text(group.mean_average_precision))
         note = f"{self.objects_without} objects of unknown speed are in no group but all"
         return titled(title, table, note if self.objects_without else None)
 

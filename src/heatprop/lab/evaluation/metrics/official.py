@@ -12,7 +12,7 @@ from rich.console import Group
 
 from heatprop.lab.evaluation.metrics.average_precision import PrecisionRecall, precision_recall
 from heatprop.lab.evaluation.metrics.matching import Matching
-from heatprop.lab.evaluation.tables import json_number, new_table, percent, titled
+from heatprop.lab.evaluation.tables import json_number, new_table, percent_text, titled
 
 NAME = "official ImageNet VID"
 
@@ -47,10 +47,10 @@ class OfficialResult:
         table = new_table(("class", "id", "objects", "AP"))
         for name, number, curve in zip(self.classes, self.class_ids, self.curves, strict=True):
             if curve.positives:
-                table.add_row(name, str(number), str(curve.positives), percent(curve.average_precision))
+                table.add_row(name, str(number), str(curve.positives), percent_text(curve.average_precision))
         table.add_section()
         objects = sum(curve.positives for curve in self.curves)
-        table.add_row("mAP", "", str(objects), percent(self.mean_average_precision), style="bold")
+        table.add_row("mAP", "", str(objects), percent_text(self.mean_average_precision), style="bold")
         return titled(title, table)
 
     def to_dict(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from heatprop.lab.evaluation.metrics.class_agnostic import ClassAgnosticResult
 from heatprop.lab.evaluation.metrics.coco import MissingPackageError
 from heatprop.lab.evaluation.metrics.official import NAME, OfficialResult
 from heatprop.lab.evaluation.results import EvaluationReport
-from heatprop.lab.evaluation.tables import percent
+from heatprop.lab.evaluation.tables import percent_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,14 +94,14 @@ def class_figure(result: OfficialResult) -> Figure:
     columns = min(_COLUMNS, max(len(known), 1))
     rows = max(-(-len(known) // columns), 1)
     figure = _new_figure(1.0 + 1.7 * columns, 0.9 + 1.7 * rows)
-    figure.suptitle(f"{NAME}: mAP {percent(result.mean_average_precision)} %", fontsize=10)
+    figure.suptitle(f"{NAME}: mAP {percent_text(result.mean_average_precision)} %", fontsize=10)
     panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for panel, number in zip(panels.flat, known, strict=False):
         curve = result.curves[number]
         _prepare(panel)
         panel.fill_between(*_thinned(curve, curve.envelope), color="#0072B2", alpha=0.15, linewidth=0, step="pre")
         panel.plot(*_thinned(curve, curve.precision), color="#0072B2", linewidth=1)
-        panel.set_title(f"{result.classes[number]}  {percent(curve.average_precision)}", fontsize=7)
+        panel.set_title(f"{result.classes[number]}  {percent_text(curve.average_precision)}", fontsize=7)
     for panel in panels.flat[len(known) :]:
         panel.set_axis_off()
         above = panels.flat[max(list(panels.flat).index(panel) - columns, 0)]
@@ -118,7 +118,7 @@ def motion_figure(result: ClassAgnosticResult) -> Figure:
     _prepare(panel)
     for group in result.groups:
         colour, line = _STYLES[group.name]
-        average = percent(group.curve.average_precision)
+        average = percent_text(group.curve.average_precision)
         label = f"{group.name} ({group.curve.positives} pairs): AP {average}"
         panel.plot(*_thinned(group.curve, group.curve.precision), line, color=colour, linewidth=1.3, label=label)
     panel.set_title("All classes together, by displacement between two frames", fontsize=9)

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 
 from heatprop.lab.evaluation.metrics.class_agnostic import DISPLACEMENT_RANGES, RECALLS, class_agnostic_result
 from heatprop.lab.evaluation.metrics.matching import match
-from heatprop.lab.evaluation.metrics.motion import displacement, motion_iou, same_object, uncovered_pairs
 from heatprop.lab.evaluation.metrics.motion_subsets import motion_result
+from heatprop.lab.evaluation.metrics.object_motion import displacement, motion_iou, same_object, uncovered_pairs
 from heatprop.lab.evaluation.metrics.official import official_result
 from lab.evaluation.small_datasets import CLASSES, make_dataset, make_detections, plain, scored_datasets
 from reference import vid_eval

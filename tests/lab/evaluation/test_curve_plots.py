@@ -10,7 +10,7 @@ import cv2
 import pytest
 
 from heatprop.errors import InvalidConfigError, OutputError, OutputExistsError
-from heatprop.lab.evaluation.plots import PlotFiles, class_figure, motion_figure
+from heatprop.lab.evaluation.curve_plots import PlotFiles, class_figure, motion_figure
 from heatprop.lab.evaluation.results import score
 from lab.evaluation.golden_videval import load
 from lab.evaluation.small_datasets import make_dataset, make_detections
@@ -85,7 +85,7 @@ def test_bad_requests_are_refused(tmp_path):
 
 
 def test_neither_pyplot_nor_matplotlib_is_loaded_without_need():
-    code = "import heatprop.lab.evaluation.plots, sys; print('matplotlib' in sys.modules)"
+    code = "import heatprop.lab.evaluation.curve_plots, sys; print('matplotlib' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 
