@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from heatprop.lab.reproduction import plots
+from heatprop.lab.reproduction import page_plots
 from heatprop.lab.reproduction.paper import ALPHAS, BETAS
 from heatprop.lab.reproduction.vector_graphics import INK
 from reproduction_report import HOSTILE, hostile, made_up_report, without_numbers
@@ -15,12 +15,12 @@ from reproduction_report import HOSTILE, hostile, made_up_report, without_number
 
 def every_plot(report):
     return {
-        **{group: plots.speed_curves(report["curves"], group, "HP, P=2") for group in plots.GROUPS},
-        "track": plots.score_track(report["track"]),
-        "alpha": plots.sweep("alpha", "α", report["alpha"], ALPHAS, 0.3),
-        "beta": plots.sweep("beta", "β", report["beta"], BETAS),
-        "classes": plots.changes("classes", report["classes"]),
-        "difficulties": plots.changes("difficulties", report["difficulties"]),
+        **{group: page_plots.speed_curves(report["curves"], group, "HP, P=2") for group in page_plots.GROUPS},
+        "track": page_plots.score_track(report["track"]),
+        "alpha": page_plots.sweep("alpha", "α", report["alpha"], ALPHAS, 0.3),
+        "beta": page_plots.sweep("beta", "β", report["beta"], BETAS),
+        "classes": page_plots.changes("classes", report["classes"]),
+        "difficulties": page_plots.changes("difficulties", report["difficulties"]),
     }
 
 
@@ -58,8 +58,8 @@ def test_no_two_share_an_id_and_each_reference_is_met(drawn):
 
 def test_the_same_report_gives_the_same_text(drawn):
     report = made_up_report()
-    assert plots.speed_curves(report["curves"], "slow", "HP, P=2") == drawn["slow"]
-    assert plots.score_track(report["track"]) == drawn["track"]
+    assert page_plots.speed_curves(report["curves"], "slow", "HP, P=2") == drawn["slow"]
+    assert page_plots.score_track(report["track"]) == drawn["track"]
 
 
 def test_figure_5_names_each_method_with_its_average_precision(drawn):
@@ -69,7 +69,7 @@ def test_figure_5_names_each_method_with_its_average_precision(drawn):
 
 def test_figure_5_without_the_network_has_no_differences():
     curve = {"method": "HP", "ap": 0.5, "recall": [0.1, 0.5], "precision": [1.0, 0.8]}
-    assert "points above" not in " ".join(text_of(plots.speed_curves({"groups": {"slow": [curve]}}, "slow")))
+    assert "points above" not in " ".join(text_of(page_plots.speed_curves({"groups": {"slow": [curve]}}, "slow")))
 
 
 def test_figure_4_says_how_many_frames_drop_out(drawn):
@@ -92,27 +92,32 @@ def test_changes_are_sorted_with_the_best_on_top(drawn):
 def test_nothing_to_draw_is_an_empty_text():
     assert set(every_plot(without_numbers(made_up_report())).values()) == {""}
     assert set(every_plot(without_numbers(made_up_report(), float("nan"))).values()) == {""}
-    assert plots.score_track(None) == plots.speed_curves({}, "slow") == plots.changes("classes", []) == ""
-    assert plots.sweep("alpha", "α", {}, ALPHAS) == ""
+    assert (
+        page_plots.score_track(None)
+        == page_plots.speed_curves({}, "slow")
+        == page_plots.changes("classes", [])
+        == ""
+    )
+    assert page_plots.sweep("alpha", "α", {}, ALPHAS) == ""
 
 
 def test_names_cannot_become_markup_or_mathematics():
-    svg = plots.speed_curves(hostile(made_up_report()["curves"]), "slow")
+    svg = page_plots.speed_curves(hostile(made_up_report()["curves"]), "slow")
     ElementTree.fromstring(svg)
     assert "<script" not in svg
     row = {"name": HOSTILE, "network": 0.5, "propagation": 0.6}
-    assert "<script src=" in " ".join(text_of(plots.changes("classes", [row])))
+    assert "<script src=" in " ".join(text_of(page_plots.changes("classes", [row])))
 
 
 def test_names_in_scripts_that_our_font_lacks_are_left_to_the_reader():
     row = {"name": "自転車", "network": 0.5, "propagation": 0.6}
-    assert "自転車" in " ".join(text_of(plots.changes("classes", [row])))
+    assert "自転車" in " ".join(text_of(page_plots.changes("classes", [row])))
 
 
 def test_a_single_number_is_drawn():
     table = {"rows": [{"value": 0.98, "mAP": 0.5, "default": True}]}
-    ElementTree.fromstring(plots.sweep("alpha", "α", table, ALPHAS, 0.3))
+    ElementTree.fromstring(page_plots.sweep("alpha", "α", table, ALPHAS, 0.3))
     ElementTree.fromstring(
-        plots.score_track({"frames": [3], "network": [None], "propagation": [0.4], "dropouts": [3]})
+        page_plots.score_track({"frames": [3], "network": [None], "propagation": [0.4], "dropouts": [3]})
     )
-    ElementTree.fromstring(plots.changes("classes", [{"name": "one", "network": 0.5, "propagation": 0.5}]))
+    ElementTree.fromstring(page_plots.changes("classes", [{"name": "one", "network": 0.5, "propagation": 0.5}]))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heatprop.lab.datasets.imagenet_classes import VID_CLASSES
-from heatprop.lab.synthesis import motion
+from heatprop.lab.synthesis import trajectories
 from heatprop.lab.synthesis.report import PAPER_UNCOVERED
 from heatprop.lab.synthesis.scenes import BACKGROUND_LABEL, Shot, make_video
 from heatprop.lab.synthesis.settings import CAUSES, Causes, Dial, SceneSettings, parse_dials
@@ -126,7 +126,7 @@ def test_objects_look_like_the_drawing_that_was_asked_for(drawing: str) -> None:
 
 @given(st.integers(0, 2**32), st.integers(1, 60), st.floats(0, 1), st.floats(1, 20))
 def test_episodes_are_severities(seed: int, frames: int, share: float, mean_length: float) -> None:
-    severity = motion.episodes(np.random.default_rng(seed), frames, share, mean_length)
+    severity = trajectories.episodes(np.random.default_rng(seed), frames, share, mean_length)
 
     assert severity.shape == (frames,)
     assert ((severity == 0) | ((severity > 0.17) & (severity <= 1))).all()
@@ -137,7 +137,7 @@ def test_episodes_are_severities(seed: int, frames: int, share: float, mean_leng
 def test_what_wanders_is_drawn_back(seed: int, frames: int, speed: float) -> None:
     bounds = (-10.0, -10.0, 10.0, 10.0)
     rng = np.random.default_rng(seed)
-    places = motion.wander(rng, frames, start=(0.0, 0.0), speed=speed, bounds=bounds, turns=(3,), faster=2.0)
+    places = trajectories.wander(rng, frames, start=(0.0, 0.0), speed=speed, bounds=bounds, turns=(3,), faster=2.0)
 
     assert places.shape == (frames, 2)
     assert np.isfinite(places).all()
@@ -146,7 +146,7 @@ def test_what_wanders_is_drawn_back(seed: int, frames: int, speed: float) -> Non
 
 def test_a_trip_leads_away_and_home_again_without_jumps() -> None:
     for seed in range(50):
-        trip = motion.excursion(np.random.default_rng(seed), 200, np.array([100.0, 0.0]), 40)
+        trip = trajectories.excursion(np.random.default_rng(seed), 200, np.array([100.0, 0.0]), 40)
         away = np.flatnonzero(trip[:, 0])
         assert len(away) <= 40
         assert (np.diff(away) == 1).all()

@@ -10,7 +10,7 @@ from math import isnan
 from typing import TYPE_CHECKING, Any
 
 from heatprop.lab.evaluation.metrics.coco import MissingPackageError
-from heatprop.lab.reproduction import paper, plots, shown, trends, words
+from heatprop.lab.reproduction import page_plots, paper, shown, trends, words
 from heatprop.lab.reproduction.vector_graphics import NO_TEXT
 
 if TYPE_CHECKING:
@@ -97,16 +97,18 @@ def _view(report: Mapping[str, Any], pictures: Mapping[str, bytes]) -> dict[str,
         "speed_says": words.speed_sentences(speed),
         "curves": {
             "frames": curves.get("frames"),
-            "plots": {group: _svg(plots.speed_curves(curves, group, "HP, P=2")) for group in plots.GROUPS},
+            "plots": {
+                group: _svg(page_plots.speed_curves(curves, group, "HP, P=2")) for group in page_plots.GROUPS
+            },
         },
         "track": track,
-        "track_plot": _svg(plots.score_track(track)),
+        "track_plot": _svg(page_plots.score_track(track)),
         "track_says": words.track_sentence(track) if track else "",
         "examples": shown.rows(report.get("examples")),
         "classes": [_with_change(row) for row in classes],
-        "classes_plot": _svg(plots.changes("classes", classes)),
+        "classes_plot": _svg(page_plots.changes("classes", classes)),
         "difficulties": [_with_change(row) for row in difficulties],
-        "difficulties_plot": _svg(plots.changes("difficulties", difficulties)),
+        "difficulties_plot": _svg(page_plots.changes("difficulties", difficulties)),
         "better": [row for row in changed if row["change"] > 0][:_MOST_CHANGED],
         "worse": [row for row in reversed(changed) if row["change"] < 0][:_MOST_CHANGED],
         "better_scenes": {title: [s for s in scenes if s["kind"] == kind] for kind, title in _BETTER.items()},
@@ -161,7 +163,7 @@ def _sweep(name: str, symbol: str, table: Mapping[str, Any], theirs: Mapping[flo
         "rows": rows,
         "claims": claims,
         "close": close,
-        "plot": _svg(plots.sweep(name, symbol, table, theirs, close)),
+        "plot": _svg(page_plots.sweep(name, symbol, table, theirs, close)),
     }
 
 

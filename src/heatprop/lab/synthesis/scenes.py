@@ -13,7 +13,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from heatprop.lab.datasets.imagenet_classes import VID_CLASSES
-from heatprop.lab.synthesis import motion
+from heatprop.lab.synthesis import trajectories
 from heatprop.lab.synthesis.props import make_prop
 from heatprop.lab.synthesis.settings import SceneSettings
 from heatprop.lab.synthesis.sprites import Sprite
@@ -108,10 +108,10 @@ def make_shot(
 
     offsets = np.zeros((steps, 2))
     is_panning, is_shaking = rng.random() < causes.pan.share, rng.random() < causes.shake.share
-    panned = motion.pan(rng, steps, causes.pan.strength * cell)
-    shaken = motion.shake(rng, steps, causes.shake.strength * cell)
+    panned = trajectories.pan(rng, steps, causes.pan.strength * cell)
+    shaken = trajectories.shake(rng, steps, causes.shake.strength * cell)
     offsets += panned * is_panning + shaken * is_shaking
-    zoom = motion.approach(rng, steps, 1.3) if rng.random() < 0.15 else np.ones(steps)
+    zoom = trajectories.approach(rng, steps, 1.3) if rng.random() < 0.15 else np.ones(steps)
 
     actors = _Actors(rng, steps, sprites, settings)
     is_crowd = rng.random() < causes.crowd.share and causes.crowd.strength >= 4
@@ -132,10 +132,10 @@ def make_shot(
     camera = np.zeros((steps, 2, 3))
     camera[:, 0, 0] = camera[:, 1, 1] = 1 / zoom
     camera[:, :, 2] = offsets - middle / zoom[:, None]
-    long_exposure = motion.episodes(rng, frames, causes.motion_blur.share, 6)
+    long_exposure = trajectories.episodes(rng, frames, causes.motion_blur.share, 6)
     exposure = rng.uniform(0, _STEADY_EXPOSURE) + long_exposure * causes.motion_blur.strength
     severities = {
-        name: motion.episodes(rng, frames, getattr(causes, name).share, length)
+        name: trajectories.episodes(rng, frames, getattr(causes, name).share, length)
         for name, length in (("defocus", 6), ("noise", 12), ("darkness", 8), ("compression", 10))
     }
     is_cluttered = rng.random() < causes.clutter.share
@@ -214,7 +214,9 @@ class _Actors:
         rng = self._rng
         label = int(rng.choice(self._labels))
         side = max(self._settings.width, self._settings.height) * rng.uniform(0.09, 0.2)
-        common = motion.wander(rng, self._steps, start=(0.0, 0.0), speed=self._speed(), bounds=self._bounds(0.3))
+        common = trajectories.wander(
+            rng, self._steps, start=(0.0, 0.0), speed=self._speed(), bounds=self._bounds(0.3)
+        )
         sprites = self._by_label[label]
         look = sprites[int(rng.integers(len(sprites)))]
         alike = rng.random() < 0.6
@@ -247,7 +249,7 @@ class _Actors:
             self.turning[turn : turn + _TURN_LASTS] = True
         x, y = 0.38 * self._settings.width, 0.33 * self._settings.height
         speed = self._speed()
-        places = motion.wander(
+        places = trajectories.wander(
             rng, steps, start=(rng.uniform(-x, x), rng.uniform(-y, y)),
             speed=speed * (0.4 if common is not None else 1.0), bounds=self._bounds(0.36),
             turns=turns, faster=causes.turns.strength,
@@ -256,12 +258,14 @@ class _Actors:
             places = places + common
         if rng.random() < causes.leaving.share:
             side_way = rng.choice([-1.0, 1.0]) * (0.5 * self._settings.width + side)
-            trip = motion.excursion(rng, steps, np.array([side_way, 0.0]), int(max(4, causes.leaving.strength)))
+            trip = trajectories.excursion(
+                rng, steps, np.array([side_way, 0.0]), int(max(4, causes.leaving.strength))
+            )
             places = places + trip
             self.leaving |= np.abs(trip[:, 0]) > 0
         scales = np.full(steps, side / max(sprite.pixels.shape[:2]))
         if rng.random() < causes.scale.share:
-            scales = scales * motion.approach(rng, steps, causes.scale.strength)
+            scales = scales * trajectories.approach(rng, steps, causes.scale.strength)
             self.any_scale = True
         sway, period, phase = rng.uniform(0, 0.12), rng.uniform(8, 40), rng.uniform(0, 2 * np.pi)
         sway *= speed > 0 or common is not None
