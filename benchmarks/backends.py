@@ -44,7 +44,7 @@ from heatprop.lab.networks.deformable import DeformableConv2d
 from heatprop.lab.networks.deployed import quiet
 from heatprop.lab.networks.export import export_checkpoint
 from heatprop.lab.networks.normalisation import normalise
-from heatprop.lab.networks.quantisation import quantise
+from heatprop.lab.networks.openvino_file import quantise
 from heatprop.types import ImageArray
 from heatprop.zoo import Model, ModelCard
 from heatprop.zoo.card import METADATA_KEY

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from heatprop.cli.training_progress import TrainingProgress
-from heatprop.lab.training.learning import Step
-from heatprop.lab.training.reports import StepReport
+from heatprop.lab.training.learning import Step, StepReport
 
 STEP = Step({"total": 2.5, "heatmap": 1.25}, gradient_norm=3.0, rate=1e-3)
 

@@ -26,9 +26,8 @@ from heatprop.lab.evaluation.results import METRICS, EvaluationReport, score
 from heatprop.lab.evaluation.runs.cache import DEFAULT_FLOOR, OutputCache
 from heatprop.lab.evaluation.runs.cache_manifest import manifest_of
 from heatprop.lab.evaluation.runs.class_matching import ClassMatching
-from heatprop.lab.evaluation.runs.evaluation_folder import EvaluationFolder
+from heatprop.lab.evaluation.runs.evaluation_folder import EvaluationFolder, write_results
 from heatprop.lab.evaluation.runs.methods import Method, MethodName
-from heatprop.lab.evaluation.runs.run_results import write_results
 from heatprop.lab.evaluation.runs.running import (
     PictureNetwork,
     detect_dataset,

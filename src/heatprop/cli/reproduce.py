@@ -24,9 +24,8 @@ from heatprop.io.whole_files import write_json, write_text
 from heatprop.lab.datasets import Layout
 from heatprop.lab.evaluation.metrics.coco import MissingPackageError
 from heatprop.lab.reproduction.page import render_page
-from heatprop.lab.reproduction.plan import Plan, quick_plan
+from heatprop.lab.reproduction.plan import Plan, Steps, quick_plan
 from heatprop.lab.reproduction.report import make_report
-from heatprop.lab.reproduction.steps import Steps
 from heatprop.zoo import Model
 
 DEFAULT_MODEL = "synthvid"

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from heatprop.cli.messages import say
 
 if TYPE_CHECKING:
-    from heatprop.lab.training.reports import StepReport
+    from heatprop.lab.training.learning import StepReport
 
 _MEMORY = 0.95
 

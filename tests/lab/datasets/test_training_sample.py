@@ -10,9 +10,9 @@ import pytest
 
 from heatprop.errors import InvalidConfigError
 from heatprop.lab.datasets import DatasetError, VideoDataset
+from heatprop.lab.datasets.annotations import join_datasets
 from heatprop.lab.datasets.imagenet_det import load_imagenet_det
 from heatprop.lab.datasets.imagenet_lists import Snippet
-from heatprop.lab.datasets.joining import join_datasets
 from heatprop.lab.datasets.training_sample import balance_classes, sample_training_frames, thin_out
 from lab.datasets.trees import CAR, DET_PICTURES, DOG, OTHER, ZEBRA, write_det, write_vid
 

@@ -20,7 +20,7 @@ from heatprop.lab.networks import CenterNet, CenterNetConfig, Checkpoint, load_c
 from heatprop.lab.networks import export as export_module
 from heatprop.lab.networks.deployed import Deployed
 from heatprop.lab.networks.export import Exported, export_checkpoint
-from heatprop.lab.networks.quantisation import sensitive_convolutions
+from heatprop.lab.networks.openvino_file import sensitive_convolutions
 from heatprop.letterbox import fit_letterbox, letterbox
 from heatprop.types import ImageArray
 from heatprop.zoo.card import METADATA_KEY

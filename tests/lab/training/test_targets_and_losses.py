@@ -21,9 +21,8 @@ from heatprop.errors import InvalidConfigError
 from heatprop.heatmaps import gaussian_radius
 from heatprop.lab.networks.centernet import NetworkOutput
 from heatprop.lab.networks.preprocessing import fix_res
-from heatprop.lab.training.batch import MOST_OBJECTS, Batch, Sample, Targets
+from heatprop.lab.training.batch import MOST_OBJECTS, Batch, Sample, Targets, make_targets
 from heatprop.lab.training.losses import Counts, Losses, LossWeights, center_net_loss, count
-from heatprop.lab.training.targets import make_targets
 from reference import targets as slow
 
 FOLDER = Path(__file__).parents[2] / "golden"

@@ -1,9 +1,13 @@
 """Annotated videos: what a dataset is, and readers of the layouts in which people keep them."""
 
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, TypeAlias, get_args
+
 from heatprop.lab.datasets.annotations import DatasetError, GroundTruth, Video, VideoDataset
 from heatprop.lab.datasets.coco_video import load_coco_video
 from heatprop.lab.datasets.imagenet_vid import load_imagenet_vid
-from heatprop.lab.datasets.opening import Layout, load_dataset
 
 __all__ = [
     "DatasetError",
@@ -15,3 +19,24 @@ __all__ = [
     "load_dataset",
     "load_imagenet_vid",
 ]
+
+
+Layout: TypeAlias = Literal["imagenet-vid", "coco-video"]
+
+
+def load_dataset(layout: Layout, root: str | Path, split: str = "val") -> VideoDataset:
+    """Read an annotated dataset.
+
+    Args:
+        layout: "imagenet-vid" or "coco-video".
+        root: its folder; for coco-video also the JSON file.
+        split: of ImageNet VID; a CocoVID file is one split.
+
+    Raises:
+        DatasetError: the layout is unknown, or the dataset missing, empty or damaged; the message names the file.
+    """
+    if layout == "imagenet-vid":
+        return load_imagenet_vid(root, split)
+    if layout == "coco-video":
+        return load_coco_video(root)
+    raise DatasetError(f"layout {layout!r} is unknown; choose one of {', '.join(get_args(Layout))}")

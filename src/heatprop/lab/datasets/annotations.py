@@ -6,15 +6,19 @@ detections with ground truth speaks of rows; names and official numbers are for 
 
 from __future__ import annotations
 
+import re
+from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path, PureWindowsPath
 
 import numpy as np
 from numpy.typing import NDArray
 
 from heatprop.errors import HeatpropError, InvalidArrayError
 from heatprop.types import IntArray
+
+Box = tuple[float, float, float, float]
 
 
 class DatasetError(HeatpropError, ValueError):
@@ -147,3 +151,104 @@ class VideoDataset:
             if video.evaluated is not None:
                 scored[number] = [label in video.evaluated for label in range(len(self.classes))]
         return scored
+
+
+class TruthColumns:
+    """Collects annotated objects in any order of frames."""
+
+    def __init__(self) -> None:
+        self._boxes = array("d")
+        self._numbers = array("q")
+        self._flags = array("b")
+
+    def add(
+        self,
+        frame: int,
+        box: Box,
+        label: int,
+        *,
+        track: int = -1,
+        occluded: bool = False,
+        generated: bool = False,
+        crowd: bool = False,
+    ) -> None:
+        """Add an object; the arguments are what `GroundTruth` holds of it."""
+        self._boxes.extend(box)
+        self._numbers.extend((frame, label, track))
+        self._flags.extend((occluded, generated, crowd))
+
+    def build(self) -> GroundTruth:
+        """Return what was added, sorted by frame; within a frame in the order of adding."""
+        numbers = np.array(self._numbers, np.int64).reshape(-1, 3)
+        order = np.argsort(numbers[:, 0], kind="stable")
+        frames, labels, tracks = numbers[order].T.copy()
+        occluded, generated, crowd = np.array(self._flags, np.bool_).reshape(-1, 3)[order].T.copy()
+        boxes = np.array(self._boxes, np.float64).reshape(-1, 4)[order]
+        return GroundTruth(frames, boxes, labels, tracks, occluded, generated, crowd)
+
+
+def leads_out(name: str) -> bool:
+    r"""Return whether a name could be of a file outside the folder, on any system. Links in the folder may.
+
+    Example:
+        >>> [leads_out(name) for name in ("a..b/0.jpg", "../0.jpg", "a\\..\\..\\0.jpg", "/0.jpg", "C:0.jpg")]
+        [False, True, True, True, True]
+    """
+    path = PureWindowsPath(name)
+    return bool(path.drive or path.root or "\0" in name or ".." in re.split(r"[/\\]", name))
+
+
+def select_videos(dataset: VideoDataset, numbers: Sequence[int]) -> VideoDataset:
+    """Return the dataset of the videos with these numbers, in ascending order; each number stands there once."""
+    videos: list[Video] = []
+    rows: list[int] = []
+    for number in numbers:
+        video = dataset.videos[number]
+        videos.append(replace(video, start=len(rows)))
+        rows += list(video.rows)
+    new_row = np.full(dataset.frame_count, -1)
+    new_row[rows] = np.arange(len(rows))
+    truth = dataset.truth.select(new_row[dataset.truth.frames] >= 0)
+    return replace(
+        dataset,
+        videos=tuple(videos),
+        frame_names=tuple(dataset.frame_names[row] for row in rows),
+        frame_ids=dataset.frame_ids[rows],
+        image_paths=tuple(dataset.image_paths[row] for row in rows),
+        image_sizes=dataset.image_sizes[rows],
+        truth=replace(truth, frames=new_row[truth.frames]),
+        annotation_paths=tuple(dataset.annotation_paths[row] for row in rows),
+    )
+
+
+def join_datasets(datasets: Sequence[VideoDataset]) -> VideoDataset:
+    """Return datasets of the same classes and layout as one, video after video; frames are numbered from 1.
+
+    Raises:
+        DatasetError: there is none, or their classes or layouts differ.
+    """
+    if len({(dataset.classes, dataset.class_ids, dataset.layout) for dataset in datasets}) != 1:
+        raise DatasetError(f"{len(datasets)} datasets cannot be joined; give some of the same classes and layout")
+    starts = np.cumsum([0, *(dataset.frame_count for dataset in datasets)]).tolist()
+    truth = GroundTruth(
+        **{
+            column.name: np.concatenate([getattr(dataset.truth, column.name) for dataset in datasets])
+            for column in fields(GroundTruth)
+            if column.name != "frames"
+        },
+        frames=np.concatenate([one.truth.frames + start for one, start in zip(datasets, starts, strict=False)]),
+    )
+    return replace(
+        datasets[0],
+        videos=tuple(
+            replace(video, start=video.start + start)
+            for dataset, start in zip(datasets, starts, strict=False)
+            for video in dataset.videos
+        ),
+        frame_names=tuple(name for dataset in datasets for name in dataset.frame_names),
+        frame_ids=np.arange(1, starts[-1] + 1),
+        image_paths=tuple(path for dataset in datasets for path in dataset.image_paths),
+        image_sizes=np.concatenate([dataset.image_sizes for dataset in datasets]),
+        truth=truth,
+        annotation_paths=tuple(path for dataset in datasets for path in dataset.annotation_paths),
+    )

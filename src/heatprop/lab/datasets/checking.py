@@ -11,10 +11,16 @@ import numpy as np
 from heatprop.lab.datasets.annotations import DatasetError, VideoDataset
 from heatprop.lab.datasets.coco_video import find_annotations, load_coco_video
 from heatprop.lab.datasets.consistency import check_content, check_numbering, check_pictures, check_tracks
-from heatprop.lab.datasets.findings import Finding, Progress
-from heatprop.lab.datasets.imagenet_checks import examine_pictures, examine_snippets
-from heatprop.lab.datasets.imagenet_det import read_listed_pictures
-from heatprop.lab.datasets.imagenet_tree import ImagenetTree, find_tree
+from heatprop.lab.datasets.findings import Finding, Progress, Report
+from heatprop.lab.datasets.imagenet_det import (
+    PictureList,
+    find_pictures,
+    list_name,
+    list_pictures,
+    read_listed_pictures,
+)
+from heatprop.lab.datasets.imagenet_lists import SnippetList, find_snippets, list_folders
+from heatprop.lab.datasets.imagenet_tree import ImagenetTree, find_tree, snippet_folders
 from heatprop.lab.datasets.imagenet_vid import read_listed
 from heatprop.lab.datasets.report import DatasetReport, FindingLog, count_classes
 
@@ -164,3 +170,68 @@ _READERS: dict[CheckedLayout, Callable[[Path, str, FindingLog, Progress | None],
 
 def _stage(progress: StageProgress | None, stage: str) -> Progress | None:
     return None if progress is None else lambda done, total: progress(stage, done, total)
+
+
+def examine_snippets(tree: ImagenetTree, split: str, report: Report) -> SnippetList:
+    """Return the snippets of a split, and report what lists and folders lack.
+
+    A damaged list is reported, and the folders take its place.
+
+    Raises:
+        DatasetError: neither a list nor a folder says what the split is.
+    """
+    has_folder = (tree.annotations / split).is_dir()
+    try:
+        listed = find_snippets(tree, split)
+    except DatasetError as error:
+        if not has_folder:
+            raise
+        report(Finding("damaged list", *_place_and_text(error)))
+        listed = list_folders(tree, split)
+    else:
+        if listed.source is None:
+            report(_missing_list(tree, f"{split}.txt"))
+    names = {snippet.name for snippet in listed.snippets}
+    if has_folder:
+        annotated = _folders(tree.annotations, split, ".xml")
+        for folder in sorted(annotated - names):
+            text = f"is not in {listed.source}; its frames are left out"
+            report(Finding("snippet not listed", str(tree.annotations / folder), text, is_damage=False))
+        for folder in sorted(_folders(tree.images, split, ".JPEG") - annotated - names):
+            text = "has pictures, but no annotations"
+            report(Finding("snippet without annotations", str(tree.images / folder), text))
+    return listed
+
+
+def examine_pictures(tree: ImagenetTree, split: str, report: Report) -> PictureList:
+    """Return the pictures of a split of DET, and report a list that is missing, or damaged: as `examine_snippets`.
+
+    Raises:
+        DatasetError: neither a list nor a folder says what the split is.
+    """
+    try:
+        listed = find_pictures(tree, split)
+    except DatasetError as error:
+        if not (tree.annotations / split).is_dir():
+            raise
+        report(Finding("damaged list", *_place_and_text(error)))
+        return list_pictures(tree, split)
+    if listed.source is None:
+        report(_missing_list(tree, list_name(split)))
+    return listed
+
+
+def _missing_list(tree: ImagenetTree, name: str) -> Finding:
+    place = str(tree.root / "ImageSets" / tree.task / name)
+    return Finding("missing list", place, "is not there; the folders say what is in it", is_damage=False)
+
+
+def _folders(top: Path, split: str, suffix: str) -> set[str]:
+    if not (top / split).is_dir():
+        return set()
+    return {folder.relative_to(top).as_posix() for folder in snippet_folders(top / split, suffix)}
+
+
+def _place_and_text(error: DatasetError) -> tuple[str, str]:
+    place, colon, text = str(error).partition(": ")
+    return (place, text) if colon else ("", place)

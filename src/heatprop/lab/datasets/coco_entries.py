@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from heatprop.lab.datasets.annotations import DatasetError
-from heatprop.lab.datasets.inside import leads_out
+from heatprop.lab.datasets.annotations import DatasetError, leads_out
 
 _SINGULAR = {"images": "image", "videos": "video", "annotations": "annotation", "categories": "category"}
 _LARGEST = 2**63 - 1

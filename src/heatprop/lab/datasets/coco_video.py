@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 
 from heatprop.io.regular_files import LARGEST_ANNOTATIONS, read_regular
-from heatprop.lab.datasets.annotations import DatasetError, Video, VideoDataset
+from heatprop.lab.datasets.annotations import Box, DatasetError, TruthColumns, Video, VideoDataset
 from heatprop.lab.datasets.coco_entries import Entries, Entry, object_of, table_of
-from heatprop.lab.datasets.columns import Box, TruthColumns
 from heatprop.lab.datasets.doubtful_boxes import AreasOfCorners, SeenBoxes, doubts
 from heatprop.lab.datasets.findings import Finding, Report, refuse
 

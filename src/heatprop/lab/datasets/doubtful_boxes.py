@@ -6,8 +6,7 @@ from collections.abc import Hashable, Iterator, Sequence
 
 import numpy as np
 
-from heatprop.lab.datasets.annotations import VideoDataset
-from heatprop.lab.datasets.columns import Box
+from heatprop.lab.datasets.annotations import Box, VideoDataset
 from heatprop.lab.datasets.findings import Finding
 
 _LEAST_BOXES = 3

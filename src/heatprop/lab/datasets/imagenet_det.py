@@ -8,13 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from heatprop.lab.datasets.annotations import DatasetError, Video, VideoDataset
+from heatprop.lab.datasets.annotations import DatasetError, Video, VideoDataset, select_videos
 from heatprop.lab.datasets.findings import Progress, Report, refuse
 from heatprop.lab.datasets.imagenet_classes import VID_CLASS_IDS, VID_CLASSES
 from heatprop.lab.datasets.imagenet_lists import in_split, labelled_paths
 from heatprop.lab.datasets.imagenet_tree import ImagenetTree, find_tree, frame_names, snippet_folders
 from heatprop.lab.datasets.imagenet_vid import PICTURE_SUFFIX, read_annotations
-from heatprop.lab.datasets.joining import select_videos
 
 _LIST = "DET_{split}_30classes.txt"
 

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from heatprop.io.regular_files import LARGEST_LIST, read_regular
-from heatprop.lab.datasets.annotations import DatasetError
+from heatprop.lab.datasets.annotations import DatasetError, leads_out
 from heatprop.lab.datasets.findings import at_line
 from heatprop.lab.datasets.imagenet_tree import ImagenetTree, frame_names, snippet_folders
-from heatprop.lab.datasets.inside import leads_out
 
 _SPLITS = ("train", "val", "test")
 _CLASS_LISTS = 30

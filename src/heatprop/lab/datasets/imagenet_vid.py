@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from heatprop.lab.datasets.annotations import DatasetError, GroundTruth, Video, VideoDataset
-from heatprop.lab.datasets.columns import TruthColumns
+from heatprop.lab.datasets.annotations import DatasetError, GroundTruth, TruthColumns, Video, VideoDataset
 from heatprop.lab.datasets.findings import Finding, Progress, Report, refuse
 from heatprop.lab.datasets.imagenet_classes import VID_CLASS_IDS, VID_CLASSES, VID_LABELS
 from heatprop.lab.datasets.imagenet_lists import Snippet, SnippetList, find_snippets

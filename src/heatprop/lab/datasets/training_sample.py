@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from heatprop.errors import check_count
-from heatprop.lab.datasets.annotations import VideoDataset
+from heatprop.lab.datasets.annotations import VideoDataset, join_datasets, select_videos
 from heatprop.lab.datasets.findings import Progress
 from heatprop.lab.datasets.imagenet_det import load_imagenet_det
 from heatprop.lab.datasets.imagenet_lists import Snippet, find_snippets
 from heatprop.lab.datasets.imagenet_tree import find_tree
 from heatprop.lab.datasets.imagenet_vid import compare_with_folders, read_snippets
-from heatprop.lab.datasets.joining import join_datasets, select_videos
 
 
 def sample_training_frames(

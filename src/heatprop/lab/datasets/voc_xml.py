@@ -12,8 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from heatprop.io.regular_files import open_regular
-from heatprop.lab.datasets.annotations import DatasetError
-from heatprop.lab.datasets.columns import Box
+from heatprop.lab.datasets.annotations import Box, DatasetError
 from heatprop.lab.datasets.doubtful_boxes import SeenBoxes, doubts
 from heatprop.lab.datasets.findings import Finding, Report, at_line, refuse
 from heatprop.lab.datasets.voc_tags import DamageError, line_of, objects_astray, only_child, parts_of

@@ -16,9 +16,8 @@ import torch
 from heatprop.errors import InvalidConfigError, OutputError
 from heatprop.interrupts import check
 from heatprop.io.outputs import OutputFile
-from heatprop.lab.networks.agreement import heatmap_difference, noise, true_heads
 from heatprop.lab.networks.checkpoints import Checkpoint
-from heatprop.lab.networks.deployed import Deployed, trace
+from heatprop.lab.networks.deployed import Deployed, heatmap_difference, noise, trace, true_heads
 from heatprop.lab.networks.normalisation import normalise
 from heatprop.lab.networks.onnx_file import write_onnx
 from heatprop.lab.networks.openvino_file import write_openvino

@@ -1,7 +1,8 @@
-"""Which methods a report measures, and which videos it is measured on."""
+"""Which methods a report measures, which videos it is measured on, and how it tells how far it is."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -98,3 +99,18 @@ def all_methods() -> list[Method]:
     """Return every method of every table and figure, each once."""
     changed = (method for by_value in ablations().values() for method in by_value.values())
     return list(dict.fromkeys([*table_1(), *changed, *curve_methods().values()]))
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What is told while a report is made.
+
+    Attributes:
+        begin: is called with the name of a step and how many frames it has.
+        advance: is called with how many more are done.
+        note: takes a line.
+    """
+
+    begin: Callable[[str, int], None] = lambda _name, _frames: None
+    advance: Callable[[int], None] = lambda _: None
+    note: Callable[[str], None] = lambda _: None

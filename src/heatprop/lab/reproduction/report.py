@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import platform
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from heatprop.backends import BackendName
 from heatprop.backends.base import usable_processors
 from heatprop.io.results import installed_versions
 from heatprop.lab.datasets import DatasetError, load_dataset
 from heatprop.lab.datasets.annotations import VideoDataset
+from heatprop.lab.evaluation.metrics.object_motion import displacement
 from heatprop.lab.evaluation.runs.methods import Method
 from heatprop.lab.evaluation.runs.running import frames_to_do
 from heatprop.lab.manifest_folder import FolderKind, ManifestFolder
@@ -20,9 +25,7 @@ from heatprop.lab.reproduction.examples import examples
 from heatprop.lab.reproduction.figures import scenes_and_track, shown_tables
 from heatprop.lab.reproduction.measuring import Scores, measure_all
 from heatprop.lab.reproduction.model_outputs import ModelOutputs, fill, open_outputs
-from heatprop.lab.reproduction.origin import about, machine
-from heatprop.lab.reproduction.plan import BASES, Plan, all_methods, table_1
-from heatprop.lab.reproduction.steps import Steps
+from heatprop.lab.reproduction.plan import BASES, Plan, Steps, all_methods, table_1
 from heatprop.lab.reproduction.tables import (
     ablation_tables,
     class_table,
@@ -147,3 +150,39 @@ def _dataset(plan: Plan, work: Path, steps: Steps) -> VideoDataset:
 def _timed(dataset: VideoDataset, outputs: ModelOutputs, plan: Plan) -> StageTimes:
     paths = [Path(path) for path in dataset.image_paths[: plan.timed_frames]]
     return time_stages(paths, outputs.network, BASES)
+
+
+def machine() -> dict[str, Any]:
+    """Return what the report was made on."""
+    processor = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        processor = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration, UnicodeDecodeError):
+        pass
+    return {
+        "processor": processor,
+        "processors": os.cpu_count() or 1,
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+    }
+
+
+def about(dataset: VideoDataset, plan: Plan) -> dict[str, Any]:
+    """Return what the report is measured on."""
+    moved = displacement(dataset, dataset.truth)
+    made_by = (
+        f"heatprop synthesize OUT --split {plan.split} --videos {plan.videos} --frames {plan.frames} "
+        f"--seed {plan.seed}"
+    )
+    return {
+        "layout": dataset.layout,
+        "root": Path(dataset.root).name,
+        "split": plan.split,
+        "videos": len(dataset.videos),
+        "frames": dataset.frame_count,
+        "objects": len(dataset.truth),
+        "pairs": int((~np.isnan(moved)).sum()),
+        "classes": len(dataset.classes),
+        "made_by": made_by if plan.root is None else None,
+    }

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from heatprop.lab.synthesis.backgrounds import make_background
+from heatprop.lab.synthesis.scenery import make_background
 from heatprop.lab.synthesis.scenes import Item, Shot
 from heatprop.lab.synthesis.settings import SceneSettings
 from heatprop.lab.synthesis.sprites import Sprite

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from heatprop.lab.datasets.imagenet_classes import VID_CLASSES
 from heatprop.lab.synthesis import trajectories
-from heatprop.lab.synthesis.props import make_prop
+from heatprop.lab.synthesis.scenery import make_prop
 from heatprop.lab.synthesis.settings import SceneSettings
 from heatprop.lab.synthesis.sprites import Sprite
 from heatprop.lab.synthesis.trajectories import Floats

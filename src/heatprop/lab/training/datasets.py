@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from heatprop.lab.datasets import DatasetError, VideoDataset, load_dataset
-from heatprop.lab.datasets.annotations import Video
+from heatprop.lab.datasets.annotations import Video, join_datasets
 from heatprop.lab.datasets.imagenet_lists import find_snippets
 from heatprop.lab.datasets.imagenet_tree import find_tree
 from heatprop.lab.datasets.imagenet_vid import read_snippets
-from heatprop.lab.datasets.joining import join_datasets
 from heatprop.lab.datasets.training_sample import sample_training_frames, thin_out
 from heatprop.lab.training.config import DataConfig
 

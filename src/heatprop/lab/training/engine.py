@@ -13,10 +13,9 @@ from heatprop.errors import HeatpropError, InvalidArrayError
 from heatprop.lab.datasets import VideoDataset
 from heatprop.lab.training.batch import Batch, TrainingData
 from heatprop.lab.training.board import Board
-from heatprop.lab.training.learning import Learner, NotFiniteError, train_step
+from heatprop.lab.training.learning import Learner, NotFiniteError, StepReport, Watcher, train_step
 from heatprop.lab.training.loading import Loaded, batches
 from heatprop.lab.training.optimisation import learning_rate
-from heatprop.lab.training.reports import StepReport, Watcher
 from heatprop.lab.training.saved import Progress, state_of
 from heatprop.lab.training.training_folder import BOARD, LAST, UNREADABLE, TrainingFolder
 from heatprop.lab.training.validation import Looker, Picture, average_precision, detections_of, metric_name

@@ -1,8 +1,9 @@
-"""One step of learning: what is needed for it, and what it does."""
+"""One step of learning: what is needed for it, what it does, and what a run tells of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -100,3 +101,39 @@ def train_step(learner: Learner, batch: Batch, step: int, rate: float) -> Step:
     learner.optimiser.step()
     learner.average.update(network, step)
     return Step(dict(zip(losses._fields, values, strict=True)), norm, rate)
+
+
+@dataclass(frozen=True, slots=True)
+class StepReport:
+    """How far a run is after a step.
+
+    Attributes:
+        done: steps that are done.
+        steps: of the whole run.
+        steps_an_epoch: of each epoch.
+        images: of a step, over all processes.
+        waited: seconds that the step waited for pictures.
+        seconds: that it took in all.
+        step: what came out of it.
+    """
+
+    done: int
+    steps: int
+    steps_an_epoch: int
+    images: int
+    waited: float
+    seconds: float
+    step: Step
+
+
+class Watcher(Protocol):
+    """Is told how a run goes."""
+
+    def note(self, text: str) -> None:
+        """Take a line that people should know."""
+
+    def stepped(self, report: StepReport) -> None:
+        """Take note that a step is done."""
+
+    def validating(self, done: int, total: int) -> None:
+        """Take note that so many frames of the validation set are done."""

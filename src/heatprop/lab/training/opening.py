@@ -15,10 +15,9 @@ from heatprop.lab.evaluation.metrics.coco import MissingPackageError
 from heatprop.lab.training.config import RunConfig, TrainingConfig
 from heatprop.lab.training.datasets import load_training_set, load_validation_set
 from heatprop.lab.training.engine import Run
-from heatprop.lab.training.learning import Learner
+from heatprop.lab.training.learning import Learner, Watcher
 from heatprop.lab.training.optimisation import WeightAverage, build_optimiser
 from heatprop.lab.training.ranks import Ranks, local_rank
-from heatprop.lab.training.reports import Watcher
 from heatprop.lab.training.samples import DatasetSamples
 from heatprop.lab.training.saved import Progress, fingerprint, require_same, restore, state_of
 from heatprop.lab.training.starting import start_network

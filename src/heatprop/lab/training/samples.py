@@ -20,9 +20,8 @@ from heatprop.lab.training.augmentation import (
     recolour,
     visible_shares,
 )
-from heatprop.lab.training.batch import Sample
+from heatprop.lab.training.batch import Sample, make_targets
 from heatprop.lab.training.config import AugmentationConfig
-from heatprop.lab.training.targets import make_targets
 from heatprop.types import ImageArray
 
 

@@ -22,8 +22,7 @@ from numpy.typing import NDArray
 from heatprop.io.regular_files import LARGEST_DETECTIONS, read_regular
 from heatprop.lab.datasets.annotations import VideoDataset
 from heatprop.lab.evaluation.detection_files.json_entries import parse_coco, parse_objects
-from heatprop.lab.evaluation.detection_files.official_text import parse_text
-from heatprop.lab.evaluation.detection_files.raw import DetectionFileError, RawDetections, positions
+from heatprop.lab.evaluation.detection_files.raw import DetectionFileError, RawDetections, parse_text, positions
 from heatprop.lab.evaluation.detections import DetectionTable
 
 _PARSERS = {"[": parse_coco, "{": parse_objects}

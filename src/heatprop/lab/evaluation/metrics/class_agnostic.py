@@ -10,8 +10,7 @@ import numpy as np
 from rich.console import Group
 
 from heatprop.lab.evaluation.metrics.average_precision import PrecisionRecall, precision_recall
-from heatprop.lab.evaluation.metrics.false_alarms import best_overlaps, frame_shares
-from heatprop.lab.evaluation.metrics.matching import Matching
+from heatprop.lab.evaluation.metrics.matching import Matching, best_overlaps, frame_shares
 from heatprop.lab.evaluation.metrics.object_motion import displacement, uncovered_pairs
 from heatprop.lab.evaluation.tables import json_number, new_table, number_text, percent_text, titled
 

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from rich.console import Group
 
 from heatprop.lab.evaluation.metrics.average_precision import PrecisionRecall
-from heatprop.lab.evaluation.metrics.false_alarms import best_overlaps, frame_shares
-from heatprop.lab.evaluation.metrics.matching import Matching
+from heatprop.lab.evaluation.metrics.matching import Matching, best_overlaps, frame_shares
 from heatprop.lab.evaluation.metrics.object_motion import motion_iou
 from heatprop.lab.evaluation.metrics.official import class_curves, mean_of_known
 from heatprop.lab.evaluation.tables import json_number, new_table, percent_text, titled

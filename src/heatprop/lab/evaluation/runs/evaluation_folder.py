@@ -1,7 +1,14 @@
-"""The folder of one evaluation: its settings, and the detections of every part that is finished.
+"""The folder of one evaluation: its settings, the detections of every part that is finished, and the results.
 
     run.json             what shapes the detections; a run with other settings is refused
     work/000012-003.npz  detections of frames 192 to 255 of video 12, and what later frames need to know
+
+and, when all are, what it leaves for people and other programs:
+
+    detections.txt       official text
+    detections.json      COCO's list of results
+    mot/VIDEO.txt        MOTChallenge text
+    report.json          all figures
 
 Each file is there whole or not at all, so a run may be killed at any moment and goes on where it was.
 """
@@ -16,8 +23,12 @@ from typing import Any
 
 import numpy as np
 
-from heatprop.errors import HeatpropError, InvalidArrayError
-from heatprop.io.whole_files import write_whole
+from heatprop.errors import HeatpropError, InvalidArrayError, OutputError
+from heatprop.io.whole_files import emptied_beside, replace_folder, write_json, write_text, write_whole
+from heatprop.lab.datasets.annotations import VideoDataset
+from heatprop.lab.evaluation.detection_files.writing import coco_lines, official_lines, write_mot_text
+from heatprop.lab.evaluation.detections import DetectionTable
+from heatprop.lab.evaluation.results import EvaluationReport
 from heatprop.lab.evaluation.runs.methods import Arrays
 from heatprop.lab.manifest_folder import FolderKind, ManifestFolder, reason_of
 from heatprop.types import Detections, IntArray
@@ -116,3 +127,27 @@ class EvaluationFolder(ManifestFolder):
             ) from None
         memory = {name.removeprefix(_MEMORY): array for name, array in arrays.items() if name.startswith(_MEMORY)}
         return FinishedPart(arrays["frame_sizes"], found, memory)
+
+
+def write_results(
+    folder: Path, dataset: VideoDataset, detections: DetectionTable, report: EvaluationReport
+) -> None:
+    """Write everything anew; equal detections give equal bytes.
+
+    Raises:
+        OutputError: something cannot be written.
+    """
+    write_text(folder / "detections.txt", official_lines(dataset, detections))
+    write_text(folder / "detections.json", coco_lines(dataset, detections))
+    mot = folder / "mot"
+    try:
+        partial = emptied_beside(mot)
+        write_mot_text(partial, dataset, detections)
+        replace_folder(partial, mot)
+    except OutputError:
+        raise
+    except OSError as error:
+        raise OutputError(
+            f"{mot}: cannot write it ({error.strerror}); see to room and rights, and run again"
+        ) from None
+    write_json(folder / "report.json", report.to_dict())
