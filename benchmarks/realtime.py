@@ -9,7 +9,7 @@ interval in turns, median of the rounds, start-up excluded. Networks: ResNet-101
 paper's) in 8 bits, with arbitrary weights: as fast as a trained one; and mb3-coco.
 AP: COCO's at overlap .50 and .75, in %, of detections of at least 0.05, propagated adaptively: mb3-coco on
 annotated real video, mean over the clips; synthvid on the project's own benchmark, mean over the classes. "past"
-is filling from the past look, "between" from both. The last line is JSON.
+is filling from the past key frame, "between" from both. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def losses(
     score: Callable[[VideoDataset, DetectionTable], tuple[float, float]],
     settings: Sequence[Setting] = SETTINGS,
 ) -> list[dict[str, Any]]:
-    """Return AP50 and AP75 by setting, and what is lost against a look at every frame."""
+    """Return AP50 and AP75 by setting, and what is lost against the network on every frame."""
     rows: list[dict[str, Any]] = []
     for setting in settings:
         ap50, ap75 = (100 * value for value in score(dataset, detect_frames(dataset, model, setting.keyframes())))

@@ -1,4 +1,4 @@
-"""A signal is a request that is looked at in chosen places; the second one kills.
+"""A signal is a request that is checked in chosen places; the second one kills.
 
 Every case runs in a process of its own: the test runner has handlers and a signal stack of its own, and a signal
 that misses would end it.

@@ -1,4 +1,4 @@
-"""Requests to stop: signals make them, loops and waits look at them.
+"""Requests to stop: signals make them, loops and waits check for them.
 
 An exception out of a signal handler appears at any bytecode: in an import, where callbacks swallow it, or in a
 `finally`, which it masks. So the handler here only notes the request, and work is interrupted where `check` is
@@ -20,7 +20,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_SECONDS_BETWEEN_LOOKS = 0.1
+_SECONDS_BETWEEN_CHECKS = 0.1
 
 
 class Interrupted(KeyboardInterrupt):
@@ -96,13 +96,13 @@ def take(items: Queue[Item]) -> Item:
     """
     while True:
         try:
-            return items.get(timeout=_SECONDS_BETWEEN_LOOKS)
+            return items.get(timeout=_SECONDS_BETWEEN_CHECKS)
         except Empty:
             check()
 
 
 def wait_for(work: Callable[[], Result]) -> Result:
-    """Do what looks at no request itself, such as opening an address that does not answer.
+    """Do what checks for no request itself, such as opening an address that does not answer.
 
     It runs in a thread of its own, which is left alone when it is not wanted any more. So it must write nothing.
 

@@ -97,7 +97,7 @@ class HeadOutput:
         offset: float32 ``(2, H, W)`` as (dx, dy) in cells, added to the cell to give the centre;
             None means that the network has no such head: the centre is the cell.
 
-    Other float types are converted. Values are looked at where they are used, not here.
+    Other float types are converted. Values are checked where they are used, not here.
 
     Raises:
         InvalidArrayError: an array has another number of axes, or the grids differ.

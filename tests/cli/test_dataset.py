@@ -80,7 +80,7 @@ def test_a_signal_stops_it_with_one_line(tmp_path: Path, number: signal.Signals,
     write_vid(tmp_path, {f"ILSVRC2015_val_{number:08d}": 20 for number in range(150)})
     pipe = tmp_path / "Annotations/VID/val/ILSVRC2015_val_00000000/000000.xml"
     pipe.unlink()
-    os.mkfifo(pipe)  # it is damage, and says when it is looked at: there are 2,999 more to look at
+    os.mkfifo(pipe)  # it is damage, and says when it is checked: there are 2,999 more to check
     process = subprocess.Popen(
         command("dataset", "check", tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -88,4 +88,4 @@ def test_a_signal_stops_it_with_one_line(tmp_path: Path, number: signal.Signals,
         process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (code, "")
-    assert err == "heatprop: error: stopped before the dataset was looked through\n"
+    assert err == "heatprop: error: stopped before the whole dataset was checked\n"

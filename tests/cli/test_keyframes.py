@@ -1,4 +1,4 @@
-"""`heatprop detect` with looks at key frames only, and with a frame rate to hold."""
+"""`heatprop detect` with the network on key frames only, and with a frame rate to hold."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_what_is_seen_in_every_frame_is_seen_between_looks_at_about_the_same_pla
     assert np.mean(np.array(overlaps) >= 0.5) >= 0.9
 
 
-def test_looks_from_the_past_are_those_of_every_frame_up_to_the_second_look(run: Run, short_clip: Path) -> None:
+def test_boxes_from_the_past_equal_every_frame_up_to_the_second_key_frame(run: Run, short_clip: Path) -> None:
     for name, more in (("each", ()), ("few", ("--keyframe-interval", "4", "--keyframe-fill", "past"))):
         run("detect", short_clip, *ONNX, "--json", f"{name}.jsonl", *more, "--max-frames", "4")
     each, few = detections(Path("each.jsonl")), detections(Path("few.jsonl"))
@@ -82,7 +82,7 @@ def test_a_target_that_is_far_above_what_can_be_held_is_said_once(run: Run, demo
     assert len(detections(Path("out.jsonl"))) == times * 250
 
 
-def test_a_target_that_is_easily_held_lets_the_network_look_at_each_frame(run: Run, short_clip: Path) -> None:
+def test_a_target_that_is_easily_held_runs_the_network_on_each_frame(run: Run, short_clip: Path) -> None:
     done = run("detect", short_clip, *ONNX, "--target-fps", "0.5", "--json", "out.jsonl")
     assert f"on {FRAMES} key frames, one in 1.0 frames" in done.err
     assert "cannot be held" not in done.err

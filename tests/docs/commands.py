@@ -1,4 +1,4 @@
-"""Runs the lines of shell that a page shows, or at least looks at those that cannot be run here."""
+"""Runs the lines of shell that a page shows, or at least checks those that cannot be run here."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SHELL = re.compile(r"[|;&<>]|\$[({\w]")
 
 
 class CannotRun(Exception):  # noqa: N818 - what the page says is at fault, not the run
-    """A line is nothing that can be run or looked at here; its page must mark it."""
+    """A line is nothing that can be run or checked here; its page must mark it."""
 
 
 def run_line(line: str) -> None:

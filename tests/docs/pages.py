@@ -2,7 +2,7 @@
 
 A block is indented, or fenced with a language. Indented blocks and those called `sh` hold commands, unless they
 are JSON. A comment before a block says that it cannot be run everywhere, and why; with strings in brackets it
-speaks only of the lines that contain one of them:
+covers only the lines that contain one of them:
 
     <!-- not run: needs a camera -->
     <!-- not run (camera:, rtsp:): needs a camera, and a stream on the network -->

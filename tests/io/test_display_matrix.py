@@ -24,7 +24,7 @@ CORNERS = {
     7: "bottom right",
     8: "bottom left",
 }
-# Before FFmpeg 8 the orientation of a picture within a video is not looked at.
+# Before FFmpeg 8 the orientation of a picture within a video is not read.
 follows_exif = pytest.mark.skipif(av.library_versions["libavcodec"][0] < 62, reason="libav reads no EXIF")
 
 

@@ -10,7 +10,7 @@ import pytest
 from heatprop import open_video
 from heatprop.errors import SourceError
 from heatprop.io import VideoSink
-from heatprop.io.folders import look_into
+from heatprop.io.folders import inspect_folder
 from heatprop.io.images import ImageSource
 from heatprop.io.names import sources_of
 from heatprop.io.results_header import ResultsHeader
@@ -109,14 +109,14 @@ def test_what_lies_beside_pictures_and_is_not_read_is_named(suffix: str, tmp_pat
 def test_annotated_videos_are_known_by_what_stands_in_them(suffix: str, is_whole: bool, tmp_path: Path) -> None:
     annotated(tmp_path / f"street{suffix}", is_whole=is_whole)
     build_video(tmp_path / "film.part2.mp4", 2)
-    found = look_into(tmp_path)
+    found = inspect_folder(tmp_path)
     assert names([*found.videos]) == ["film.part2.mp4"]
     assert names([*found.left_out.made]) == [f"street{suffix}"]
 
 
 def test_a_video_that_somebody_else_wrote_with_our_sink_is_a_video(tmp_path: Path) -> None:
     annotated(tmp_path / "mine.mp4", is_whole=True, is_detected=False)
-    assert names([*look_into(tmp_path).videos]) == ["mine.mp4"]
+    assert names([*inspect_folder(tmp_path).videos]) == ["mine.mp4"]
 
 
 def test_an_output_of_an_earlier_version_is_known_by_its_name(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ WHOLE = {
 }
 PIXELS_AT = struct.pack("<HHI", 273, 4, 1)
 FAR = tiff(NOISE).replace(PIXELS_AT + struct.pack("<I", 8), PIXELS_AT + struct.pack("<I", 1 << 20))
-# What is in the file, and what is said of it; True: a quick look, at header and end alone, says it too.
+# What is in the file, and what is said of it; True: a quick check, of header and end alone, finds it too.
 DAMAGED: dict[str, tuple[bytes, str, bool]] = {
     "empty": (b"", "is empty", True),
     "text": (b"no picture" * 40, "no picture of a known kind", True),
@@ -188,7 +188,7 @@ def test_every_reader_finds_the_same_damage_and_nothing_else_is_printed(
 
 
 @pytest.mark.parametrize("data", WHOLE.values(), ids=WHOLE)
-def test_a_quick_look_measures_a_whole_picture(tmp_path: Path, data: bytes) -> None:
+def test_a_quick_check_measures_a_whole_picture(tmp_path: Path, data: bytes) -> None:
     path = write(tmp_path, data)
     assert inspect_picture(path, quick=True) == inspect_picture(path)
     assert inspect_picture(path).size == (120, 90)
@@ -197,13 +197,13 @@ def test_a_quick_look_measures_a_whole_picture(tmp_path: Path, data: bytes) -> N
 @pytest.mark.parametrize(
     ("data", "problem"), [one[:2] for one in DAMAGED.values() if one[2]], ids=[n for n in DAMAGED if DAMAGED[n][2]]
 )
-def test_a_quick_look_finds_what_is_cut_off(tmp_path: Path, data: bytes, problem: str) -> None:
+def test_a_quick_check_finds_what_is_cut_off(tmp_path: Path, data: bytes, problem: str) -> None:
     found = inspect_picture(write(tmp_path, data), quick=True).problem
     assert found is not None
     assert problem in found
 
 
-def test_most_holes_in_a_real_picture_are_found_by_decoding_and_none_by_a_quick_look(
+def test_most_holes_in_a_real_picture_are_found_by_decoding_and_none_by_a_quick_check(
     tmp_path: Path, street_image: ImageArray
 ) -> None:
     data = encode(".jpg", street_image)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from heatprop.io import open_video
-from heatprop.io.sequence_levels import MOST_LOOKED_AT
+from heatprop.io.sequence_levels import MAX_SAMPLED
 from heatprop.io.sequence_reader import SequenceReader
 from tiff_files import Page, tiff_of
 
@@ -41,8 +41,8 @@ def test_pictures_far_brighter_than_the_others_keep_what_they_show(
 
 
 def test_of_a_very_long_sequence_it_is_said_how_many_are_brighter_than_those_looked_at(tmp_path: Path) -> None:
-    count = MOST_LOOKED_AT + 9
-    looked_at = set(np.linspace(0, count - 1, MOST_LOOKED_AT).round().astype(int).tolist())
+    count = MAX_SAMPLED + 9
+    looked_at = set(np.linspace(0, count - 1, MAX_SAMPLED).round().astype(int).tolist())
     others = sorted(set(range(count)) - looked_at)
     values = [9000 if number in others[:3] else 3000 for number in range(count)]
     with open_video(write(tmp_path, values)) as video:
@@ -51,7 +51,7 @@ def test_of_a_very_long_sequence_it_is_said_how_many_are_brighter_than_those_loo
             assert seen == [255 if value > 4095 else round(value * 255 / 4095) for value in values]
             assert video.notes == [
                 "the pictures hold 12 bits in files of more; they are scaled to these",
-                f"3 pictures hold brighter values than the {MOST_LOOKED_AT} looked at; these are white",
+                f"3 pictures hold brighter values than the {MAX_SAMPLED} sampled; these are white",
             ]
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heatprop.io import open_video
-from heatprop.io.timeline import LOOK_AHEAD, Clock, Stretch, Timeline
+from heatprop.io.timeline import STAMPS_AHEAD, Clock, Stretch, Timeline
 from small_videos import build_video, number_of, paint
 
 STEP = 0.04
@@ -27,13 +27,13 @@ def placed(
     longest_pause: float = 3600.0,
     end: float | None = None,
 ) -> list[float]:
-    """Place stamps one after another, with those that follow where a source would look ahead."""
+    """Place stamps one after another, with those that follow where a source would read ahead."""
     timeline = Timeline(step, longest_pause, end=end)
     times = []
     for place, stamp in enumerate(stamps):
         following = None
         if ahead:
-            coming = stamps[place + 1 : place + 1 + LOOK_AHEAD] if timeline.doubts(stamp) else ()
+            coming = stamps[place + 1 : place + 1 + STAMPS_AHEAD] if timeline.doubts(stamp) else ()
             following = [other for other in coming if other is not None]
         times.append(timeline.place(stamp, following, is_last=ahead and place == len(stamps) - 1))
     return times
@@ -77,7 +77,7 @@ def test_a_few_wild_stamps_in_a_row_move_no_good_one(data: st.DataObject, start:
     stamps: list[float | None] = [start + time for time in good]
     bad = set()
     for first in range(5, 50, 12):
-        for place in range(first, first + data.draw(st.integers(0, LOOK_AHEAD // 2 - 1))):
+        for place in range(first, first + data.draw(st.integers(0, STAMPS_AHEAD // 2 - 1))):
             stamps[place] = data.draw(st.none() | st.floats(1, 1e6).map(lambda far: start - 3 + far * 3))
             if stamps[place] is not None and abs(stamps[place] - start - good[place]) < 1:
                 stamps[place] = None
@@ -137,7 +137,7 @@ def test_a_nominal_rate_that_is_wrong_moves_nothing(step: float, ahead: bool) ->
 def test_a_clock_that_starts_anew_is_followed(parts: list[tuple[int, float]], ahead: bool) -> None:
     stamps, clock = [], 0.0
     for count, jump in parts:
-        # A jump forward by less is a pause, and back by less is told by looking ahead alone.
+        # A jump forward by less is a pause, and back by less is told by reading ahead alone.
         clock = clock + jump if jump < -2 or jump > 10.5 else 0.0 if clock > 2 else clock + 20
         stamps += even(count, clock)
         clock = stamps[-1]

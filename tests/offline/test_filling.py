@@ -1,4 +1,4 @@
-"""Frames between two looks, filled from both."""
+"""Frames between two key frames, filled from both."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_motion_on_the_way_is_kept() -> None:
 
 def test_what_goes_and_what_comes_fades_out_and_in() -> None:
     first, last = Detections(boxes_at(0), [0.8], [0]), Detections(boxes_at(200), [0.4], [0])
-    back = [boxes_at(190), boxes_at(180)]  # the nearest to the look first
+    back = [boxes_at(190), boxes_at(180)]  # the nearest to the key frame first
     one, two = fill_between(first, [boxes_at(1), boxes_at(2), boxes_at(3)], last, lambda _: back)
     np.testing.assert_allclose(one.boxes, np.concatenate([boxes_at(1), boxes_at(180)]))
     np.testing.assert_allclose(one.scores, [0.8 * 2 / 3, 0.4 / 3], atol=1e-6)

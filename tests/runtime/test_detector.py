@@ -366,7 +366,7 @@ def test_after_a_frame_that_failed_all_is_as_if_it_had_not_been_given(frames, in
 @pytest.mark.parametrize("kind", ["fails", "broken"])
 @pytest.mark.parametrize("interval", [1, 4])
 @pytest.mark.parametrize("fill", ["past", "between"])
-def test_all_frames_before_a_look_that_failed_are_given(frames, demo_clip, kind, interval, fill):
+def test_all_frames_before_a_key_frame_that_failed_are_given(frames, demo_clip, kind, interval, fill):
     detector = VideoDetector(backend="onnx", keyframes=KeyframeConfig(interval=interval, fill=fill))
     sound = list(islice(detector.stream(demo_clip), interval + 1))
     detector.backend = FailsAt(detector, kind, frames[2 * interval].image)

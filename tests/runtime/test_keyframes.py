@@ -39,7 +39,7 @@ def test_a_fixed_interval_is_kept_whatever_the_picture_does(interval: int, frame
 
 
 @given(intervals, st.frozensets(st.integers(0, 99), max_size=5))
-def test_a_shot_begins_with_a_look_and_counts_from_there(interval: int, shots: frozenset[int]) -> None:
+def test_a_shot_begins_with_a_key_frame_and_counts_from_there(interval: int, shots: frozenset[int]) -> None:
     found = key_frames(KeyframeClock(KeyframeConfig(interval=interval)), [1.0] * 100, shots)
     assert shots <= set(found)
     assert max(b - a for a, b in zip(found, [*found[1:], 100], strict=True)) <= interval
@@ -64,7 +64,7 @@ def test_with_a_target_the_pace_is_kept_on_the_mean() -> None:
     assert len(key_frames(clock, [5.0] * 1000)) == pytest.approx(300, abs=3)
 
 
-def test_it_looks_more_often_where_the_picture_changes_more() -> None:
+def test_the_network_runs_more_often_where_the_picture_changes_more() -> None:
     clock = KeyframeClock(KeyframeConfig(target_fps=30))
     clock.pace = 0.25
     found = key_frames(clock, [2.0] * 400 + [4.0] * 12)
@@ -76,7 +76,7 @@ def test_it_looks_more_often_where_the_picture_changes_more() -> None:
 def held(
     network: float, rest: float, target: float, interval: int = 1, delay: int = 0
 ) -> tuple[SpeedControl, KeyframeClock]:
-    """Run a control on a machine that takes so many seconds a look and a frame, some frames after decisions."""
+    """Run a control on a machine that takes so many seconds a key frame and a frame, after decisions."""
     config = KeyframeConfig(target_fps=target, interval=interval)
     clock = KeyframeClock(config)
     control = SpeedControl(clock, config)
@@ -149,7 +149,7 @@ def test_a_slow_live_source_is_looked_at_in_every_frame() -> None:
     assert (share, pace) == (1.0, 1.0)
 
 
-def test_a_look_is_put_off_while_there_is_nothing_to_see() -> None:
+def test_a_key_frame_is_postponed_while_there_is_nothing_to_see() -> None:
     clock = Ticking(KeyframeClock(KeyframeConfig(interval=3)))
     assert [clock.tick(put_off=number in (3, 4)) for number in range(9)] == [
         True, False, False, False, False, True, False, False, True,

@@ -115,14 +115,14 @@ def test_every_frame_has_its_own_detections(
 
 
 @pytest.mark.parametrize("propagation", FORMS)
-def test_lengths_count_looks(propagation: PropagationConfig) -> None:
+def test_lengths_count_key_frames(propagation: PropagationConfig) -> None:
     places = [20.0] * 9
     found, _ = go_through([scene(20)] * 9, places, KeyframeConfig(interval=3, fill="past"), propagation)
     assert [each.lengths.tolist() for each in found] == [[1]] * 3 + [[2]] * 3 + [[3]] * 3
 
 
 @pytest.mark.parametrize("propagation", FORMS)
-def test_propagation_follows_what_moves_further_than_its_radius_between_looks(
+def test_propagation_follows_what_moves_further_than_its_radius_between_key_frames(
     propagation: PropagationConfig,
 ) -> None:
     places = [10 + 6.0 * number for number in range(13)]  # 9 cells in 6 frames
@@ -136,7 +136,7 @@ def test_propagation_follows_what_moves_further_than_its_radius_between_looks(
 
 
 @pytest.mark.parametrize("fill", ["past", "between"])
-def test_a_shot_begins_with_a_look_and_what_was_before_does_not_reach_into_it(fill: str) -> None:
+def test_a_shot_begins_with_a_key_frame_and_what_was_before_does_not_reach_into_it(fill: str) -> None:
     other = scene(60)[::-1]
     images, says = [scene(20)] * 4 + [np.ascontiguousarray(other)] * 4, [20.0] * 4 + [None] * 4
     found, key_frames = go_through(images, says, KeyframeConfig(interval=30, fill=fill), PropagationConfig())
@@ -163,7 +163,7 @@ def test_a_video_that_begins_black_is_looked_at_when_it_begins() -> None:
     assert [len(each) for each in found] == [0] * 3 + [1] * 5
 
 
-def test_a_look_that_is_due_at_a_flash_comes_after_it() -> None:
+def test_a_key_frame_that_is_due_at_a_flash_comes_after_it() -> None:
     flash = np.full((SIDE, SIDE, 3), 255, np.uint8)
     images = [scene(20)] * 3 + [flash] + [scene(20)] * 3
     says = [20.0] * 3 + [None] + [20.0] * 3
@@ -172,7 +172,7 @@ def test_a_look_that_is_due_at_a_flash_comes_after_it() -> None:
     assert [len(each) for each in found] == [1] * 7
 
 
-def test_what_leaves_the_picture_is_not_shown_between_looks() -> None:
+def test_what_leaves_the_picture_is_not_shown_between_key_frames() -> None:
     places = [90.0, 96.0, 96.0, 96.0]
     images = [np.roll(scene(20), 70 + 12 * number, axis=1) for number in range(4)]
     found, _ = go_through(images, places, KeyframeConfig(interval=30, fill="past"))
@@ -180,7 +180,7 @@ def test_what_leaves_the_picture_is_not_shown_between_looks() -> None:
         assert ((each.boxes[:, 2:] - each.boxes[:, :2]) > 0).all()
 
 
-def test_a_target_that_lets_the_network_look_at_each_frame_changes_nothing() -> None:
+def test_a_target_that_runs_the_network_on_each_frame_changes_nothing() -> None:
     places = [10 + 2.0 * number for number in range(12)]
     images = [scene(x) for x in places]
     with_target, key_frames = go_through(
@@ -202,7 +202,7 @@ def test_between_looks_motion_is_not_lost_on_the_way() -> None:
 
 
 @pytest.mark.parametrize("propagation", FORMS)
-def test_a_look_at_a_broken_output_moves_nothing(propagation: PropagationConfig) -> None:
+def test_a_broken_output_moves_nothing(propagation: PropagationConfig) -> None:
     video = Video(KeyframeConfig(interval=2, fill="past"), propagation)
     first, second, third = (video.prepare(scene(x)) for x in (20, 32, 44))
     video.take(first, seen(20))

@@ -33,7 +33,7 @@ _ONLY_CHECKED = frozenset({"size of the picture", "snippet without annotations",
 
 
 def run(runs: int, seed: int, folder: Path) -> Tally:
-    """Look through, and detect in or score, `runs` datasets that are altered."""
+    """Check, and detect in or score, `runs` datasets that are altered."""
     for module in ("dataset", "evaluate", "score"):
         importlib.import_module(f"heatprop.cli.{module}")
     draw = random.Random(seed)

@@ -21,7 +21,7 @@ from heatprop.lab.datasets.report import DatasetReport
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Look through an annotated dataset before hours are spent on it.
+    """Check an annotated dataset before hours are spent on it.
     $ heatprop dataset check ILSVRC2015
     $ heatprop dataset check my-videos --quick
     $ heatprop dataset check ILSVRC2015 --split train --no-images --json
@@ -41,7 +41,7 @@ class Dataset:
     quick: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
     """Read only headers and ends of pictures, instead of decoding them."""
     no_images: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
-    """Do not look at pictures; scoring needs none."""
+    """Do not check images; scoring needs none."""
     json: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
     """Print one JSON object instead of tables."""
     quiet: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
@@ -63,7 +63,7 @@ class Dataset:
 
                 report = check_dataset(self.root, self.layout, self.split, pictures=pictures, progress=show)
         except Interrupted as stop:
-            error("stopped before the dataset was looked through")
+            error("stopped before the whole dataset was checked")
             return stop.exit_code
         if self.json:
             sys.stdout.write(json.dumps(report.to_json(), indent=2) + "\n")
@@ -138,5 +138,5 @@ def _print(report: DatasetReport) -> None:
             console.print(f"  ... and {group.count - len(group.examples):,} more")
     console.print()
     damage = sum(group.count for group in report.findings if group.is_damage)
-    rest = "" if report.frames else "; nothing else was looked at: mend this, and check again"
+    rest = "" if report.frames else "; nothing else was checked: mend this, and check again"
     console.print(f"{damage:,} damaged or missing; repair the dataset{rest}" if damage else "usable")

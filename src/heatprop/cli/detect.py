@@ -99,13 +99,13 @@ class Detect:
     carry_over_cuts: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
     """Propagation: do not start anew where one shot ends and another begins."""
     keyframe_interval: Annotated[int, tyro.conf.arg(metavar="N")] = KeyframeConfig.interval
-    """The network looks at every Nth frame, 1 to 30, and where a shot begins; boxes follow their objects
+    """The network runs on every Nth frame, 1 to 30, and where a shot begins; boxes follow their objects
     between. Three times faster, for N of 3, where the network is what takes the time."""
     target_fps: Annotated[float | None, tyro.conf.arg(metavar="FPS", help_behavior_hint="")] = None
-    """Hold so many frames a second: the network looks only as often as leaves time for that, no more often than
+    """Hold so many frames a second: the network runs only as often as leaves time for that, no more often than
     --keyframe-interval, and rather where the picture changes."""
     keyframe_fill: Annotated[Fill, tyro.conf.arg(help_behavior_hint="")] = KeyframeConfig.fill
-    """Boxes between two looks: from the past one, at once, or from both (auto, but for live sources)."""
+    """Boxes between two key frames: from the past one, without delay, or from both (auto, except live)."""
     reconnect: Annotated[float | None, tyro.conf.arg(metavar="SECONDS", help_behavior_hint="")] = None
     """Try a live stream that breaks again for so long, with growing pauses; 0: end at once. Left out: 10."""
     seq_nms: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False

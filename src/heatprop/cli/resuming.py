@@ -66,7 +66,7 @@ def claimed(source: str, paths: Sequence[Path]) -> Iterator[None]:
         yield
 
 
-def look_at(path: Path) -> Existing | None:
+def inspect_output(path: Path) -> Existing | None:
     """Return what has an output's name; None if nothing has, or nothing that can be a file of results."""
     if not path.is_file():
         return None
@@ -89,7 +89,7 @@ def refuse_existing(paths: Sequence[Path], *, is_live: bool) -> None:
     Raises:
         OutputExistsError: some exist.
     """
-    existing = [found for path in paths if (found := look_at(path)) is not None]
+    existing = [found for path in paths if (found := inspect_output(path)) is not None]
     if not existing:
         return
     names = "another name" if len(existing) == 1 else "other names"
@@ -122,7 +122,7 @@ def refuse_others(wanted: Mapping[Path, ResultsHeader], source: str) -> None:
         OutputExistsError: there is such work.
     """
     for path, header in wanted.items():
-        before = look_at(path)
+        before = inspect_output(path)
         if before is not None and before.state.completeness is Completeness.COMPLETE:
             continue
         for leftover in find_leftovers(path, source):
@@ -177,7 +177,7 @@ def take_over_leftovers(
                     f"heatprop: {leftover}, left of a run that was killed, was made otherwise ({other}): it stays"
                 )
                 continue
-            frames, before = count_frames(leftover), look_at(path)
+            frames, before = count_frames(leftover), inspect_output(path)
             is_free = before is None and not os.path.lexists(path)
             is_unfinished = before is not None and before.state.completeness is Completeness.UNFINISHED
             # What was being given its index says nothing of itself yet; beside it is the same in fragments.
@@ -218,7 +218,7 @@ def unfinished_of(
     """
     remaining = {}
     for path, header in wanted.items():
-        found = look_at(path)
+        found = inspect_output(path)
         if found is None:
             remaining[path] = 0
             continue

@@ -94,7 +94,7 @@ def _check_file(path: Path) -> None:
     try:
         kind = path.stat()
     except OSError as error:
-        raise SourceError(f"{path}: cannot look there ({error.strerror}); check the path") from None
+        raise SourceError(f"{path}: cannot be read ({error.strerror}); check the path") from None
     if not (stat.S_ISREG(kind.st_mode) or stat.S_ISFIFO(kind.st_mode)):
         raise SourceError(f"{path} is a device or socket; give a file or a pipe, or camera:0 for a camera")
     if not os.access(path, os.R_OK):

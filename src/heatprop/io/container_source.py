@@ -18,7 +18,7 @@ from heatprop.io.ends import require_end
 from heatprop.io.http_stream import HttpStream
 from heatprop.io.pixels import RgbReader
 from heatprop.io.sources import OpenSource, SourceInfo
-from heatprop.io.timeline import LONGEST_PAUSE, LONGEST_SILENCE, LOOK_AHEAD, Timeline
+from heatprop.io.timeline import LONGEST_PAUSE, LONGEST_SILENCE, STAMPS_AHEAD, Timeline
 from heatprop.io.video_pictures import PictureReader
 from heatprop.types import Frame
 
@@ -184,7 +184,7 @@ class ContainerSource(OpenSource):
         stamp = self._reader.stamp(picture)
         following: list[float] | None = None
         if not self.info.is_live:
-            following = self._reader.stamps_ahead(LOOK_AHEAD) if self._timeline.doubts(stamp) else []
+            following = self._reader.stamps_ahead(STAMPS_AHEAD) if self._timeline.doubts(stamp) else []
         return self._timeline.place(stamp, following, is_last=self._reader.is_over)
 
     def _settle(self, reader: PictureReader) -> None:

@@ -1,4 +1,4 @@
-"""The display matrix that comes with a picture, read without looking at whatever else comes with it."""
+"""The display matrix that comes with a picture, read without whatever else comes with it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class DisplayMatrixReader:
     """Reads the display matrices of pictures, one after another.
 
     PyAV raises where it does not know a kind of side data, and frees twice what describes another. So libav's
-    filter takes all other kinds from a picture that has a matrix before PyAV looks.
+    filter takes all other kinds from a picture that has a matrix before PyAV reads them.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The end mark of an annotated video: what a whole file says of itself, where players do not look.
+"""The end mark of an annotated video: what a whole file says of itself, where players do not read.
 
 The last bytes of the file are a box (mp4, mov) or an element (Matroska) that every reader skips. It holds the two
 lines that JSON Lines begin and end with. A copy that was cut, or that another program made, no longer has them:

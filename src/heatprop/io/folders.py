@@ -97,12 +97,12 @@ def natural_order(path: Path) -> list[tuple[int, int, str]]:
     ]
 
 
-def look_into(path: Path) -> Found:
-    """Return what a folder or pattern holds; folders in it are not looked into.
+def inspect_folder(path: Path) -> Found:
+    """Return what a folder or pattern holds; folders in it are not read.
 
     Raises:
         SourceNotFoundError: nothing has that name, or nothing fits the pattern.
-        SourceError: it cannot be looked at.
+        SourceError: it cannot be read.
     """
     try:
         entries = _entries(path)
@@ -110,7 +110,7 @@ def look_into(path: Path) -> Found:
     except SourceNotFoundError:
         raise
     except OSError as error:
-        raise SourceError(f"{path}: cannot look there ({error.strerror}); check name and rights") from None
+        raise SourceError(f"{path}: cannot be read ({error.strerror}); check name and rights") from None
     alike = [each for each in files if _kind(each) in _LOOK_ALIKE]
     companions = [each for each in alike if each.name.startswith(_OF_MACOS)]
     unfinished = [each for each in alike if not each.name.startswith(_OF_MACOS) and _is_unfinished(each)]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from heatprop.errors import SourceError
-from heatprop.io.folders import LeftOut, look_into
+from heatprop.io.folders import LeftOut, inspect_folder
 from heatprop.io.picture_headers import header_of
 from heatprop.io.pictures import PictureError
 from heatprop.io.sequence_reader import SequenceReader
@@ -29,7 +29,7 @@ def find_images(path: Path) -> tuple[Sequence[Path], LeftOut]:
     """
     if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
         return [path], LeftOut()
-    found = look_into(path)
+    found = inspect_folder(path)
     if not found.pictures:
         kinds = " ".join(sorted(IMAGE_SUFFIXES))
         left_out = f" (left out: {found.left_out})" if found.left_out else ""

@@ -58,7 +58,7 @@ class Parts:
                 end = start + int(announced[1])
                 # Believed only where a picture ends there.
                 if self._held[max(end - 2, 0) : end] == _END:
-                    self._look_at(self._held[:start])
+                    self._count_garbage(self._held[:start])
                     yield self._held[start:end]
                     self._held = self._held[end:]
                     continue
@@ -66,7 +66,7 @@ class Parts:
             if border < 0:
                 break
             part, self._held = self._held[:border], self._held[border:]
-            self._look_at(part[:start] if start >= 0 else part)
+            self._count_garbage(part[:start] if start >= 0 else part)
             if start >= 0:
                 picture, mark, behind = part[start:].rpartition(_END)
                 self.garbage += bool(mark and behind.strip(b"\r\n\0"))
@@ -76,7 +76,7 @@ class Parts:
             self._held = b""
             self.garbage += 1
 
-    def _look_at(self, before: bytes) -> None:
+    def _count_garbage(self, before: bytes) -> None:
         """Count what stands before a picture as garbage, if more than a boundary and headers does."""
         if not _HEADERS.fullmatch(before.replace(self._boundary, b"", 1) + b"\n"):
             self.garbage += 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from heatprop.errors import SourceError, SourceNotFoundError
 from heatprop.io.addresses import camera_named, is_address, path_named
-from heatprop.io.folders import Found, is_pattern, look_into
+from heatprop.io.folders import Found, inspect_folder, is_pattern
 
 
 def videos_of(name: str | Path) -> list[Path]:
@@ -17,7 +17,7 @@ def videos_of(name: str | Path) -> list[Path]:
     `name` is one source: a file, an address, a camera, or pictures.
 
     Raises:
-        SourceError: it cannot be looked at.
+        SourceError: it cannot be read.
     """
     found = _found_at(name)
     return [] if found is None else list(found.videos)
@@ -31,7 +31,7 @@ def sources_of(names: Sequence[str], notify: Callable[[str], None] = lambda _: N
         notify: is told in a line of what lies beside the videos of a folder and is left out.
 
     Raises:
-        SourceError: a folder or pattern cannot be looked at.
+        SourceError: a folder or pattern cannot be read.
     """
     sources: list[str] = []
     for name in names:
@@ -52,8 +52,8 @@ def _found_at(name: str | Path) -> Found | None:
     try:
         is_several = is_pattern(path) or path.is_dir()
     except OSError as error:
-        raise SourceError(f"{name}: cannot look there ({error.strerror}); check name and rights") from None
+        raise SourceError(f"{name}: cannot be read ({error.strerror}); check name and rights") from None
     try:
-        return look_into(path) if is_several else None
+        return inspect_folder(path) if is_several else None
     except SourceNotFoundError:  # whoever opens it says so
         return None

@@ -26,7 +26,7 @@ _LONGEST_RECONNECT = 1e9
 
 
 def open_video(source: str | os.PathLike[str] | int, *, reconnect: float | None = None) -> VideoSource:
-    """Open a video and look at its first picture.
+    """Open a video and read its first picture.
 
     A camera or a live stream gives the newest picture each time: what comes while nobody reads is dropped and
     counted (`NewestFrames`). Anything else gives every picture.
@@ -70,7 +70,7 @@ def open_video(source: str | os.PathLike[str] | int, *, reconnect: float | None 
         is_images = not remote and (path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES or is_pattern(path))
         is_missing = not remote and not is_images and not path.exists()
     except OSError as error:
-        raise SourceError(f"{name}: cannot look there ({error.strerror}); check the path") from None
+        raise SourceError(f"{name}: cannot be read ({error.strerror}); check the path") from None
     if is_images and (videos := videos_of(name)):
         raise SourceError(
             f"{name} holds {len(videos)} videos, each a source of its own; give them to "

@@ -1,7 +1,7 @@
 """Bytes of a picture -> its values as stored, or what is wrong with them.
 
 JPEG is decoded by libjpeg-turbo through simplejpeg, which reports what libjpeg would print on standard error;
-other kinds by OpenCV, after their structure was looked at; GIF by libav, for OpenCV reads it from 4.11 on only.
+other kinds by OpenCV, after a check of their structure; GIF by libav, for OpenCV reads it from 4.11 on only.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ def _decode_other_jpeg(data: bytes) -> ImageArray:
 
 
 def _checked_png(data: bytes) -> bytes:
-    """Return a PNG of what a decoder needs, after a look at the checksums and at the end."""
+    """Return a PNG of what a decoder needs, after a check of the checksums and of the end."""
     view, has_end = memoryview(data), False
     parts: list[bytes | memoryview] = [PNG_START]
     for name, start, end in png_chunks(data):

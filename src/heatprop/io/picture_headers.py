@@ -1,6 +1,6 @@
 """What the header of a picture file says, before anything is decoded: kind, size, way up, colours, number.
 
-Headers are read from bytes, or from a file in which only they are looked for. Sources: ITU-T T.81 annex B (JPEG),
+Headers are read from bytes, or from a file in which only they are searched. Sources: ITU-T T.81 annex B (JPEG),
 CIPA DC-007 (several pictures in it), W3C PNG third edition, RFC 9649 (WebP), GIF89a,
 ISO/IEC 15444-1 (JPEG 2000); `exif`, `tiff_directories`, `avif_boxes`.
 """
@@ -47,7 +47,7 @@ class PictureHeader:
         orientation: how the stored pixels are laid to be upright.
         holds_several: an animation, or pages: more pictures than one.
         crop: left, top, width and height of the part that is shown, in stored pixels; None: all.
-        colours: what the colours are said to be, as a video says it; profiles are not looked at.
+        colours: what the colours are said to be, as a video says it; profiles are not read.
         depth: bits of a value where the form fixes what is white; None where a file may hold less than it could.
         is_negative: 0 is white.
     """

@@ -22,7 +22,7 @@ from heatprop.types import ImageArray
 
 LARGEST_FILE = 2 * GB
 
-_TAIL = 1 << 12  # bytes in which the mark of the end is looked for when nothing is decoded
+_TAIL = 1 << 12  # bytes that are searched for the mark of the end when nothing is decoded
 _ENDS = {"JPEG": JPEG_END, "PNG": b"IEND"}
 
 
@@ -148,14 +148,14 @@ def stored_in(data: bytes, name: str) -> StoredPicture:
 
 
 def inspect_picture(path: Path, *, quick: bool = False) -> PictureState:
-    """Look whether a picture is whole: `read_picture` reads what has no problem, and refuses what has one.
+    """Check whether a picture is whole: `read_picture` reads what has no problem, and refuses what has one.
 
     A picture that is cut off is always found. One that is overwritten within is found by checksums in PNG; of JPEG
     mostly, for it has none and some damage makes another valid picture; of other kinds where decoding fails.
 
     Args:
         path: the file.
-        quick: of JPEG and PNG, look only at the header and for the mark of the end, which a cut-off file lacks.
+        quick: of JPEG and PNG, read only the header and the end, whose mark a cut-off file lacks.
     """
     try:
         state = _glance(path) if quick else None

@@ -56,7 +56,7 @@ def open_regular(path: str | Path, largest: int | None = None) -> BinaryIO:
         _check(path, os.stat(path), largest)  # a socket cannot be opened at all
         raise
     try:
-        # What was opened is looked at, not the name: somebody may put something else there.
+        # What was opened is checked, not the name: somebody may put something else there.
         _check(path, os.fstat(descriptor), largest)
         return os.fdopen(descriptor, "rb")
     except BaseException:

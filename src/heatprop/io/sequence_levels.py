@@ -12,15 +12,15 @@ from heatprop.io.levels import Levels
 from heatprop.io.pictures import StoredPicture
 from heatprop.types import ImageArray
 
-MOST_LOOKED_AT = 1000
-"""Of a longer sequence as many pictures are looked at, evenly spread."""
+MAX_SAMPLED = 1000
+"""Of a longer sequence so many pictures are sampled, evenly spread."""
 
 
 class SequenceLevels:
     """Shows the pictures of a sequence, in any order, in several threads and processes, to the same result.
 
     The first one whose file does not say what is white makes it look at all of them for what they hold, until one
-    uses its whole range. Of a sequence longer than `MOST_LOOKED_AT`, others may be brighter: that becomes white,
+    uses its whole range. Of a sequence longer than `MAX_SAMPLED`, others may be brighter: that becomes white,
     and is counted.
 
     Args:
@@ -59,7 +59,7 @@ class SequenceLevels:
             lines.append(f"the {what} hold {self._levels.bits} bits in files of more; they are scaled to these")
         if self._brighter:
             lines.append(
-                f"{len(self._brighter)} {what} hold brighter values than the {MOST_LOOKED_AT} looked at; "
+                f"{len(self._brighter)} {what} hold brighter values than the {MAX_SAMPLED} sampled; "
                 "these are white"
             )
         return lines
@@ -71,7 +71,7 @@ class SequenceLevels:
             return self._levels
 
     def _deep(self) -> Iterator[np.ndarray]:
-        places = np.linspace(0, self._count - 1, min(self._count, MOST_LOOKED_AT)).round().astype(int)
+        places = np.linspace(0, self._count - 1, min(self._count, MAX_SAMPLED)).round().astype(int)
         for place in places.tolist():
             try:
                 picture = self._picture_at(place)

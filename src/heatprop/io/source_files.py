@@ -8,7 +8,7 @@ from pathlib import Path
 
 from heatprop.errors import SourceError
 from heatprop.io.addresses import camera_named, is_address, path_named
-from heatprop.io.folders import is_pattern, look_into
+from heatprop.io.folders import inspect_folder, is_pattern
 
 
 def files_of(source: str) -> list[Path]:
@@ -18,7 +18,7 @@ def files_of(source: str) -> list[Path]:
     path = path_named(source)
     try:
         if path.is_dir() or is_pattern(path):
-            found = look_into(path)
+            found = inspect_folder(path)
             return [*found.pictures, *found.videos]
         return [path]
     except (OSError, SourceError, ValueError):

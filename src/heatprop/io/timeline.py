@@ -12,9 +12,9 @@ from statistics import median
 # As FFmpeg has it for containers whose clock may jump; and a live source that is silent for so long has failed.
 LONGEST_SILENCE = 10.0
 LONGEST_PAUSE = 3600.0
-# How many pictures the caller should look ahead when a stamp is in doubt: fewer than half of so many wrong ones
+# How many pictures the caller should read ahead when a stamp is in doubt: fewer than half of so many wrong ones
 # in a row are known for what they are.
-LOOK_AHEAD = 8
+STAMPS_AHEAD = 8
 _CLOCK_JUMP = 1.0
 _TICK = 0.001
 _UNEVEN = 1.5
@@ -128,7 +128,7 @@ class Timeline:
 
         Args:
             stamp: its time stamp in seconds on the container's clock, None when it has none.
-            following: the stamps of up to `LOOK_AHEAD` pictures after it; None when they are not known.
+            following: the stamps of up to `STAMPS_AHEAD` pictures after it; None when they are not known.
             is_last: whether no picture comes after it, as far as is known.
         """
         if stamp is not None and following:

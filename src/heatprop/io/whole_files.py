@@ -80,7 +80,7 @@ def _claim_partial(path: Path) -> tuple[Path, Claim]:
         try:
             # Windows does not rename files that are open.
             return partial, Claim(None if os.name == "nt" else partial, path, sign=False)
-        except BusyError:  # somebody looks whether it is left of a killed run, before it is locked
+        except BusyError:  # somebody checks whether it is left of a killed run, before it is locked
             continue
 
 

@@ -1,4 +1,4 @@
-"""Boxes for the frames between two looks of the network, from both (offline)."""
+"""Boxes for the frames between two key frames, from both (offline)."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ def fill_between(
     *,
     least_score: float = 0.0,
 ) -> list[Detections]:
-    """Return the detections of the frames between two looks.
+    """Return the detections of the frames between two key frames.
 
-    An object of both looks goes where its motion led from the first, corrected step by step so that it arrives
-    where the last look has it; its score changes evenly from one to the other. An object of one look alone goes
-    where its motion leads, and its score falls evenly to 0 at the other.
+    An object of both key frames goes where its motion led from the first, corrected step by step so that it
+    arrives where the last one has it; its score changes evenly from one to the other. An object of one alone
+    goes where its motion leads, and its score falls evenly to 0 at the other.
 
     Args:
-        first: of the first look, ``N`` objects.
-        forward: its boxes in each frame after it, up to that of the last look; ``K`` arrays ``(N, 4)``.
-        last: of the last look; boxes on the same grid.
-        follow_back: follows boxes ``(M, 4)`` from the last look backwards through the ``K - 1`` frames before it,
-            the nearest first.
-        least_score: objects of one look alone with less are left out, as their score only falls.
+        first: of the first key frame, ``N`` objects.
+        forward: its boxes in each frame after it, up to that of the last key frame; ``K`` arrays ``(N, 4)``.
+        last: of the last key frame; boxes on the same grid.
+        follow_back: follows boxes ``(M, 4)`` from the last key frame backwards through the ``K - 1`` frames before
+            it, the nearest first.
+        least_score: objects of one key frame alone with less are skipped, since their score only falls.
 
     Returns:
         ``K - 1`` frames, each by falling score.

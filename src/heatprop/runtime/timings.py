@@ -19,7 +19,7 @@ class StageTimings:
         frames: how many frames were detected in; with key frames a few more than the stream has given so far.
         key_frames: on how many of these the network ran.
         decode: reading frames from the source.
-        letterbox: scaling frames to the network's input, and looking for cuts.
+        letterbox: scaling frames to the network's input, and the search for cuts.
         network: the backend, divided by how many calls may run at once.
         propagate: propagation, peaks, suppression, boxes, and following boxes between key frames.
         draw: drawing boxes, where a video is written.

@@ -1,4 +1,4 @@
-"""Which pictures a run learns from and looks at; what is missing is said before hours are spent."""
+"""Which pictures a run learns from and validates on; what is missing is said before hours are spent."""
 
 from __future__ import annotations
 
