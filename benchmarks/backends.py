@@ -65,7 +65,7 @@ class PlainTorch:
         self.network, self.card = checkpoint.network.eval(), checkpoint.card
 
     def infer(self, images: ImageArray) -> list[HeadOutput]:
-        """Run the network on one picture."""
+        """Run the network on one image."""
         with torch.inference_mode():
             output = self.network(normalise(torch.from_numpy(images), self.card.input).contiguous())
             heads = (output.heatmap_logits.sigmoid(), output.size, output.offset)
@@ -132,8 +132,8 @@ def files_of(checkpoint: Path, calibration: list[ImageArray], folder: Path) -> d
     for label, ending in (("onnx", ".onnx"), ("openvino", ".xml"), ("int8", "-int8.xml")):
         paths[label] = folder / f"{checkpoint.stem}{ending}"
         if not paths[label].exists():
-            pictures = calibration if label == "int8" else None
-            export_checkpoint(load_checkpoint(checkpoint), paths[label], calibration=pictures, overwrite=True)
+            images = calibration if label == "int8" else None
+            export_checkpoint(load_checkpoint(checkpoint), paths[label], calibration=images, overwrite=True)
     return paths
 
 
@@ -360,21 +360,21 @@ def main() -> None:
         for network in [*arguments.networks, *arguments.checkpoint]:
             if network == EMBEDDED:
                 model = zoo.load(EMBEDDED)
-                pictures = sized(frames, height, width)
-                int8 = quantised_embedded(model, pictures, folder)
+                images = sized(frames, height, width)
+                int8 = quantised_embedded(model, images, folder)
                 paths = {"onnx": model.path, "openvino": model.path, "int8": int8}
             else:
                 path = network if isinstance(network, Path) else folder / f"{network}.pth"
                 if isinstance(network, str) and not path.exists():
                     arbitrary_checkpoint(network, sized(frames[:4], 256, 256), path)
-                pictures = sized(frames, height, width)
-                paths = files_of(path, pictures, folder)
+                images = sized(frames, height, width)
+                paths = files_of(path, images, folder)
             opened = rows_of(str(network), paths)
-            measure(opened, pictures[:3], arguments.rounds)
+            measure(opened, images[:3], arguments.rounds)
             rows += opened
             print_rows(opened, arguments.size, console)
             if arguments.profile:
-                profiles[str(network)] = profile(str(network), paths, pictures[0], console)
+                profiles[str(network)] = profile(str(network), paths, images[0], console)
     report["rows"] = print_rows(rows, arguments.size, console)
     if profiles:
         report["profiles_ms"] = profiles

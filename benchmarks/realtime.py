@@ -34,7 +34,7 @@ from real_video import score_clips
 from backends import arbitrary_checkpoint, demo_frames, quantised_embedded, sized
 from heatprop import Detections, VideoDetector, open_video
 from heatprop.backends import load_model
-from heatprop.io.pictures import read_picture
+from heatprop.io.image_files import read_image
 from heatprop.lab.datasets import VideoDataset, load_dataset
 from heatprop.lab.evaluation.detections import DetectionTable
 from heatprop.lab.evaluation.metrics.coco import coco_result
@@ -77,18 +77,18 @@ def video_of(size: tuple[int, int], folder: Path) -> Path:
         for frame in islice(source, SPEED_FRAMES):
             ratio = max(height / frame.image.shape[0], width / frame.image.shape[1])
             scaled = cv2.resize(frame.image, None, fx=ratio, fy=ratio, interpolation=cv2.INTER_AREA)
-            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(scaled[:height, :width]), format="rgb24")
-            target.mux(stream.encode(picture))
+            video_frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(scaled[:height, :width]), format="rgb24")
+            target.mux(stream.encode(video_frame))
         target.mux(stream.encode())
     return path
 
 
 def r101(folder: Path) -> Path:
     """Return the paper's network in 8 bits, with arbitrary weights."""
-    pictures = sized(demo_frames(CALIBRATION_FRAMES), 288, 512)
-    checkpoint = arbitrary_checkpoint("resnet101", pictures[:4], folder / "r101.pth")
+    images = sized(demo_frames(CALIBRATION_FRAMES), 288, 512)
+    checkpoint = arbitrary_checkpoint("resnet101", images[:4], folder / "r101.pth")
     path = folder / "r101-int8.xml"
-    export_checkpoint(load_checkpoint(checkpoint), path, calibration=pictures, overwrite=True)
+    export_checkpoint(load_checkpoint(checkpoint), path, calibration=images, overwrite=True)
     return path
 
 
@@ -133,7 +133,7 @@ def detect_frames(dataset: VideoDataset, model: str, keyframes: KeyframeConfig) 
         with open_video(paths[0].parent) as source:
             frames = [detections for _, detections in detector.stream(source)]
         if len(frames) != len(paths):
-            raise SystemExit(f"{paths[0].parent}: {len(frames)} pictures, annotated {len(paths)}")
+            raise SystemExit(f"{paths[0].parent}: {len(frames)} images, annotated {len(paths)}")
         for row, each in zip(video.rows, frames, strict=True):
             labels = wanted[each.labels]
             kept = labels >= 0
@@ -175,9 +175,9 @@ def losses(
 
 
 def calibration_of(dataset: VideoDataset, form: InputFormat) -> list[ImageArray]:
-    """Return pictures of a dataset, evenly spread, as a network takes them."""
+    """Return images of a dataset, evenly spread, as a network takes them."""
     rows = np.linspace(0, dataset.frame_count - 1, 16 * CALIBRATION_FRAMES).astype(int)
-    images = [read_picture(Path(dataset.image_paths[row])) for row in rows]
+    images = [read_image(Path(dataset.image_paths[row])) for row in rows]
     return [
         letterbox(image, fit_letterbox(image.shape[1], image.shape[0], form))[None]
         for image in images
@@ -220,8 +220,8 @@ def main() -> None:
             dataset = load_dataset("imagenet-vid", arguments.synthetic, "test")
             report["accuracy"] += losses("synthvid", "synthvid", dataset, whole)
             model = load_model("synthvid")
-            pictures = calibration_of(load_dataset("imagenet-vid", arguments.synthetic, "val"), model.card.input)
-            int8 = quantised_embedded(model, pictures, folder)
+            images = calibration_of(load_dataset("imagenet-vid", arguments.synthetic, "val"), model.card.input)
+            int8 = quantised_embedded(model, images, folder)
             report["accuracy"] += losses("synthvid, int8", str(int8), dataset, whole, SETTINGS[:1])
     print(json.dumps(report))
 

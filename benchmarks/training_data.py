@@ -1,4 +1,4 @@
-"""What reading and augmenting pictures costs training: by threads, by processes, and not at all.
+"""What reading and augmenting images costs training: by threads, by processes, and not at all.
 
     heatprop synthesize synthetic --split val --videos 90 --frames 60
     python benchmarks/training_data.py --root synthetic --side 128

@@ -1,4 +1,4 @@
-"""Small videos made when a test needs them: every picture says which it is and which way is up."""
+"""Small videos made when a test needs them: every frame says which it is and which way is up."""
 
 import struct
 from collections.abc import Sequence
@@ -12,14 +12,14 @@ SAMPLE_RATE = 48_000
 
 
 def paint(number: int, width: int = 64, height: int = 48) -> np.ndarray:
-    """Grey that rises by 12 a picture, with a red block at the top left."""
+    """Grey that rises by 12 a frame, with a red block at the top left."""
     image = np.full((height, width, 3), 40 + 12 * (number % 16), np.uint8)
     image[: height // 4, : width // 4] = (220, 20, 20)
     return image
 
 
 def number_of(image: np.ndarray) -> int:
-    """Which picture it is, read from its lower right quarter."""
+    """Which frame it is, read from its lower right quarter."""
     height, width, _ = image.shape
     return round((float(image[height // 2 :, width // 2 :].mean()) - 40) / 12)
 
@@ -53,7 +53,7 @@ def build_video(
     options: dict[str, str] | None = None,
     container_options: dict[str, str] | None = None,
 ) -> Path:
-    """Write `count` pictures at `rate`, or at `ticks` of `time_base`, with a tone beside them when `audio`."""
+    """Write `count` frames at `rate`, or at `ticks` of `time_base`, with a tone beside them when `audio`."""
     step = 1 / (Fraction(rate) * time_base)
     with av.open(str(path), "w", container_options=container_options) as container:
         video = container.add_stream(codec, rate=Fraction(rate), options=options or {})
@@ -67,13 +67,13 @@ def build_video(
         if sound is not None:
             sound.codec_context.layout = "mono"
         for number in range(count):
-            picture = av.VideoFrame.from_ndarray(paint(number, width, height)).reformat(format=pixel_format)
+            frame = av.VideoFrame.from_ndarray(paint(number, width, height)).reformat(format=pixel_format)
             if codec in ("mpeg4", "mjpeg"):
-                picture.pts, picture.time_base = number, 1 / Fraction(rate)
+                frame.pts, frame.time_base = number, 1 / Fraction(rate)
             else:
-                picture.pts = ticks[number] if ticks else round(number * step)
-                picture.time_base = time_base
-            container.mux(video.encode(picture))
+                frame.pts = ticks[number] if ticks else round(number * step)
+                frame.time_base = time_base
+            container.mux(video.encode(frame))
         container.mux(video.encode(None))
         if sound is not None:
             seconds = count / float(rate) if audio_seconds is None else audio_seconds

@@ -20,7 +20,7 @@ def one(box: list[float], label: int = 0, length: int = 9) -> Detections:
     return Detections([box], [0.87], [label], [length])
 
 
-def test_the_input_is_untouched_and_the_result_is_a_new_picture_of_the_same_shape() -> None:
+def test_the_input_is_untouched_and_the_result_is_a_new_image_of_the_same_shape() -> None:
     image = grey()
     image.flags.writeable = False
     drawn = draw(image, one([100, 100, 200, 180]), CLASSES)
@@ -30,7 +30,7 @@ def test_the_input_is_untouched_and_the_result_is_a_new_picture_of_the_same_shap
     assert not np.shares_memory(image, drawn)
 
 
-def test_no_objects_leave_the_picture_as_it_is() -> None:
+def test_no_objects_leave_the_image_as_it_is() -> None:
     np.testing.assert_array_equal(draw(grey(), Detections.empty(), CLASSES), grey())
 
 
@@ -58,7 +58,7 @@ def test_colours_are_steady_distinct_and_never_run_out() -> None:
 
 
 @pytest.mark.parametrize("size", [(272, 640), (1080, 1920), (120, 160)])
-def test_lines_grow_with_the_picture(size: tuple[int, int]) -> None:
+def test_lines_grow_with_the_image(size: tuple[int, int]) -> None:
     height, width = size
     drawn = draw(grey(height, width), one([width * 0.3, height * 0.3, width * 0.7, height * 0.9]), CLASSES)
     line = (drawn[round(height * 0.6), : width // 2] == class_colour(0)).all(axis=1).sum()
@@ -102,7 +102,7 @@ def test_tags_of_one_place_do_not_hide_each_other() -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (40, 1), (8, 8), (16, 30)])
-def test_tiny_pictures_are_drawn_on(size: tuple[int, int]) -> None:
+def test_tiny_images_are_drawn_on(size: tuple[int, int]) -> None:
     drawn = draw(grey(*size), one([0, 0, size[1], size[0]]), CLASSES)
     assert drawn.shape == (*size, 3)
 
@@ -132,12 +132,12 @@ def test_a_box_that_is_not_finite_is_an_error() -> None:
         draw(grey(), one([1, 1, float("nan"), 9]), CLASSES)
 
 
-def test_what_is_no_picture_is_an_error() -> None:
+def test_what_is_no_image_is_an_error() -> None:
     with pytest.raises(InvalidArrayError, match="shape"):
         draw(np.zeros((5, 5), np.uint8), Detections.empty(), CLASSES)
 
 
-def test_side_by_side_keeps_both_pictures_except_at_seam_and_captions() -> None:
+def test_side_by_side_keeps_both_images_except_at_seam_and_captions() -> None:
     left, right = np.full((272, 640, 3), 60, np.uint8), np.full((272, 500, 3), 200, np.uint8)
     both = side_by_side(left, right, ("alone", "with"))
     assert both.shape == (272, 1140, 3)
@@ -152,5 +152,5 @@ def test_side_by_side_wants_one_height() -> None:
         side_by_side(grey(10, 20), grey(12, 20))
 
 
-def test_side_by_side_of_tiny_pictures_leaves_captions_out() -> None:
+def test_side_by_side_of_tiny_images_leaves_captions_out() -> None:
     assert side_by_side(grey(2, 2), grey(2, 2), ("network alone", "both")).shape == (2, 4, 3)

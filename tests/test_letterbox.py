@@ -43,14 +43,14 @@ def test_geometry_equals_the_explanation(width: int, height: int, input_format: 
 @given(sides, sides, formats)
 def test_the_longest_side_fits_and_no_side_is_lost(width: int, height: int, input_format: InputFormat) -> None:
     fitted = fit_letterbox(width, height, input_format)
-    assert max(fitted.picture_width, fitted.picture_height) == input_format.longest_side
-    assert min(fitted.picture_width, fitted.picture_height) >= 1
-    for picture, padded in (
-        (fitted.picture_width, fitted.input_width),
-        (fitted.picture_height, fitted.input_height),
+    assert max(fitted.image_width, fitted.image_height) == input_format.longest_side
+    assert min(fitted.image_width, fitted.image_height) >= 1
+    for scaled, padded in (
+        (fitted.image_width, fitted.input_width),
+        (fitted.image_height, fitted.input_height),
     ):
         assert padded % input_format.multiple == 0
-        assert picture <= padded < picture + input_format.multiple
+        assert scaled <= padded < scaled + input_format.multiple
 
 
 @given(sides, sides, formats, st.lists(st.tuples(*[st.floats(0, 1)] * 4), max_size=8))
@@ -62,7 +62,7 @@ def test_boxes_within_the_frame_come_back(
     boxes = corners.reshape(-1, 4) * np.float32([width, height, width, height])
     back = boxes_to_frame(boxes_to_cells(boxes, fitted, STRIDE), fitted, STRIDE)
     assert back.dtype == np.float32
-    # float32 cells hold 7 digits; a picture of a few pixels of a large frame magnifies their rounding
+    # float32 cells hold 7 digits; an image of a few pixels of a large frame magnifies their rounding
     tolerance = 1e-3 * max(1.0, 1 / fitted.scale_x, 1 / fitted.scale_y)
     np.testing.assert_allclose(back, boxes, rtol=0, atol=tolerance)
 
@@ -85,11 +85,11 @@ def test_no_boxes_stay_no_boxes() -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), [(1, 5000), (5000, 1), (1, 1), (2, 3000), (513, 511), (4096, 2160)])
-def test_extreme_pictures_become_valid_inputs(width: int, height: int) -> None:
+def test_extreme_images_become_valid_inputs(width: int, height: int) -> None:
     fitted = fit_letterbox(width, height, InputFormat())
     boxed = letterbox(np.full((height, width, 3), 255, np.uint8), fitted)
     assert boxed.shape == (fitted.input_height, fitted.input_width, 3)
-    assert boxed.sum() == 3 * 255 * fitted.picture_width * fitted.picture_height
+    assert boxed.sum() == 3 * 255 * fitted.image_width * fitted.image_height
 
 
 @given(
@@ -101,8 +101,8 @@ def test_pixels_equal_the_explanation_whatever_the_normalisation(
 ) -> None:
     fitted = fit_letterbox(image.shape[1], image.shape[0], input_format)
     canvas = np.zeros((fitted.input_height, fitted.input_width, 3), np.uint8)
-    bottom, right = fitted.pad_top + fitted.picture_height, fitted.pad_left + fitted.picture_width
-    scaled = cv2.resize(image, (fitted.picture_width, fitted.picture_height), interpolation=cv2.INTER_LINEAR)
+    bottom, right = fitted.pad_top + fitted.image_height, fitted.pad_left + fitted.image_width
+    scaled = cv2.resize(image, (fitted.image_width, fitted.image_height), interpolation=cv2.INTER_LINEAR)
     canvas[fitted.pad_top : bottom, fitted.pad_left : right] = scaled
     boxed = letterbox(image, fitted)
     assert boxed.dtype == np.uint8
@@ -111,16 +111,16 @@ def test_pixels_equal_the_explanation_whatever_the_normalisation(
 
 
 @given(st.integers(1, 300), st.integers(1, 300))
-def test_padding_is_black_and_only_around_the_picture(width: int, height: int) -> None:
+def test_padding_is_black_and_only_around_the_image(width: int, height: int) -> None:
     fitted = fit_letterbox(width, height, PUBLISHED)
     outside = np.ones((512, 512), bool)
-    outside[fitted.pad_top :, fitted.pad_left :][: fitted.picture_height, : fitted.picture_width] = False
+    outside[fitted.pad_top :, fitted.pad_left :][: fitted.image_height, : fitted.image_width] = False
     boxed = letterbox(np.full((height, width, 3), 200, np.uint8), fitted)
     assert not boxed[outside].any()
     assert (boxed[~outside] == 200).all()
 
 
-def test_a_picture_of_the_right_size_is_not_resampled() -> None:
+def test_an_image_of_the_right_size_is_not_resampled() -> None:
     image = np.random.default_rng(1).integers(0, 256, (224, 512, 3), np.uint8)
     boxed = letterbox(image, fit_letterbox(512, 224, InputFormat()))
     np.testing.assert_array_equal(boxed, image)
@@ -147,7 +147,7 @@ def test_a_landmark_lands_where_the_geometry_says() -> None:
     )
 
 
-def test_the_input_picture_stays_as_it_is() -> None:
+def test_the_input_image_stays_as_it_is() -> None:
     image = np.random.default_rng(2).integers(0, 256, (90, 160, 3), np.uint8)
     before = image.copy()
     letterbox(image, fit_letterbox(160, 90, PUBLISHED))
@@ -172,7 +172,7 @@ def test_an_impossible_format_is_refused(arguments: dict[str, object], message: 
         InputFormat(**arguments)  # type: ignore[arg-type]
 
 
-def test_what_is_no_picture_or_box_is_refused() -> None:
+def test_what_is_no_image_or_box_is_refused() -> None:
     fitted: Letterbox = fit_letterbox(640, 272, InputFormat())
     with pytest.raises(InvalidArrayError, match="fitted to 640x272"):
         letterbox(np.zeros((640, 272, 3), np.uint8), fitted)
@@ -187,10 +187,10 @@ def test_what_is_no_picture_or_box_is_refused() -> None:
 @given(st.integers(1, 4000), st.integers(1, 4000), st.floats(1 / 16, 16))
 def test_pixels_that_are_not_square_become_so(width: int, height: int, ratio: float) -> None:
     fitted = fit_letterbox(width, height, InputFormat(), ratio)
-    assert max(fitted.picture_width, fitted.picture_height) == InputFormat().longest_side
-    if min(fitted.picture_width, fitted.picture_height) > 50:
-        assert fitted.picture_width / fitted.picture_height == pytest.approx(width * ratio / height, rel=0.02)
+    assert max(fitted.image_width, fitted.image_height) == InputFormat().longest_side
+    if min(fitted.image_width, fitted.image_height) > 50:
+        assert fitted.image_width / fitted.image_height == pytest.approx(width * ratio / height, rel=0.02)
     boxes = np.array([[0, 0, width, height]], np.float32)
     there = boxes_to_cells(boxes, fitted, 4)
-    np.testing.assert_allclose(there[0], fitted.picture_area(4), atol=0.01)
+    np.testing.assert_allclose(there[0], fitted.image_area(4), atol=0.01)
     np.testing.assert_allclose(boxes_to_frame(there, fitted, 4), boxes, rtol=1e-3, atol=0.01)

@@ -53,7 +53,7 @@ def test_detections_check_that_there_is_one_row_an_object():
         ("frame.jpg", "str"),
     ],
 )
-def test_a_picture_must_be_uint8_rgb(image, message):
+def test_an_image_must_be_uint8_rgb(image, message):
     with pytest.raises(InvalidArrayError, match=message):
         Frame(image, 0, 0.0)
 

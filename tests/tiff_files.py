@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Page:
-    """A picture without compression.
+    """An image without compression.
 
     Attributes:
         image: grey ``(H, W)`` or RGB, perhaps with transparency, ``(H, W, 3 or 4)``; of any depth.

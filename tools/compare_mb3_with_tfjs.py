@@ -1,4 +1,4 @@
-"""Compare the embedded model with its source, run by TensorFlow.js, on a real picture in two input sizes.
+"""Compare the embedded model with its source, run by TensorFlow.js, on a real image in two input sizes.
 
 Needs Node.js, and once, in any folder: npm install @tensorflow/tfjs@4.22.0
 

@@ -106,7 +106,7 @@ class Source:
     read: Callable[[bytes, Iterable[str]], dict[str, np.ndarray]]
 
 
-# Readers: each takes the archive and the code points wanted, and returns their pictures, RGBA.
+# Readers: each takes the archive and the code points wanted, and returns their images, RGBA.
 
 
 def read_noto(archive: bytes, wanted: Iterable[str]) -> dict[str, np.ndarray]:
@@ -121,13 +121,13 @@ def read_noto(archive: bytes, wanted: Iterable[str]) -> dict[str, np.ndarray]:
         for first, ligatures in table.ligatures.items()
         for ligature in ligatures
     }
-    pictures = {}
+    images = {}
     for codes in wanted:
         glyphs = tuple(characters.get(int(code, 16), "") for code in codes.split("-"))
         glyph = glyphs[0] if len(glyphs) == 1 else sequences.get(glyphs, "")
         if glyph in bitmaps:
-            pictures[codes] = decode_picture(bitmaps[glyph].imageData)
-    return pictures
+            images[codes] = decode_image(bitmaps[glyph].imageData)
+    return images
 
 
 def read_debian_file(archive: bytes, path: str) -> bytes:
@@ -147,18 +147,18 @@ def read_debian_file(archive: bytes, path: str) -> bytes:
 
 def read_twemoji(archive: bytes, wanted: Iterable[str]) -> dict[str, np.ndarray]:
     """Return the drawings of the npm package, rasterised, its boats without the block of water under them."""
-    pictures = {}
+    images = {}
     for codes, content in read_npm_files(archive, "package", "svg", wanted).items():
         svg = WATER.sub("", content.decode())
         png = resvg_py.svg_to_bytes(svg_string=svg, width=RASTERISED_WIDTH, skip_system_fonts=True)
-        pictures[codes] = decode_picture(png)
-    return pictures
+        images[codes] = decode_image(png)
+    return images
 
 
 def read_fluent(archive: bytes, wanted: Iterable[str]) -> dict[str, np.ndarray]:
-    """Return the pictures of the npm package."""
+    """Return the images of the npm package."""
     files = read_npm_files(archive, "package/assets", "webp", wanted)
-    return {codes: decode_picture(webp) for codes, webp in files.items()}
+    return {codes: decode_image(webp) for codes, webp in files.items()}
 
 
 def read_npm_files(archive: bytes, folder: str, suffix: str, wanted: Iterable[str]) -> dict[str, bytes]:
@@ -175,12 +175,12 @@ def read_tar(archive: bytes, wanted: Iterable[str]) -> dict[str, bytes]:
         return {name: stream.read() for name, stream in members if stream is not None}
 
 
-def decode_picture(content: bytes) -> np.ndarray:
+def decode_image(content: bytes) -> np.ndarray:
     """Return a PNG or WebP file as RGBA."""
-    picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
-    if picture is None or picture.dtype != np.uint8 or picture.shape[2:] != (4,):
-        raise AtlasError("a picture of the package is damaged or has no transparency")
-    return np.ascontiguousarray(picture[..., [2, 1, 0, 3]])
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    if image is None or image.dtype != np.uint8 or image.shape[2:] != (4,):
+        raise AtlasError("an image of the package is damaged or has no transparency")
+    return np.ascontiguousarray(image[..., [2, 1, 0, 3]])
 
 
 SOURCES = (
@@ -240,18 +240,18 @@ def fetch(source: Source, folder: Path) -> bytes:
     return content
 
 
-def make_sprite(picture: np.ndarray, longest_side: int = LONGEST_SIDE) -> np.ndarray:
-    """Return a picture (RGBA, straight alpha) without margin, its longest side as given.
+def make_sprite(image: np.ndarray, longest_side: int = LONGEST_SIDE) -> np.ndarray:
+    """Return an image (RGBA, straight alpha) without margin, its longest side as given.
 
     Colours are averaged weighted by their alpha, so none of those of transparent pixels bleeds into the edge.
     """
-    picture = crop_margin(picture)
-    alpha = picture[..., 3:] / 255.0
-    height, width = picture.shape[:2]
+    image = crop_margin(image)
+    alpha = image[..., 3:] / 255.0
+    height, width = image.shape[:2]
     scale = longest_side / max(height, width)
     rows = averaging_matrix(height, max(1, round(height * scale)))
     columns = averaging_matrix(width, max(1, round(width * scale)))
-    weighted = np.concatenate([picture[..., :3] * alpha, alpha], axis=-1)
+    weighted = np.concatenate([image[..., :3] * alpha, alpha], axis=-1)
     weighted = np.einsum("yj,jic,xi->yxc", rows, weighted, columns, optimize=True)
     alpha = weighted[..., 3:]
     colours = weighted[..., :3] / np.maximum(alpha, 1 / 255)
@@ -259,14 +259,14 @@ def make_sprite(picture: np.ndarray, longest_side: int = LONGEST_SIDE) -> np.nda
     return crop_margin(pixels)
 
 
-def crop_margin(picture: np.ndarray) -> np.ndarray:
-    """Return the picture from its first to its last row and column that can be seen; the invisible becomes 0."""
-    visible = picture[..., 3] >= LEAST_ALPHA
+def crop_margin(image: np.ndarray) -> np.ndarray:
+    """Return the image from its first to its last row and column that can be seen; the invisible becomes 0."""
+    visible = image[..., 3] >= LEAST_ALPHA
     if not visible.any():
-        raise AtlasError("a picture of the package is empty")
+        raise AtlasError("an image of the package is empty")
     top, bottom = np.flatnonzero(visible.any(axis=1))[[0, -1]]
     left, right = np.flatnonzero(visible.any(axis=0))[[0, -1]]
-    return (picture * visible[..., None])[top : bottom + 1, left : right + 1]
+    return (image * visible[..., None])[top : bottom + 1, left : right + 1]
 
 
 def averaging_matrix(before: int, after: int) -> np.ndarray:
@@ -317,23 +317,23 @@ def encode_png(pixels: np.ndarray) -> bytes:
 
 
 def make_atlas(drawings: dict[str, dict[str, np.ndarray]]) -> dict[str, bytes]:
-    """Return the files of the atlas, by name, from the picture of each code point in each drawing.
+    """Return the files of the atlas, by name, from the image of each code point in each drawing.
 
     A drawing may lack an emoji, but not all of a class.
     """
     files: dict[str, bytes] = {}
     sheets: dict[str, dict[str, Any]] = {}
     entries: list[dict[str, Any]] = []
-    for drawing, pictures in drawings.items():
+    for drawing, images in drawings.items():
         found = [
             (label, name, codes)
             for label in VID_CLASSES
             for name, codes in EMOJI[label].items()
-            if codes in pictures
+            if codes in images
         ]
         if missing := [label for label in VID_CLASSES if label not in {label for label, *_ in found}]:
-            raise AtlasError(f"the drawing {drawing} has no picture of {', '.join(missing)}")
-        sprites = [make_sprite(pictures[codes]) for _, _, codes in found]
+            raise AtlasError(f"the drawing {drawing} has no image of {', '.join(missing)}")
+        sprites = [make_sprite(images[codes]) for _, _, codes in found]
         places = arrange([sprite.shape[:2] for sprite in sprites], SHEET_WIDTH)
         height = max(y + sprite.shape[0] for sprite, (_, y) in zip(sprites, places, strict=True))
         sheet = np.zeros((height, SHEET_WIDTH, 4), np.uint8)

@@ -1,4 +1,4 @@
-"""Detections onto an image: boxes, tags, and two pictures side by side."""
+"""Detections onto an image: boxes, tags, and two images side by side."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _NEW_LENGTH = 3
 
 @dataclass(frozen=True, slots=True)
 class _Pen:
-    """Sizes of everything drawn, in pixels, fitted to the picture."""
+    """Sizes of everything drawn, in pixels, fitted to the image."""
 
     line: int
     edge: int
@@ -49,7 +49,7 @@ class _Pen:
     padding: int
 
     @classmethod
-    def for_picture(cls, height: int, width: int) -> _Pen:
+    def for_image(cls, height: int, width: int) -> _Pen:
         side = float(np.sqrt(height * width))
         scale = float(np.clip(0.25 + 0.00038 * side, 0.3, 2.5))
         return cls(
@@ -71,7 +71,7 @@ def draw(
 ) -> ImageArray:
     """Return a copy of `image` with a box and a tag (class name and score in percent) for each object.
 
-    Lines and letters grow with the picture. Tags stay inside the picture and, where there is room, off each
+    Lines and letters grow with the image. Tags stay inside the image and, where there is room, off each
     other; stronger objects lie on top.
 
     Args:
@@ -84,19 +84,19 @@ def draw(
         uint8 ``(H, W, 3)`` RGB, a new array.
 
     Raises:
-        InvalidArrayError: `image` is no RGB picture, a box is not finite, or a label has no name.
+        InvalidArrayError: `image` is no RGB image, a box is not finite, or a label has no name.
 
     Example:
         >>> cat = Detections([[20, 30, 90, 80]], [0.9], [0])
-        >>> picture = draw(np.zeros((90, 160, 3), np.uint8), cat, ["cat"])
-        >>> picture.shape, int(picture[55, 20].max()), int(picture[10, 150].max())
+        >>> image = draw(np.zeros((90, 160, 3), np.uint8), cat, ["cat"])
+        >>> image.shape, int(image[55, 20].max()), int(image[10, 150].max())
         ((90, 160, 3), 255, 0)
     """
     check_image(image)
     _check_detections(detections, len(classes))
     canvas = image.copy()
     height, width = image.shape[:2]
-    pen = _Pen.for_picture(height, width)
+    pen = _Pen.for_image(height, width)
     boxes = np.clip(np.rint(detections.boxes), (-1, -1, -1, -1), (width, height, width, height))
     visible = (boxes[:, 2] >= 0) & (boxes[:, 3] >= 0) & (boxes[:, 0] < width) & (boxes[:, 1] < height)
     rows = [row for row in np.argsort(-detections.scores, kind="stable").tolist() if visible[row]]
@@ -123,31 +123,31 @@ def draw(
 
 
 def side_by_side(left: ImageArray, right: ImageArray, captions: tuple[str, str] = ("", "")) -> ImageArray:
-    """Return two pictures of one height beside each other, each with its caption in the lower left corner.
+    """Return two images of one height beside each other, each with its caption in the lower left corner.
 
     Args:
         left: uint8 ``(H, W, 3)`` RGB.
         right: uint8 ``(H, V, 3)`` RGB.
-        captions: one for each picture; empty for none.
+        captions: one for each image; empty for none.
 
     Returns:
         uint8 ``(H, W + V, 3)`` RGB, a new array.
 
     Raises:
-        InvalidArrayError: a picture is not RGB, or their heights differ.
+        InvalidArrayError: an image is not RGB, or their heights differ.
     """
     check_image(left)
     check_image(right)
     if left.shape[0] != right.shape[0]:
         raise InvalidArrayError(
-            f"pictures have heights {left.shape[0]} and {right.shape[0]}; make them equal to join them"
+            f"images have heights {left.shape[0]} and {right.shape[0]}; make them equal to join them"
         )
     both = np.concatenate([left, right], axis=1)
     seam = left.shape[1]
     for start, stop, caption in ((0, seam, captions[0]), (seam, both.shape[1], captions[1])):
         if caption:
             _draw_caption(both[:, start:stop], caption)
-    line = max(1, _Pen.for_picture(*left.shape[:2]).line // 2)
+    line = max(1, _Pen.for_image(*left.shape[:2]).line // 2)
     both[:, max(seam - line, 0) : seam + line] = _PAPER
     return both
 
@@ -185,7 +185,7 @@ def _text_size(text: str, pen: _Pen) -> tuple[int, int]:
 
 
 def _fit_text(name: str, score: float, width: int, pen: _Pen) -> tuple[str, int, int]:
-    """Return the tag's text with its width and height; without the score if the picture is too narrow."""
+    """Return the tag's text with its width and height; without the score if the image is too narrow."""
     text = f"{name} {score:.0%}"
     text_width, text_height = _text_size(text, pen)
     if text_width + 2 * pen.padding > width:
@@ -197,7 +197,7 @@ def _fit_text(name: str, score: float, width: int, pen: _Pen) -> tuple[str, int,
 def _place_tag(
     corners: Sequence[int],
     size: tuple[int, int],
-    picture: tuple[int, int],
+    image: tuple[int, int],
     line: int,
     taken: Sequence[Rectangle],
 ) -> Rectangle:
@@ -208,10 +208,10 @@ def _place_tag(
     above, inside, below = y1 - half - size[1] + 1, y1, y2 + half
     first: Rectangle | None = None
     for x, y in ((left, above), (left, inside), (right, above), (left, below), (right, inside)):
-        x_inside = max(0, min(x, picture[0] - size[0]))
-        if (y < 0 or y + size[1] > picture[1]) and y != inside:
+        x_inside = max(0, min(x, image[0] - size[0]))
+        if (y < 0 or y + size[1] > image[1]) and y != inside:
             continue
-        y_inside = max(0, min(y, picture[1] - size[1]))
+        y_inside = max(0, min(y, image[1] - size[1]))
         place = (x_inside, y_inside, x_inside + size[0], y_inside + size[1])
         first = first or place
         if not any(_overlap(place, other) for other in taken):
@@ -231,9 +231,9 @@ def _draw_tag(canvas: ImageArray, place: Rectangle, text: str, colour: Colour, p
     cv2.putText(canvas, text, baseline, _FONT, pen.font_scale, _INK, pen.stroke, cv2.LINE_AA)
 
 
-def _draw_caption(picture: ImageArray, caption: str) -> None:
-    height, width = picture.shape[:2]
-    pen = _Pen.for_picture(height, width)
+def _draw_caption(image: ImageArray, caption: str) -> None:
+    height, width = image.shape[:2]
+    pen = _Pen.for_image(height, width)
     text_width, text_height = _text_size(caption, pen)
     if text_width + 2 * pen.padding > width or text_height + 2 * pen.padding > height:
         return
@@ -242,6 +242,6 @@ def _draw_caption(picture: ImageArray, caption: str) -> None:
     y2 = max(height - margin, text_height + 2 * pen.padding)
     y1, x2 = y2 - text_height - 2 * pen.padding, x1 + text_width + 2 * pen.padding
     # Half see-through, so that a caption hides nothing for good.
-    picture[y1:y2, x1:x2] //= 3
+    image[y1:y2, x1:x2] //= 3
     origin = (x1 + pen.padding, y2 - pen.padding - 1)
-    cv2.putText(picture, caption, origin, _FONT, pen.font_scale, _PAPER, pen.stroke, cv2.LINE_AA)
+    cv2.putText(image, caption, origin, _FONT, pen.font_scale, _PAPER, pen.stroke, cv2.LINE_AA)

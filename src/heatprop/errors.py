@@ -25,7 +25,7 @@ class BackendError(HeatpropError, RuntimeError):
 
 
 class SourceError(HeatpropError, OSError):
-    """A video source cannot be opened or holds no pictures."""
+    """A video source cannot be opened or holds no frames."""
 
 
 class SourceNotFoundError(SourceError, FileNotFoundError):

@@ -1,6 +1,6 @@
 """Image -> network input, and the exact way back for boxes.
 
-The picture is scaled so that its longest side fits, centred, and padded with black. It stays uint8: backends
+The image is scaled so that its longest side fits, centred, and padded with black. It stays uint8: backends
 normalise it. Two grids meet here: pixels of the frame (`boxes_px`) and cells of the network's output grid
 (`boxes_cells`).
 """
@@ -26,7 +26,7 @@ class InputFormat:
     """What a network wants its input to be.
 
     Attributes:
-        longest_side: the longer side of the picture is scaled, up or down, to this many pixels.
+        longest_side: the longer side of the image is scaled, up or down, to this many pixels.
         multiple: each side of the input is padded up to a multiple of this. Equal to `longest_side` it gives
             a fixed square; 32 gives the smallest input a network of stride 32 at its deepest can take.
         channel_order: order of the three channels.
@@ -69,24 +69,24 @@ class Letterbox:
     """Where a frame lies inside the network's input.
 
     A point ``(x, y)`` of the frame lies at ``(x * scale_x + pad_left, y * scale_y + pad_top)`` of the input.
-    The two scales differ a little, because the scaled picture has whole pixels, and more where the pixels of the
+    The two scales differ a little, because the scaled image has whole pixels, and more where the pixels of the
     frame are not square.
 
     Attributes:
         frame_width: width of the frame in pixels.
         frame_height: height of the frame in pixels.
-        picture_width: width of the scaled picture in pixels of the input.
-        picture_height: height of the scaled picture in pixels of the input.
-        pad_left: columns of padding left of the picture.
-        pad_top: rows of padding above the picture.
+        image_width: width of the scaled image in pixels of the input.
+        image_height: height of the scaled image in pixels of the input.
+        pad_left: columns of padding left of the image.
+        pad_top: rows of padding above the image.
         input_width: width of the input in pixels.
         input_height: height of the input in pixels.
     """
 
     frame_width: int
     frame_height: int
-    picture_width: int
-    picture_height: int
+    image_width: int
+    image_height: int
     pad_left: int
     pad_top: int
     input_width: int
@@ -95,20 +95,20 @@ class Letterbox:
     @property
     def scale_x(self) -> float:
         """Pixels of the input for one pixel of the frame, along x."""
-        return self.picture_width / self.frame_width
+        return self.image_width / self.frame_width
 
     @property
     def scale_y(self) -> float:
         """Pixels of the input for one pixel of the frame, along y."""
-        return self.picture_height / self.frame_height
+        return self.image_height / self.frame_height
 
-    def picture_area(self, stride: int) -> tuple[float, float, float, float]:
-        """Left, top, right and bottom of the picture on an output grid of `stride` pixels a cell, in cells.
+    def image_area(self, stride: int) -> tuple[float, float, float, float]:
+        """Left, top, right and bottom of the image on an output grid of `stride` pixels a cell, in cells.
 
-        >>> fit_letterbox(640, 360, InputFormat(multiple=512)).picture_area(stride=4)
+        >>> fit_letterbox(640, 360, InputFormat(multiple=512)).image_area(stride=4)
         (0.0, 28.0, 128.0, 100.0)
         """
-        right, bottom = self.pad_left + self.picture_width, self.pad_top + self.picture_height
+        right, bottom = self.pad_left + self.image_width, self.pad_top + self.image_height
         return self.pad_left / stride, self.pad_top / stride, right / stride, bottom / stride
 
 
@@ -117,7 +117,7 @@ def fit_letterbox(
 ) -> Letterbox:
     """Lay a frame of `frame_width` x `frame_height` pixels into the input that `input_format` asks for.
 
-    However long and thin the frame is, the scaled picture keeps at least one pixel on each side. Where the
+    However long and thin the frame is, the scaled image keeps at least one pixel on each side. Where the
     padding is odd, the larger part is on the right and below.
 
     Args:
@@ -131,9 +131,9 @@ def fit_letterbox(
 
     Example:
         >>> fitted = fit_letterbox(640, 272, InputFormat())
-        >>> fitted.picture_width, fitted.picture_height, fitted.input_width, fitted.input_height
+        >>> fitted.image_width, fitted.image_height, fitted.input_width, fitted.input_height
         (512, 218, 512, 224)
-        >>> fit_letterbox(720, 576, InputFormat(), sample_aspect_ratio=64 / 45).picture_height  # 1024 x 576
+        >>> fit_letterbox(720, 576, InputFormat(), sample_aspect_ratio=64 / 45).image_height  # 1024 x 576
         288
     """
     if frame_width < 1 or frame_height < 1:
@@ -141,24 +141,24 @@ def fit_letterbox(
     longest, multiple = input_format.longest_side, input_format.multiple
     shown_width = frame_width * sample_aspect_ratio
     ratio = longest / max(shown_width, frame_height)
-    picture_width = max(1, round(shown_width * ratio))
-    picture_height = max(1, round(frame_height * ratio))
-    input_width = -(-picture_width // multiple) * multiple
-    input_height = -(-picture_height // multiple) * multiple
+    image_width = max(1, round(shown_width * ratio))
+    image_height = max(1, round(frame_height * ratio))
+    input_width = -(-image_width // multiple) * multiple
+    input_height = -(-image_height // multiple) * multiple
     return Letterbox(
         frame_width=frame_width,
         frame_height=frame_height,
-        picture_width=picture_width,
-        picture_height=picture_height,
-        pad_left=(input_width - picture_width) // 2,
-        pad_top=(input_height - picture_height) // 2,
+        image_width=image_width,
+        image_height=image_height,
+        pad_left=(input_width - image_width) // 2,
+        pad_top=(input_height - image_height) // 2,
         input_width=input_width,
         input_height=input_height,
     )
 
 
 def letterbox(image: ImageArray, fitted: Letterbox) -> ImageArray:
-    """Scale one picture, centre it and pad it with black.
+    """Scale one image, centre it and pad it with black.
 
     Args:
         image: uint8 ``(H, W, 3)`` RGB of the size that `fitted` was made for.
@@ -168,7 +168,7 @@ def letterbox(image: ImageArray, fitted: Letterbox) -> ImageArray:
         uint8 ``(input_height, input_width, 3)`` RGB, contiguous: what a backend takes, without its batch axis.
 
     Raises:
-        InvalidArrayError: `image` is no such picture, or of another size.
+        InvalidArrayError: `image` is no such image, or of another size.
     """
     check_image(image)
     if image.shape[:2] != (fitted.frame_height, fitted.frame_width):
@@ -177,28 +177,28 @@ def letterbox(image: ImageArray, fitted: Letterbox) -> ImageArray:
             f"{fitted.frame_width}x{fitted.frame_height}; fit it again"
         )
     canvas = np.zeros((fitted.input_height, fitted.input_width, 3), np.uint8)
-    rows = slice(fitted.pad_top, fitted.pad_top + fitted.picture_height)
-    columns = slice(fitted.pad_left, fitted.pad_left + fitted.picture_width)
+    rows = slice(fitted.pad_top, fitted.pad_top + fitted.image_height)
+    columns = slice(fitted.pad_left, fitted.pad_left + fitted.image_width)
     _resize_into(image, canvas[rows, columns])
     return canvas
 
 
-def _resize_into(image: ImageArray, picture: ImageArray) -> None:
-    """Fill `picture` with the scaled `image`.
+def _resize_into(image: ImageArray, out: ImageArray) -> None:
+    """Fill `out` with the scaled `image`.
 
     Linear sampling reads 2 x 2 pixels whatever the scale, so beyond a halving it would skip pixels, and small
     objects would shimmer from frame to frame. Hence halve first: nearly as smooth as OpenCV's area mean, and
     0.5 ms instead of 3.5 ms for 1920 x 1080. A side that is odd is halved only nearly. Each step maps edge to
     edge, so the geometry is that of a single step.
     """
-    height, width = picture.shape[:2]
+    height, width = out.shape[:2]
     while image.shape[0] > 2 * height or image.shape[1] > 2 * width:
         half = (max(width, (image.shape[1] + 1) // 2), max(height, (image.shape[0] + 1) // 2))
         image = np.asarray(cv2.resize(image, half, interpolation=cv2.INTER_LINEAR), np.uint8)
     if image.shape[:2] == (height, width):
-        picture[...] = image
+        out[...] = image
     else:
-        cv2.resize(image, (width, height), dst=picture, interpolation=cv2.INTER_LINEAR)
+        cv2.resize(image, (width, height), dst=out, interpolation=cv2.INTER_LINEAR)
 
 
 def boxes_to_frame(boxes_cells: FloatArray, fitted: Letterbox, stride: int) -> FloatArray:

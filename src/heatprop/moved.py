@@ -27,6 +27,7 @@ MOVED = {
     "heatprop.evaluation.runs.run_folder": "heatprop.lab.evaluation.runs.evaluation_folder",
     "heatprop.evaluation.runs.run_results": "heatprop.lab.evaluation.runs.evaluation_folder",
     "heatprop.filling": "heatprop.offline.filling",
+    "heatprop.io.pictures": "heatprop.io.image_files",
     "heatprop.keyframes": "heatprop.runtime.keyframes",
     "heatprop.motion": "heatprop.runtime.motion",
     "heatprop.multi_stream": "heatprop.runtime.multi_stream",

@@ -64,7 +64,7 @@ def _check_finite(array: FloatArray, name: str) -> None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One picture of a video.
+    """One frame of a video.
 
     Attributes:
         image: uint8 ``(H, W, 3)`` RGB, upright (a rotation flag of the source is already applied).
@@ -200,7 +200,7 @@ class Detections:
 
 
 def check_image(image: object) -> None:
-    """Check that `image` is a picture as heatprop takes it: uint8 ``(H, W, 3)``, RGB, no side 0.
+    """Check that `image` is an image as heatprop takes it: uint8 ``(H, W, 3)``, RGB, no side 0.
 
     Raises:
         InvalidArrayError: it is not.

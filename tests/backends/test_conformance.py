@@ -24,7 +24,7 @@ from small_checkpoints import small_checkpoint
 
 MODEL = zoo.load("mb3-coco")
 
-# Largest difference from ONNX Runtime in float32 on a real picture, where the network sees something: of the
+# Largest difference from ONNX Runtime in float32 on a real image, where the network sees something: of the
 # heatmap, and of the size in cells on the average. bfloat16 keeps 8 bits of each number, float16 11.
 TOLERANCE = {"f32": (2e-3, 0.02), "f16": (2e-2, 0.1), "bf16": (0.1, 0.6)}
 
@@ -88,7 +88,7 @@ def test_shapes_types_and_ranges(backend: Backend, height_width: tuple[int, int]
         assert np.isfinite(output.size).all()
 
 
-def test_the_same_picture_gives_the_same_numbers(backend: Backend, street: ImageArray) -> None:
+def test_the_same_image_gives_the_same_numbers(backend: Backend, street: ImageArray) -> None:
     assert_same(backend.infer(street)[0], backend.infer(street.copy())[0])
 
 
@@ -115,7 +115,7 @@ def test_later_calls_do_not_change_earlier_results(backend: Backend, street: Ima
     np.testing.assert_array_equal(first.size, size)
 
 
-def test_a_batch_equals_its_pictures_one_by_one(backend: Backend, street: ImageArray) -> None:
+def test_a_batch_equals_its_images_one_by_one(backend: Backend, street: ImageArray) -> None:
     mirrored = np.ascontiguousarray(street[:, :, ::-1])
     batch = backend.infer(np.concatenate([street, mirrored, street]))
     tolerance = TOLERANCE[precision(backend)]
@@ -124,11 +124,11 @@ def test_a_batch_equals_its_pictures_one_by_one(backend: Backend, street: ImageA
 
 
 def test_calls_from_many_threads_equal_calls_in_a_row(backend: Backend, street: ImageArray) -> None:
-    pictures = [np.ascontiguousarray(np.roll(street, 16 * step, axis=2)) for step in range(6)]
-    pictures += [noise(1, 64, 96, seed) for seed in range(3)]
-    in_a_row = [backend.infer(picture)[0] for picture in pictures]
+    images = [np.ascontiguousarray(np.roll(street, 16 * step, axis=2)) for step in range(6)]
+    images += [noise(1, 64, 96, seed) for seed in range(3)]
+    in_a_row = [backend.infer(image)[0] for image in images]
     with ThreadPoolExecutor(backend.concurrency + 2) as pool:
-        at_once = list(pool.map(lambda picture: backend.infer(picture)[0], pictures * 3))
+        at_once = list(pool.map(lambda image: backend.infer(image)[0], images * 3))
     for together, alone in zip(at_once, in_a_row * 3, strict=True):
         assert_same(together, alone)
 
@@ -140,7 +140,7 @@ def test_many_sizes_in_turn_keep_their_results(backend: Backend) -> None:
     assert_same(backend.infer(noise(1, 32, 32))[0], first)
 
 
-def test_it_agrees_with_float32_on_a_real_picture(backend: Backend, street: ImageArray) -> None:
+def test_it_agrees_with_float32_on_a_real_image(backend: Backend, street: ImageArray) -> None:
     exact = "torch" if backend.name == "torch" else "onnx"
     truth = open_backend(exact, model_for(backend.name)).infer(street)[0]
     assert_close(backend.infer(street)[0], truth, TOLERANCE[precision(backend)])
@@ -261,17 +261,17 @@ def rename(network: onnx.ModelProto, old: str, new: str) -> None:
 
 @pytest.mark.parametrize("name", ONNX_RUNTIMES)
 @pytest.mark.parametrize("batch", [1, 2, 4])
-def test_a_fixed_batch_takes_any_number_of_pictures(
+def test_a_fixed_batch_takes_any_number_of_images(
     name: str, batch: int, street: ImageArray, tmp_path: Path
 ) -> None:
     onnx.save(with_fixed_batch(batch), tmp_path / "fixed.onnx")
     fixed = open_backend(name, load_model(tmp_path / "fixed.onnx"))
     usual = open_backend(name, MODEL)
-    pictures = np.concatenate([np.roll(street, 16 * step, axis=2) for step in range(5)])
+    images = np.concatenate([np.roll(street, 16 * step, axis=2) for step in range(5)])
     for count in (1, 2, 3, 5):
-        outputs = fixed.infer(pictures[:count])
+        outputs = fixed.infer(images[:count])
         assert len(outputs) == count
-        for output, truth in zip(outputs, usual.infer(pictures[:count]), strict=True):
+        for output, truth in zip(outputs, usual.infer(images[:count]), strict=True):
             assert_close(output, truth, TOLERANCE["f32"])
 
 

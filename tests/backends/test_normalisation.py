@@ -1,4 +1,4 @@
-"""A network that hands its input through shows what every backend makes of a picture."""
+"""A network that hands its input through shows what every backend makes of an image."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def save_mirror(path: Path) -> None:
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
 
 
-def pictures(count: int = 2, height: int = 16, width: int = 24) -> ImageArray:
+def random_images(count: int = 2, height: int = 16, width: int = 24) -> ImageArray:
     return np.random.default_rng(7).integers(0, 256, (count, height, width, 3), np.uint8)
 
 
@@ -98,11 +98,11 @@ def sums_of_3_x_3(planes: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("format_name", FORMATS)
 def test_the_network_gets_what_the_card_says(mirror: MirrorBackend, name: str, format_name: str) -> None:
     input_format = FORMATS[format_name]
-    images = pictures()
+    images = random_images()
     for image, output in zip(images, mirror(name, input_format).infer(images), strict=True):
         truth = reference.normalise(image, input_format)
         np.testing.assert_allclose(output.heatmap, truth, rtol=1e-5, atol=1e-5)
-        # The zeros that a layer pads with are zeros of the normalised picture.
+        # The zeros that a layer pads with are zeros of the normalised image.
         np.testing.assert_allclose(output.size, sums_of_3_x_3(truth[:2]), rtol=1e-5, atol=2e-5)
 
 
@@ -113,7 +113,7 @@ def test_bfloat16_starts_after_the_normalisation(mirror: MirrorBackend, format_n
         backend = mirror("openvino", input_format, "bf16")
     except BackendError as error:
         pytest.skip(str(error))
-    images = pictures()
+    images = random_images()
     for image, output in zip(images, backend.infer(images), strict=True):
         truth = reference.normalise(image, input_format)
         # One rounding to 8 bits, as if normalised outside. Steps in bfloat16 would be off by 4e-3 near nought.
@@ -129,7 +129,7 @@ def test_padding_is_black_and_then_normalised(mirror: MirrorBackend, name: str, 
     boxed = letterbox(white, fitted)
     (output,) = mirror(name, input_format).infer(boxed[None])
     assert fitted.pad_top == 8
-    for rows in (slice(0, fitted.pad_top), slice(fitted.pad_top + fitted.picture_height, None)):
+    for rows in (slice(0, fitted.pad_top), slice(fitted.pad_top + fitted.image_height, None)):
         np.testing.assert_array_equal(boxed[rows], 0)
         np.testing.assert_allclose(output.heatmap[0, rows], BLACK_BECOMES[format_name], rtol=1e-5)
 
@@ -139,7 +139,7 @@ def test_a_shape_met_again_is_normalised_once(mirror: MirrorBackend, name: str) 
     input_format = FORMATS["BGR, all"]
     backend = mirror(name, input_format)
     for height, width in [(4, 6), (6, 4), (1, 1), (4, 6)]:
-        image = pictures(1, height, width)
+        image = random_images(1, height, width)
         truth = reference.normalise(image[0], input_format)
         np.testing.assert_allclose(backend.infer(image)[0].heatmap, truth, rtol=1e-5, atol=1e-5)
 
@@ -155,7 +155,7 @@ def test_a_shape_met_again_is_normalised_once(mirror: MirrorBackend, name: str) 
     st.integers(1, 3),
 )
 def test_planes_equal_the_explanation(input_format: InputFormat, count: int) -> None:
-    images = pictures(count, 3, 5)
+    images = random_images(count, 3, 5)
     in_torch = normalise(torch.from_numpy(images), input_format).numpy()
     planes = to_planes(images, input_format)
     assert planes.dtype == np.float32

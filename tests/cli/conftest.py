@@ -42,9 +42,9 @@ def short_clip(demo_clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
             if index == FRAMES:
                 break
             small = cv2.resize(frame.to_ndarray(format="rgb24"), (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
-            picture = av.VideoFrame.from_ndarray(small, format="rgb24")
-            picture.pts, picture.time_base = index, Fraction(1, 25)
-            target.mux(stream.encode(picture))
+            scaled = av.VideoFrame.from_ndarray(small, format="rgb24")
+            scaled.pts, scaled.time_base = index, Fraction(1, 25)
+            target.mux(stream.encode(scaled))
         target.mux(stream.encode())
     return path
 

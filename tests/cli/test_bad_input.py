@@ -19,7 +19,7 @@ def make_clutter(folder: Path) -> None:
     (folder / "zero.mp4").touch()
     (folder / "empty").mkdir()
     (folder / "papers").mkdir()
-    (folder / "papers" / "readme.txt").write_text("no picture")
+    (folder / "papers" / "readme.txt").write_text("no image")
     (folder / "old.mp4").write_bytes(b"precious")
     (folder / "old.jsonl").write_text("precious")
     (folder / "street.heatprop.mp4").write_bytes(b"precious")

@@ -1,4 +1,4 @@
-"""`heatprop detect --input-size`: the network sees smaller or larger pictures, however the command is used."""
+"""`heatprop detect --input-size`: the network sees smaller or larger images, however the command is used."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ ONNX = ("--backend", "onnx")
 
 
 @pytest.fixture(scope="module")
-def pictures(short_clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder of the clip's first pictures."""
-    folder = tmp_path_factory.mktemp("pictures")
+def images(short_clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of the clip's first images."""
+    folder = tmp_path_factory.mktemp("images")
     with open_video(short_clip) as video:
         for frame in video:
             if frame.index < 4:
@@ -30,27 +30,25 @@ def pictures(short_clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 @pytest.mark.parametrize("input_size", [320, 640])
-def test_what_is_found_is_what_the_detector_finds_at_that_size(run: Run, pictures: Path, input_size: int) -> None:
+def test_what_is_found_is_what_the_detector_finds_at_that_size(run: Run, images: Path, input_size: int) -> None:
     done = run(
-        "detect", pictures, *ONNX, "--score-threshold", "0.1", "--input-size", str(input_size), "--json", "a.jsonl"
+        "detect", images, *ONNX, "--score-threshold", "0.1", "--input-size", str(input_size), "--json", "a.jsonl"
     )
     assert done.code == 0
     header, lines = read_results("a.jsonl")
     assert header.settings["input_size"] == input_size
     detector = VideoDetector(backend="onnx", score_threshold=0.1, input_size=input_size)
     counts = []
-    for (_, found), (_, _, written) in zip(detector.stream(pictures), lines, strict=True):
+    for (_, found), (_, _, written) in zip(detector.stream(images), lines, strict=True):
         np.testing.assert_array_equal(written.labels, found.labels)
         np.testing.assert_allclose(written.boxes, found.boxes, atol=0.006)  # hundredths of a pixel are written
         counts.append(len(found))
     assert min(counts) > 0
 
 
-def test_without_it_nothing_is_said_of_it_and_the_size_of_the_card_finds_the_same(
-    run: Run, pictures: Path
-) -> None:
+def test_without_it_nothing_is_said_of_it_and_the_size_of_the_card_finds_the_same(run: Run, images: Path) -> None:
     for name, more in (("usual", ()), ("same", ("--input-size", "512")), ("small", ("--input-size", "320"))):
-        assert run("detect", pictures, *ONNX, "--json", f"{name}.jsonl", *more).code == 0
+        assert run("detect", images, *ONNX, "--json", f"{name}.jsonl", *more).code == 0
     usual, same, small = (Path(f"{name}.jsonl").read_text().splitlines() for name in ("usual", "same", "small"))
     assert "input_size" not in usual[0]
     assert usual[1:] == same[1:] != small[1:]
@@ -64,10 +62,10 @@ def test_both_passes_of_seq_nms_and_the_video_keep_to_it(run: Run, short_clip: P
     assert Path("drawn.jsonl").read_bytes() == Path("found.jsonl").read_bytes()
 
 
-def test_several_sources_give_what_each_gives_alone(run: Run, short_clip: Path, pictures: Path) -> None:
+def test_several_sources_give_what_each_gives_alone(run: Run, short_clip: Path, images: Path) -> None:
     options = (*ONNX, "--input-size", "320", "--keyframe-interval", "2")
-    assert run("detect", short_clip, pictures, *options, "--json", "found").code == 0
-    for source in (short_clip, pictures):
+    assert run("detect", short_clip, images, *options, "--json", "found").code == 0
+    for source in (short_clip, images):
         run("detect", source, *options, "--json", "alone.jsonl", "--overwrite")
         assert Path("found", f"{source.stem}.jsonl").read_bytes() == Path("alone.jsonl").read_bytes()
 
@@ -83,9 +81,9 @@ def test_several_sources_give_what_each_gives_alone(run: Run, short_clip: Path, 
     ],
 )
 def test_a_bad_number_is_one_line_and_leaves_nothing(
-    run: Run, pictures: Path, short_clip: Path, arguments: list[str], said: str
+    run: Run, images: Path, short_clip: Path, arguments: list[str], said: str
 ) -> None:
-    for sources in ([pictures], [pictures, short_clip]):
+    for sources in ([images], [images, short_clip]):
         done = run("detect", *sources, *ONNX, *arguments, "--json", "out")
         assert (done.code, done.out) == (2, "")
         assert said in done.err
@@ -117,11 +115,11 @@ def unyielding(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_a_model_of_one_size_refuses_another_and_runs_at_its_own(
-    run: Run, pictures: Path, unyielding: Path, name: str, said: str
+    run: Run, images: Path, unyielding: Path, name: str, said: str
 ) -> None:
     arguments = (
         "detect",
-        pictures,
+        images,
         *ONNX,
         "--model",
         unyielding / f"{name}.onnx",

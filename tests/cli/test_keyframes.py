@@ -66,12 +66,12 @@ def test_boxes_from_the_past_equal_every_frame_up_to_the_second_key_frame(run: R
 
 
 def test_a_target_that_is_far_above_what_can_be_held_is_said_once(run: Run, demo_clip: Path) -> None:
-    folder, times = Path("frames"), 4  # large pictures, and enough of them, for a fast machine to be sure, too
+    folder, times = Path("frames"), 4  # large images, and enough of them, for a fast machine to be sure, too
     folder.mkdir()
     with open_video(demo_clip) as source:
         for number, frame in enumerate(source):
-            picture = cv2.resize(frame.image, None, fx=2, fy=2)
-            coded = cv2.imencode(".jpg", picture)[1].tobytes()
+            image = cv2.resize(frame.image, None, fx=2, fy=2)
+            coded = cv2.imencode(".jpg", image)[1].tobytes()
             for again in range(times):
                 (folder / f"{again}-{number:04d}.jpg").write_bytes(coded)
     done = run("detect", folder, *ONNX, "--target-fps", "1000", "--json", "out.jsonl")

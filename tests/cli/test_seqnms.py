@@ -87,11 +87,11 @@ def test_the_video_is_drawn_with_the_new_scores_on_the_right_frames(run: Run, sh
     assert f"{FRAMES} frames" in done.err
     assert video_shape(Path("out.mp4")) == (FRAMES, WIDTH, HEIGHT)
     header, rows = read_results(Path("found.jsonl"))
-    pictures = zip(rows, frames_of(Path("out.mp4")), frames_of(short_clip), strict=True)
+    frames = zip(rows, frames_of(Path("out.mp4")), frames_of(short_clip), strict=True)
     objects = 0
-    for (_, _, found), written, source in pictures:
+    for (_, _, found), written, source in frames:
         wanted = draw(source, found, header.classes, mark_new=True)
-        from_wanted, from_source = (np.abs(written.astype(int) - picture).mean() for picture in (wanted, source))
+        from_wanted, from_source = (np.abs(written.astype(int) - image).mean() for image in (wanted, source))
         assert from_wanted < 0.6 * from_source  # what is left is the encoder's
         objects += len(found)
     assert objects > FRAMES

@@ -36,7 +36,7 @@ def test_a_source_is_not_written_over_whatever_it_is_called(run: Run, option: st
     assert path.read_bytes() == before
 
 
-def test_no_picture_of_a_folder_is_written_over(run: Run) -> None:
+def test_no_image_of_a_folder_is_written_over(run: Run) -> None:
     Path("shots").mkdir()
     for number in range(2):
         cv2.imwrite(f"shots/{number}.png", paint(number))

@@ -1,4 +1,4 @@
-"""A picture file that holds several is told by its contents; all its pictures are read, or it is said."""
+"""An image file that holds several is told by its contents; all its images are read, or it is said."""
 
 import os
 import struct
@@ -16,8 +16,8 @@ import pytest
 
 from heatprop.errors import SourceError
 from heatprop.io import open_video
-from heatprop.io.picture_headers import header_of
-from heatprop.io.pictures import PictureState, inspect_picture, read_picture
+from heatprop.io.image_files import ImageState, inspect_image, read_image
+from heatprop.io.image_headers import header_of
 from small_videos import number_of, paint, red_corner
 
 COUNT = 12
@@ -31,9 +31,9 @@ with av.open(sys.argv[1], "w", format="avif") as container:
     stream = container.add_stream("libsvtav1", rate=25)
     stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
     for number in range(5):
-        picture = av.VideoFrame.from_ndarray(paint(number, 64, 64)).reformat(format="yuv420p")
-        picture.pts = number
-        container.mux(stream.encode(picture))
+        frame = av.VideoFrame.from_ndarray(paint(number, 64, 64)).reformat(format="yuv420p")
+        frame.pts = number
+        container.mux(stream.encode(frame))
     container.mux(stream.encode(None))
 """
 HAS_WEBP = hasattr(cv2, "imreadanimation")
@@ -46,15 +46,15 @@ def holds_several(path: Path) -> bool:
 
 
 def write_animation(path: Path, codec: str, kind: str, pixel_format: str, stamps: list[int]) -> Path:
-    """Write pictures at `stamps` in hundredths of a second."""
+    """Write frames at `stamps` in hundredths of a second."""
     with av.open(str(path), "w", format=kind) as container:
         stream = container.add_stream(codec, rate=Fraction(100))
         stream.width, stream.height, stream.pix_fmt = 64, 48, pixel_format
         stream.codec_context.time_base = Fraction(1, 100)
         for number, stamp in enumerate(stamps):
-            picture = av.VideoFrame.from_ndarray(paint(number)).reformat(format=pixel_format)
-            picture.pts, picture.time_base = stamp, Fraction(1, 100)
-            container.mux(stream.encode(picture))
+            frame = av.VideoFrame.from_ndarray(paint(number)).reformat(format=pixel_format)
+            frame.pts, frame.time_base = stamp, Fraction(1, 100)
+            container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
 
@@ -185,7 +185,7 @@ def enlarge_webp(path: Path) -> None:
 
 
 @pytest.mark.parametrize("enlarge", [enlarge_tiff, enlarge_png, enlarge_gif, enlarge_webp])
-def test_pictures_of_gigabytes_are_refused(enlarge: Callable[[Path], None], tmp_path: Path) -> None:
+def test_images_of_gigabytes_are_refused(enlarge: Callable[[Path], None], tmp_path: Path) -> None:
     path = tmp_path / "large"
     enlarge(path)
     with pytest.raises(SourceError, match=r"million, and at most 200 are read") as caught:
@@ -201,7 +201,7 @@ def test_long_animations_are_read_in_pieces(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", [".png", ".jpg", ".webp", ".tif", ".bmp"])
-def test_a_still_picture_holds_one(kind: str, tmp_path: Path) -> None:
+def test_a_still_image_holds_one(kind: str, tmp_path: Path) -> None:
     path = write_still(tmp_path / f"still{kind}", kind)
     assert not holds_several(path)
     with open_video(path) as video:
@@ -214,11 +214,11 @@ def test_of_a_stereo_photograph_the_first_is_read_and_it_is_said(tmp_path: Path)
     assert holds_several(path)
     with open_video(path) as video:
         assert len(list(video)) == 1
-        assert video.notes == ["it holds several pictures; only the first of them is read"]
+        assert video.notes == ["it holds several images; only the first of them is read"]
 
 
 def with_index(kinds: list[int], order: str = ">") -> bytes:
-    """Return a JPEG with an index of pictures of these kinds."""
+    """Return a JPEG with an index of images of these kinds."""
     entries = b"".join(struct.pack(order + "IIIHH", kind, 0, 0, 0, 0) for kind in kinds)
     index = (b"MM\0*" if order == ">" else b"II*\0") + struct.pack(order + "IH", 8, 2)
     index += struct.pack(order + "HHII", 0xB001, 4, 1, len(kinds))
@@ -235,37 +235,37 @@ def with_index(kinds: list[int], order: str = ">") -> bytes:
     ("kinds", "several"),
     [([0x030000], False), ([0x030000, 0x010001, 0x010002], False), ([0x030000, 0x020002], True), ([0, 0], True)],
 )
-def test_a_photograph_with_smaller_copies_of_itself_holds_one_picture(
+def test_a_photograph_with_smaller_copies_of_itself_holds_one_image(
     kinds: list[int], several: bool, order: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(with_index(kinds, order))
     assert holds_several(path) is several
     for quick in (False, True):
-        state = inspect_picture(path, quick=quick)
+        state = inspect_image(path, quick=quick)
         assert (state.problem, state.holds_several) == (None, several)
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".png"])
-def test_a_gif_of_one_picture_is_that_picture(suffix: str, tmp_path: Path) -> None:
+def test_a_gif_of_one_frame_is_that_frame(suffix: str, tmp_path: Path) -> None:
     path = write_gif(tmp_path / f"a{suffix}", [0])
     assert not holds_several(path)
     with open_video(path) as video:
         (frame,) = video
     assert number_of(frame.image) == 0
-    assert number_of(read_picture(path)) == 0
-    assert inspect_picture(path) == PictureState((64, 48))
-    assert inspect_picture(write_gif(path, [0, 4])) == PictureState((64, 48), holds_several=True)
+    assert number_of(read_image(path)) == 0
+    assert inspect_image(path) == ImageState((64, 48))
+    assert inspect_image(write_gif(path, [0, 4])) == ImageState((64, 48), holds_several=True)
 
 
-def test_in_a_folder_the_first_picture_of_each_file_is_read_and_it_is_said(tmp_path: Path) -> None:
+def test_in_a_folder_the_first_image_of_each_file_is_read_and_it_is_said(tmp_path: Path) -> None:
     write_still(tmp_path / "a.png", ".png")
     write_png(tmp_path / "b.png", STAMPS)
     write_tiff(tmp_path / "c.tif")
     with open_video(tmp_path) as video:
         for _ in range(2):
             assert [number_of(frame.image) for frame in video] == [0, 0, 0]
-            assert video.notes == ["images here hold several pictures; only the first of them is read"]
+            assert video.notes == ["files here hold several images; only the first of them is read"]
 
 
 @pytest.mark.parametrize("length", [0, 3, 12, 20, 33, 50])

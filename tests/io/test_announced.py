@@ -73,7 +73,7 @@ def test_who_stops_early_is_told_nothing(suffix: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
-def test_sound_that_lasts_longer_is_not_taken_for_pictures(share: float, tmp_path: Path) -> None:
+def test_sound_that_lasts_longer_is_not_taken_for_frames(share: float, tmp_path: Path) -> None:
     whole = write(tmp_path, "flv", audio="aac", audio_seconds=20.0)
     assert read(whole) == (COUNT, 0, ())
     frames, skipped, _ = read(cut(whole, share))

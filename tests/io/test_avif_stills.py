@@ -11,8 +11,8 @@ import pytest
 
 from heatprop.io import open_video
 from heatprop.io.colour import ColourSpace
-from heatprop.io.picture_headers import read_header
-from heatprop.io.pictures import PictureState, inspect_picture, read_picture
+from heatprop.io.image_files import ImageState, inspect_image, read_image
+from heatprop.io.image_headers import read_header
 from heatprop.io.sequence_reader import SequenceReader
 
 HAS_AVIF = hasattr(cv2, "IMWRITE_AVIF_QUALITY") and cv2.haveImageWriter("a.avif")
@@ -30,7 +30,7 @@ def avif(image: np.ndarray, *options: int) -> bytes:
 
 
 def with_properties(data: bytes, *properties: bytes) -> bytes:
-    """Return an AVIF whose picture has these further properties, in this order."""
+    """Return an AVIF whose image has these further properties, in this order."""
     added = b"".join(struct.pack(">I", len(each) + 4) + each for each in properties)
     last = data[data.index(b"ipma") + 4 + 4 + 4 + 2]  # how many it has so far, which are all there are
     numbers = bytes(0x80 | last + 1 + number for number in range(len(properties)))
@@ -103,11 +103,11 @@ def test_turning_and_mirroring_are_followed_in_their_order_by_every_reader(
     wanted = turned(CORNERS, properties)
     with open_video(path) as video:
         (frame,) = video
-    for image in (frame.image, read_picture(path), SequenceReader([path]).read(path)):
+    for image in (frame.image, read_image(path), SequenceReader([path]).read(path)):
         assert image.shape == wanted.shape
         assert np.abs(image[4::8, 4::8].astype(int) - wanted[4::8, 4::8]).max() < 20
     for quick in (False, True):
-        assert inspect_picture(path, quick=quick) == PictureState(wanted.shape[1::-1])
+        assert inspect_image(path, quick=quick) == ImageState(wanted.shape[1::-1])
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -120,21 +120,21 @@ def test_what_pillow_saves_with_an_orientation_is_upright(orientation: int, tmp_
         tags = pillow.Exif()  # saving as AVIF takes the number out
         tags[274] = orientation
         pillow.fromarray(CORNERS).save(tmp_path / name, exif=tags, quality=95)
-    image, wanted = read_picture(tmp_path / "a.avif"), read_picture(tmp_path / "a.jpg")
+    image, wanted = read_image(tmp_path / "a.avif"), read_image(tmp_path / "a.jpg")
     assert image.shape == wanted.shape
     assert np.abs(image[4::8, 4::8].astype(int) - wanted[4::8, 4::8]).max() < 20
 
 
 @needs_avif
-def test_of_a_picture_with_a_clean_aperture_only_that_is_shown_and_then_turned(tmp_path: Path) -> None:
-    whole = read_picture(write(tmp_path, avif(CORNERS)))
+def test_of_an_image_with_a_clean_aperture_only_that_is_shown_and_then_turned(tmp_path: Path) -> None:
+    whole = read_image(write(tmp_path, avif(CORNERS)))
     part = clap(40, 20, (4, 1), (-2, 1))
     path = write(tmp_path, with_properties(avif(CORNERS), part, irot(1)))
-    assert (read_picture(path) == np.rot90(whole[4:24, 16:56])).all()
-    assert inspect_picture(path) == PictureState((20, 40))
+    assert (read_image(path) == np.rot90(whole[4:24, 16:56])).all()
+    assert inspect_image(path) == ImageState((20, 40))
     for wrong in (clap(40, 20, (40, 1), (0, 1)), clap(41, 20, (0, 1), (0, 1)), clap(40, 20, (0, 0), (0, 1))):
         path = write(tmp_path, with_properties(avif(CORNERS), wrong))
-        assert read_picture(path).shape == (32, 64, 3)
+        assert read_image(path).shape == (32, 64, 3)
 
 
 @needs_avif
@@ -148,10 +148,10 @@ def test_high_dynamic_range_is_converted_by_the_rule_of_videos_and_it_is_said(
     name = f"BT.2020 {'PQ' if transfer == 16 else 'HLG'}"
     with open_video(path) as video:
         (frame,) = video
-        assert (video.info.colour, video.notes) == (name, [f"the pictures are in {name}; converted to BT.709"])
-    for image in (frame.image, read_picture(path), SequenceReader([path]).read(path)):
+        assert (video.info.colour, video.notes) == (name, [f"the images are in {name}; converted to BT.709"])
+    for image in (frame.image, read_image(path), SequenceReader([path]).read(path)):
         assert np.abs(image[16] - wanted).max() < 6
-    assert inspect_picture(path) == PictureState((128, 32))
+    assert inspect_image(path) == ImageState((128, 32))
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])

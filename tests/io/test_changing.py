@@ -1,4 +1,4 @@
-"""Videos whose pictures change their size or rate on the way, through `heatprop detect`."""
+"""Videos whose images change their size or rate on the way, through `heatprop detect`."""
 
 from fractions import Fraction
 from itertools import pairwise
@@ -20,7 +20,7 @@ PARTS = (((320, 136), 4), ((640, 272), 2), ((322, 138), 10))
 
 
 @pytest.fixture(scope="module")
-def pictures(demo_clip: Path) -> list[ImageArray]:
+def street(demo_clip: Path) -> list[ImageArray]:
     """Return some frames of a street, for each part."""
     with open_video(demo_clip) as video:
         return [frame.image for frame in video][30 : 30 + FRAMES * len(PARTS)]
@@ -32,9 +32,9 @@ def write_stream(path: Path, images: list[ImageArray], rate: int) -> Path:
         stream.height, stream.width = images[0].shape[:2]
         stream.pix_fmt = "yuv420p"
         for number, image in enumerate(images):
-            picture = av.VideoFrame.from_ndarray(image, format="rgb24")
-            picture.pts, picture.time_base = number, Fraction(1, rate)
-            container.mux(stream.encode(picture))
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, rate)
+            container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
 
@@ -46,13 +46,13 @@ def write_folder(path: Path, images: list[ImageArray], first: int) -> Path:
     return path
 
 
-def build(kind: str, folder: Path, pictures: list[ImageArray]) -> tuple[Path, list[Path]]:
+def build(kind: str, folder: Path, street: list[ImageArray]) -> tuple[Path, list[Path]]:
     """Return a video of all parts, and a video of each."""
     parts = []
     whole = folder / ("whole.ts" if kind == "stream" else "whole")
     for number, (size, rate) in enumerate(PARTS):
         first = number * FRAMES
-        images = [cv2.resize(image, size) for image in pictures[first : first + FRAMES]]
+        images = [cv2.resize(image, size) for image in street[first : first + FRAMES]]
         if kind == "stream":
             parts.append(write_stream(folder / f"{number}.ts", images, rate))
         else:
@@ -64,8 +64,8 @@ def build(kind: str, folder: Path, pictures: list[ImageArray]) -> tuple[Path, li
 
 
 @pytest.mark.parametrize("kind", ["stream", "folder"])
-def test_detect_follows_changes_of_size_and_rate(kind: str, tmp_path: Path, pictures: list[ImageArray]) -> None:
-    whole, parts = build(kind, tmp_path, pictures)
+def test_detect_follows_changes_of_size_and_rate(kind: str, tmp_path: Path, street: list[ImageArray]) -> None:
+    whole, parts = build(kind, tmp_path, street)
     outputs = ("-o", "out.mp4", "--json", "found.jsonl")
     done = run_process("detect", whole, *outputs, "--backend", "onnx", folder=tmp_path)
     assert done.code == 0, done.err
@@ -95,8 +95,8 @@ def test_detect_follows_changes_of_size_and_rate(kind: str, tmp_path: Path, pict
         assert [frame.time for frame in video] == pytest.approx(times, abs=2e-5)
 
 
-def test_comparing_keeps_one_size_too(tmp_path: Path, pictures: list[ImageArray]) -> None:
-    whole, _ = build("stream", tmp_path, pictures)
+def test_comparing_keeps_one_size_too(tmp_path: Path, street: list[ImageArray]) -> None:
+    whole, _ = build("stream", tmp_path, street)
     done = run_process("detect", whole, "--compare", "-o", "out.mp4", "--backend", "onnx", folder=tmp_path)
     assert done.code == 0, done.err
     width, height = PARTS[0][0]

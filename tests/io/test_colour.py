@@ -1,4 +1,4 @@
-"""Whatever colours a video is in, its pictures come in BT.709, and look as the same scene does there."""
+"""Whatever colours a video is in, its frames come in BT.709, and look as the same scene does there."""
 
 from pathlib import Path
 
@@ -55,13 +55,13 @@ def write_colours(path: Path, signal: np.ndarray, transfer: int, primaries: int,
         context.colorspace = 9 if primaries == BT2020 else 1
         context.color_primaries, context.color_trc, context.color_range = primaries, transfer, 1
         for number in range(3):
-            picture = av.VideoFrame(WIDTH, HEIGHT, pixel_format)
-            for plane, values in zip(picture.planes, planes, strict=True):
+            frame = av.VideoFrame(WIDTH, HEIGHT, pixel_format)
+            for plane, values in zip(frame.planes, planes, strict=True):
                 rows = np.zeros((HEIGHT, plane.line_size // np.dtype(kind).itemsize), kind)
                 rows[:, :WIDTH] = np.round(values)
                 plane.update(rows.tobytes())
-            picture.pts = number
-            container.mux(stream.encode(picture))
+            frame.pts = number
+            container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
 
@@ -142,8 +142,8 @@ def test_what_was_converted_is_written_as_bt709(tmp_path: Path) -> None:
 @pytest.mark.parametrize("colours", [ColourSpace(PQ, BT2020), ColourSpace(HLG, BT2020), ColourSpace(1, P3)])
 def test_the_filter_gives_what_the_formula_does(colours: ColourSpace) -> None:
     signal = np.random.default_rng(3).random((48, 64, 3))
-    picture = av.VideoFrame.from_ndarray(np.round(signal * 65_535).astype(np.uint16), format="rgb48le")
-    converted = ColourFilter(colours, 64, 48).convert(picture).to_ndarray() / 65_535
+    frame = av.VideoFrame.from_ndarray(np.round(signal * 65_535).astype(np.uint16), format="rgb48le")
+    converted = ColourFilter(colours, 64, 48).convert(frame).to_ndarray() / 65_535
     error = np.abs(converted - colours.to_bt709(signal))
     assert error.mean() < 0.005
     assert np.quantile(error, 0.99) < 0.06

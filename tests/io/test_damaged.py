@@ -86,11 +86,11 @@ def test_a_cut_mp4_with_its_index_in_front_gives_what_it_has(tmp_path: Path) -> 
     assert 0 < left[0] < COUNT
 
 
-def test_a_destroyed_picture_is_counted_and_the_others_stay(tmp_path: Path) -> None:
+def test_a_destroyed_frame_is_counted_and_the_others_stay(tmp_path: Path) -> None:
     path = build_video(tmp_path / "clip.avi", COUNT, codec="mjpeg", pixel_format="yuvj420p")
     data = bytearray(path.read_bytes())
-    pictures = range(data.index(b"movi"), len(data))
-    starts = [place for place in pictures if data[place : place + 4] == b"00dc"][:COUNT]
+    movie = range(data.index(b"movi"), len(data))
+    starts = [place for place in movie if data[place : place + 4] == b"00dc"][:COUNT]
     data[starts[10] + 8 : starts[11]] = bytes(starts[11] - starts[10] - 8)
     path.write_bytes(data)
     with open_video(path) as source:

@@ -1,4 +1,4 @@
-"""What comes with a picture, known to PyAV or not, spoils nothing; its display matrix is followed."""
+"""What comes with a frame, known to PyAV or not, spoils nothing; its display matrix is followed."""
 
 import gc
 import struct
@@ -24,12 +24,12 @@ CORNERS = {
     7: "bottom right",
     8: "bottom left",
 }
-# Before FFmpeg 8 the orientation of a picture within a video is not read.
+# Before FFmpeg 8 the orientation of a frame within a video is not read.
 follows_exif = pytest.mark.skipif(av.library_versions["libavcodec"][0] < 62, reason="libav reads no EXIF")
 
 
 def jpeg_with_exif(image: np.ndarray, orientation: int) -> bytes:
-    """Return the picture with the tag of orientation, as cameras write it."""
+    """Return the image with the tag of orientation, as cameras write it."""
     entry = struct.pack("<HHIHH", 274, 3, 1, orientation, 0)
     exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0" + entry + bytes(4)
     data = cv2.imencode(".jpg", image[..., ::-1])[1].tobytes()
@@ -37,21 +37,21 @@ def jpeg_with_exif(image: np.ndarray, orientation: int) -> bytes:
 
 
 def png_with_profile(image: np.ndarray) -> bytes:
-    """Return the picture with a colour profile that has a name."""
+    """Return the image with a colour profile that has a name."""
     content = b"iCCP" + b"a name\0\0" + zlib.compress(b"not a profile")
     chunk = struct.pack(">I", len(content) - 4) + content + struct.pack(">I", zlib.crc32(content))
     data = cv2.imencode(".png", image[..., ::-1])[1].tobytes()
     return data[:33] + chunk + data[33:]
 
 
-def write_pictures(path: Path, codec: str, pixel_format: str, pictures: list[bytes]) -> Path:
-    """Write encoded pictures as the packets of a video."""
+def write_frames(path: Path, codec: str, pixel_format: str, frames: list[bytes]) -> Path:
+    """Write encoded frames as the packets of a video."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25)
         stream.width, stream.height, stream.pix_fmt = 64, 48, pixel_format
         container.start_encoding()
-        for number, picture in enumerate(pictures):
-            packet = av.Packet(picture)
+        for number, frame in enumerate(frames):
+            packet = av.Packet(frame)
             packet.stream, packet.time_base, packet.is_keyframe = stream, Fraction(1, 25), True
             packet.pts = packet.dts = number
             container.mux(packet)
@@ -63,8 +63,8 @@ def write_pictures(path: Path, codec: str, pixel_format: str, pictures: list[byt
 )
 @pytest.mark.parametrize("suffix", [".avi", ".mov", ".mkv"])
 def test_jpegs_of_a_camera_are_laid_as_their_exif_says(suffix: str, orientation: int, tmp_path: Path) -> None:
-    pictures = [jpeg_with_exif(paint(number), orientation) for number in range(6)]
-    path = write_pictures(tmp_path / f"camera{suffix}", "mjpeg", "yuvj420p", pictures)
+    encoded = [jpeg_with_exif(paint(number), orientation) for number in range(6)]
+    path = write_frames(tmp_path / f"camera{suffix}", "mjpeg", "yuvj420p", encoded)
     with open_video(path) as video:
         frames = list(video)
         assert video.skipped == 0
@@ -82,8 +82,8 @@ def test_a_photograph_under_another_name_is_read(tmp_path: Path) -> None:
 
 
 def test_a_colour_profile_with_a_name_spoils_no_memory(tmp_path: Path) -> None:
-    pictures = [png_with_profile(paint(number)) for number in range(8)]
-    path = write_pictures(tmp_path / "profile.mov", "png", "rgb24", pictures)
+    encoded = [png_with_profile(paint(number)) for number in range(8)]
+    path = write_frames(tmp_path / "profile.mov", "png", "rgb24", encoded)
     for _ in range(5):
         with open_video(path) as video:
             assert len(list(video)) == 8

@@ -87,9 +87,9 @@ with av.open(address, "w", format="mpegts", options={"flush_packets": "1"}) as o
     video = out.add_stream("libx264", rate=25, options={"bf": "0", "g": "5", "tune": "zerolatency"})
     video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
     for number in range(count):
-        picture = av.VideoFrame.from_ndarray(paint(number)).reformat(format="yuv420p")
-        picture.pts, picture.time_base = number, Fraction(1, 25)
-        out.mux(video.encode(picture))
+        frame = av.VideoFrame.from_ndarray(paint(number)).reformat(format="yuv420p")
+        frame.pts, frame.time_base = number, Fraction(1, 25)
+        out.mux(video.encode(frame))
         time.sleep(0.02)
 """
 

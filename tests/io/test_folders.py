@@ -36,14 +36,14 @@ def annotated(path: Path, *, is_whole: bool, is_detected: bool = True) -> Path:
 
 
 def build(path: Path, container: str, codec: str, pixel_format: str = "yuv420p") -> None:
-    """Write twelve pictures in a container that the ending of the name need not say."""
+    """Write twelve images in a container that the ending of the name need not say."""
     with av.open(str(path), "w", format=container) as target:
         stream = target.add_stream(codec, rate=25)
         stream.width, stream.height, stream.pix_fmt = 64, 48, pixel_format
         for number in range(12):
-            picture = av.VideoFrame.from_ndarray(paint(number), format="rgb24").reformat(format=pixel_format)
-            picture.pts, picture.time_base = number, Fraction(1, 25)
-            target.mux(stream.encode(picture))
+            frame = av.VideoFrame.from_ndarray(paint(number), format="rgb24").reformat(format=pixel_format)
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            target.mux(stream.encode(frame))
         target.mux(stream.encode())
 
 
@@ -93,7 +93,7 @@ def test_what_lies_beside_videos_and_is_not_read_is_named_in_a_line(tmp_path: Pa
 
 
 @pytest.mark.parametrize("suffix", [".flv", ".mxf", ".apng", ".y4m", ".heics", ".HEVC", ".cr3", ".ogm"])
-def test_what_lies_beside_pictures_and_is_not_read_is_named(suffix: str, tmp_path: Path) -> None:
+def test_what_lies_beside_images_and_is_not_read_is_named(suffix: str, tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "1.png"), paint(1))
     (tmp_path / f"a{suffix}").write_bytes(b"?")
     (tmp_path / "._1.png").write_bytes(b"?")
@@ -101,7 +101,7 @@ def test_what_lies_beside_pictures_and_is_not_read_is_named(suffix: str, tmp_pat
         assert sum(1 for _ in source) == 1
         assert source.skipped == 0
         (note,) = source.notes
-    assert note.startswith(f"2 files beside the pictures are left out ({suffix.lower()}; of macOS: ._1.png)")
+    assert note.startswith(f"2 files beside the images are left out ({suffix.lower()}; of macOS: ._1.png)")
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov", ".m4v"])

@@ -20,7 +20,7 @@ INFO = SourceInfo("made", 64, 48, Fraction(25), None, None, is_live=False, has_a
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".m4v", ".mov"])
-def test_the_index_stands_before_the_pictures(tmp_path: Path, suffix: str) -> None:
+def test_the_index_stands_before_the_frames(tmp_path: Path, suffix: str) -> None:
     target = tmp_path / f"out{suffix}"
     with VideoSink(target, INFO) as sink:
         for number in range(40):
@@ -63,7 +63,7 @@ def test_without_room_for_a_second_file_it_stays_in_fragments_and_is_complete(tm
     assert count_frames(target) == 40
 
 
-def test_a_run_killed_while_it_makes_the_index_leaves_all_pictures(tmp_path: Path) -> None:
+def test_a_run_killed_while_it_makes_the_index_leaves_all_frames(tmp_path: Path) -> None:
     code = """
         import os, signal, sys
         from fractions import Fraction

@@ -65,7 +65,7 @@ def serving(serve: Serve, path: str = "x.mjpg") -> Iterator[str]:
 
 
 def numbers_from(address: str, reconnect: float = 0) -> list[int]:
-    """Return which pictures came, without those that a slow reader would drop."""
+    """Return which frames came, without those that a slow reader would drop."""
     with open_video(address, reconnect=reconnect) as video:
         return [number_of(frame.image) for frame in video]
 
@@ -78,7 +78,7 @@ def slowly(connection: socket.socket, *pieces: bytes) -> None:
 
 @pytest.mark.parametrize("garbage", [1, 2_000, 200_000])
 @pytest.mark.parametrize("with_length", [True, False])
-def test_garbage_between_pictures_is_skipped_and_counted(garbage: int, with_length: bool) -> None:
+def test_garbage_between_frames_is_skipped_and_counted(garbage: int, with_length: bool) -> None:
     def serve(connection: socket.socket, _: int) -> None:
         parts = [part(number, with_length=with_length) for number in range(8)]
         slowly(connection, MULTIPART, *parts[:4], os.urandom(garbage), *parts[4:], b"--f--\r\n")
@@ -90,7 +90,7 @@ def test_garbage_between_pictures_is_skipped_and_counted(garbage: int, with_leng
         assert garbage == 1 or video.skipped > 0
 
 
-def test_a_damaged_picture_is_skipped_and_counted() -> None:
+def test_a_damaged_frame_is_skipped_and_counted() -> None:
     def serve(connection: socket.socket, _: int) -> None:
         whole = part(3)
         damaged = whole[: len(whole) // 2] + b"\r\n"
@@ -102,16 +102,16 @@ def test_a_damaged_picture_is_skipped_and_counted() -> None:
 
 
 @pytest.mark.parametrize("ending", [b"--f--\r\n", b""])
-def test_a_stream_that_closes_after_a_whole_picture_has_ended(ending: bytes) -> None:
+def test_a_stream_that_closes_after_a_whole_frame_has_ended(ending: bytes) -> None:
     with serving(lambda connection, _: slowly(connection, MULTIPART, part(0), part(1), ending)) as address:
         assert numbers_from(address) == [0, 1]
 
 
-def test_a_stream_that_closes_within_a_picture_is_cut_off() -> None:
+def test_a_stream_that_closes_within_a_frame_is_cut_off() -> None:
     def serve(connection: socket.socket, _: int) -> None:
         slowly(connection, MULTIPART, part(0), part(1)[:-400])
 
-    with serving(serve) as address, pytest.raises(SourceError, match="in the middle of a picture"):
+    with serving(serve) as address, pytest.raises(SourceError, match="in the middle of a frame"):
         numbers_from(address)
 
 
@@ -173,7 +173,7 @@ def test_what_does_not_come_back_is_an_error_after_the_time_that_was_given() -> 
             slowly(connection, MULTIPART, part(0), part(1)[:-300])
 
     with serving(serve) as address, open_video(address, reconnect=1) as video:
-        with pytest.raises(SourceError, match="in the middle of a picture"):
+        with pytest.raises(SourceError, match="in the middle of a frame"):
             list(video)
         assert video.reconnections == 0
 
@@ -227,11 +227,11 @@ def test_the_command_says_how_often_it_reconnected_and_how_it_ended(tmp_path: Pa
             check=False,
         )
     assert once.returncode == 1, once.stderr
-    assert "in the middle of a picture" in once.stderr
+    assert "in the middle of a frame" in once.stderr
     assert '"complete":false' in (tmp_path / "b.jsonl").read_text().splitlines()[-1]
 
 
-def test_pictures_are_found_however_the_bytes_are_cut() -> None:
+def test_frames_are_found_however_the_bytes_are_cut() -> None:
     data = b"".join(part(number, with_length=number % 2 == 0) for number in range(5)) + b"--f--\r\n"
     for size in (1, 7, 100, len(data)):
         parts = Parts(b"--f")

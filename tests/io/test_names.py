@@ -75,7 +75,7 @@ def test_a_folder_with_one_video_is_one_of_several(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "found").iterdir()] == ["a.jsonl"]
 
 
-def test_where_pictures_lie_the_pictures_are_taken(tmp_path: Path) -> None:
+def test_where_images_lie_the_images_are_taken(tmp_path: Path) -> None:
     build_video(tmp_path / "a.mp4", 2)
     cv2.imwrite(str(tmp_path / "1.png"), paint(1))
     assert sources_of([str(tmp_path)]) == [str(tmp_path)]

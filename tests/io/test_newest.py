@@ -39,7 +39,7 @@ class Released(OpenSource):
 
     @property
     def alive(self) -> int:
-        """Pictures that still take memory."""
+        """Frames that still take memory."""
         return sum(seen() is not None for seen in self._images)
 
     def let(self, frames: int = 1) -> None:
@@ -255,10 +255,10 @@ def test_an_iteration_that_begins_while_the_last_one_still_reads_goes_on_with_it
 
 
 def test_after_an_error_a_live_source_can_be_tried_again() -> None:
-    inner = Released(3, SourceError("no picture"))
+    inner = Released(3, SourceError("no frame"))
     inner.let(4)
     source = NewestFrames(inner)
-    with pytest.raises(SourceError, match="no picture"):
+    with pytest.raises(SourceError, match="no frame"):
         list(source)
     inner.let()
     again = iter(source)

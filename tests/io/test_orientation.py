@@ -1,4 +1,4 @@
-"""All ways in which a display matrix may lay a picture, and what is made of a matrix between them."""
+"""All ways in which a display matrix may lay an image, and what is made of a matrix between them."""
 
 import math
 from fractions import Fraction
@@ -83,7 +83,7 @@ def test_the_orientation_that_h264_itself_says_is_followed(name: str, tmp_path: 
 
 
 def with_display_orientation(stream: bytes, matrix: tuple[float, ...]) -> bytes:
-    """Put a display orientation message (H.264, D.1.27) before each picture of a byte stream."""
+    """Put a display orientation message (H.264, D.1.27) before each frame of a byte stream."""
     a, b, c, d = matrix
     is_mirrored = a * d - b * c < 0
     # The message says mirror first, then how many degrees anticlockwise.
@@ -93,8 +93,8 @@ def with_display_orientation(stream: bytes, matrix: tuple[float, ...]) -> bytes:
     payload = int(bits, 2).to_bytes(len(bits) // 8, "big")
     unit = bytes([6, 47, len(payload)]) + payload + b"\x80"
     escaped = unit.replace(b"\x00\x00\x00", b"\x00\x00\x03\x00")
-    picture = b"\x00\x00\x01\x65"
-    return stream.replace(picture, b"\x00\x00\x01" + escaped + picture)
+    frame = b"\x00\x00\x01\x65"
+    return stream.replace(frame, b"\x00\x00\x01" + escaped + frame)
 
 
 def turned(degrees: float, *, mirrored: bool = False) -> tuple[int, ...]:
@@ -124,7 +124,7 @@ def test_a_video_turned_by_half_a_quarter_is_noted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("matrix", [(0, 0, 0, 0), (1, 1, 1, 1), (1, 0, 0, 0)])
-def test_a_matrix_that_flattens_the_picture_is_passed_over(matrix: tuple[float, ...]) -> None:
+def test_a_matrix_that_flattens_the_image_is_passed_over(matrix: tuple[float, ...]) -> None:
     assert follow_matrix(matrix_of(*matrix)) == UPRIGHT
 
 

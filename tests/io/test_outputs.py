@@ -78,6 +78,6 @@ def test_as_a_context_it_appears_whole_or_not_at_all(tmp_path: Path) -> None:
         OutputFile(path, overwrite=True),
     ):
         raise OSError(28, "No space left on device")
-    with pytest.raises(OutputError, match="no such picture"), OutputFile(path, overwrite=True):
-        raise OutputError("no such picture")
+    with pytest.raises(OutputError, match="no such image"), OutputFile(path, overwrite=True):
+        raise OutputError("no such image")
     assert [each.read_text() for each in tmp_path.iterdir()] == ["new"]

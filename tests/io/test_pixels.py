@@ -1,4 +1,4 @@
-"""Pictures with any colour matrix are read; what is not known is said."""
+"""Frames with any colour matrix are read; what is not known is said."""
 
 from pathlib import Path
 
@@ -16,16 +16,16 @@ def write_tagged(path: Path, matrix: int, pixel_format: str = "yuv420p") -> Path
         stream.width, stream.height, stream.pix_fmt = 64, 48, pixel_format
         stream.codec_context.colorspace = matrix
         for number in range(3):
-            picture = av.VideoFrame.from_ndarray(paint(number)).reformat(format=pixel_format)
-            picture.pts, picture.colorspace = number, matrix
-            container.mux(stream.encode(picture))
+            frame = av.VideoFrame.from_ndarray(paint(number)).reformat(format=pixel_format)
+            frame.pts, frame.colorspace = number, matrix
+            container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
 
 
 @pytest.mark.parametrize("matrix", [8, 10, 11, 12, 13, 14, 15, 16, 17])
 @pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv444p10le"])
-def test_a_matrix_that_is_not_known_is_said_and_its_pictures_are_seen(
+def test_a_matrix_that_is_not_known_is_said_and_its_frames_are_seen(
     matrix: int, pixel_format: str, tmp_path: Path
 ) -> None:
     with open_video(write_tagged(tmp_path / "clip.mkv", matrix, pixel_format)) as video:

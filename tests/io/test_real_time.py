@@ -90,9 +90,9 @@ def build_playlist(folder: Path) -> str:
         stream = out.add_stream("libx264", rate=25, options={"g": "25"})
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         for number in range(200):
-            picture = av.VideoFrame.from_ndarray(paint(number))
-            picture.pts, picture.time_base = number, Fraction(1, 25)
-            out.mux(stream.encode(picture))
+            frame = av.VideoFrame.from_ndarray(paint(number))
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
     return (folder / "ended.m3u8").read_text()
 

@@ -1,4 +1,4 @@
-"""Pictures deeper than 8 bits that belong together have one scale, which leaves nothing out unless it is said."""
+"""Images deeper than 8 bits that belong together have one scale, which leaves nothing out unless it is said."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tiff_files import Page, tiff_of
 
 
 def write(folder: Path, values: list[int], bright: int | None = None) -> Path:
-    """Write a picture of each value, with a pixel of another."""
+    """Write an image of each value, with a pixel of another."""
     for number, value in enumerate(values):
         image = np.full((4, 4, 3), value, np.uint16)
         image[0, 0] = value if bright is None else bright
@@ -26,7 +26,7 @@ def write(folder: Path, values: list[int], bright: int | None = None) -> Path:
 
 @pytest.mark.parametrize("places", [[4], [17], [38], [7, 31]])
 @pytest.mark.parametrize("pages", [False, True])
-def test_pictures_far_brighter_than_the_others_keep_what_they_show(
+def test_images_far_brighter_than_the_others_keep_what_they_show(
     pages: bool, places: list[int], tmp_path: Path
 ) -> None:
     values = [60_000 if number in places else 4000 - number for number in range(40)]
@@ -50,8 +50,8 @@ def test_of_a_very_long_sequence_it_is_said_how_many_are_brighter_than_those_loo
             seen = [int(frame.image[1, 1, 0]) for frame in video]
             assert seen == [255 if value > 4095 else round(value * 255 / 4095) for value in values]
             assert video.notes == [
-                "the pictures hold 12 bits in files of more; they are scaled to these",
-                f"3 pictures hold brighter values than the {MAX_SAMPLED} sampled; these are white",
+                "the images hold 12 bits in files of more; they are scaled to these",
+                f"3 images hold brighter values than the {MAX_SAMPLED} sampled; these are white",
             ]
 
 

@@ -39,7 +39,7 @@ def copy_video(source: Path | str, target: Path, *, limit: int | None = None, **
 
 
 def sound_packets(path: Path) -> list[tuple[float, bytes]]:
-    """Start, in seconds after the first picture, and data of each packet of sound."""
+    """Start, in seconds after the first frame, and data of each packet of sound."""
     with open_video(path) as video, av.open(str(path)) as container:
         packets = [packet for packet in container.demux(container.streams.audio[0]) if packet.size]
         start = video.info.start_time
@@ -189,7 +189,7 @@ def test_sound_that_starts_late_stays_late(tmp_path: Path, codec: str) -> None:
     assert after[-1][0] == pytest.approx(before[-1][0], abs=0.06)
 
 
-def test_pictures_that_start_late_move_the_sound_with_them(tmp_path: Path) -> None:
+def test_frames_that_start_late_move_the_sound_with_them(tmp_path: Path) -> None:
     ticks = [12_800 + 512 * number for number in range(50)]
     source = build_video(tmp_path / "clip.mkv", 50, ticks=ticks, audio="aac", audio_seconds=3.0)
     copy_video(source, tmp_path / "out.mp4")
@@ -201,14 +201,14 @@ def test_pictures_that_start_late_move_the_sound_with_them(tmp_path: Path) -> No
         assert len(list(video)) == 50
 
 
-def test_sound_ends_with_the_last_picture_when_not_all_are_written(tmp_path: Path) -> None:
+def test_sound_ends_with_the_last_frame_when_not_all_are_written(tmp_path: Path) -> None:
     source = build_video(tmp_path / "clip.mp4", 100, audio="aac")
     copy_video(source, tmp_path / "out.mp4", limit=25)
     after = sound_packets(tmp_path / "out.mp4")
     assert 0.9 < after[-1][0] <= 1.0
 
 
-def test_sound_longer_than_the_pictures_is_kept_when_all_are_written(tmp_path: Path) -> None:
+def test_sound_longer_than_the_frames_is_kept_when_all_are_written(tmp_path: Path) -> None:
     source = build_video(tmp_path / "clip.mp4", 25, audio="aac", audio_seconds=2.0)
     copy_video(source, tmp_path / "out.mp4")
     assert len(sound_packets(tmp_path / "out.mp4")) == len(sound_packets(source))
@@ -238,7 +238,7 @@ def test_sound_over_http_is_kept(tmp_path: Path, serve: Callable[[Path], str]) -
 
 
 @pytest.mark.parametrize("kind", ["missing", "text", "silent"])
-def test_sound_that_cannot_be_read_is_noted_and_the_pictures_written(tmp_path: Path, kind: str) -> None:
+def test_sound_that_cannot_be_read_is_noted_and_the_frames_written(tmp_path: Path, kind: str) -> None:
     source = build_video(tmp_path / "clip.mp4")
     other = tmp_path / "other.mp4"
     if kind == "text":
@@ -276,7 +276,7 @@ def test_a_pipe_is_read_once_and_its_sound_is_noted(tmp_path: Path) -> None:
     assert sink.audio_note == "written without sound: a live source or a pipe cannot be read twice"
 
 
-def test_damaged_sound_is_noted_and_the_pictures_written(tmp_path: Path) -> None:
+def test_damaged_sound_is_noted_and_the_frames_written(tmp_path: Path) -> None:
     source = build_video(tmp_path / "clip.mkv", 50, audio="flac")
     data = bytearray(source.read_bytes())
     for _, packet in sound_packets(source)[3:9]:
@@ -400,7 +400,7 @@ def test_an_unknown_suffix_is_refused_before_any_work(tmp_path: Path, name: str)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_no_picture_or_no_time_is_refused(tmp_path: Path) -> None:
+def test_what_is_no_image_or_no_time_is_refused(tmp_path: Path) -> None:
     with VideoSink(tmp_path / "out.mp4", INFO) as sink:
         with pytest.raises(InvalidArrayError):
             sink.write(np.zeros((4, 4), np.uint8), 0.0)
@@ -410,7 +410,7 @@ def test_what_is_no_picture_or_no_time_is_refused(tmp_path: Path) -> None:
 
 
 def encode_noise(target: Path, *, then: str = "") -> subprocess.CompletedProcess[str]:
-    """Write 100 pictures of noise, of about 30 kB each, in a process of its own that does `then` at the 60th."""
+    """Write 100 frames of noise, of about 30 kB each, in a process of its own that does `then` at the 60th."""
     code = f"""
         import os, resource, signal, sys, time
         from fractions import Fraction
@@ -433,9 +433,9 @@ def encode_noise(target: Path, *, then: str = "") -> subprocess.CompletedProcess
 
 
 def decoded_times(path: Path) -> list[float]:
-    """Return the times of the pictures in a video that was perhaps never closed, each once and rising."""
+    """Return the times of the frames in a video that was perhaps never closed, each once and rising."""
     with av.open(str(path)) as container:
-        times = [float(picture.time or 0) for picture in container.decode(video=0)]
+        times = [float(frame.time or 0) for frame in container.decode(video=0)]
     assert times == sorted(set(times))
     return times
 
@@ -459,7 +459,7 @@ def test_a_full_disk_is_an_error_of_one_line_and_keeps_what_was_done(tmp_path: P
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_a_disk_too_full_for_a_picture_leaves_nothing(tmp_path: Path, suffix: str) -> None:
+def test_a_disk_too_full_for_a_frame_leaves_nothing(tmp_path: Path, suffix: str) -> None:
     target = tmp_path / f"out{suffix}"
     code = "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000)); "
     code += "from heatprop.io import SourceInfo, VideoSink; import numpy as np; from fractions import Fraction\n"
@@ -475,7 +475,7 @@ def test_a_disk_too_full_for_a_picture_leaves_nothing(tmp_path: Path, suffix: st
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 @pytest.mark.parametrize("suffix", [".mp4", ".m4v", ".mov", ".mkv"])
 def test_a_killed_run_leaves_a_video_that_plays_up_to_the_last_second(tmp_path: Path, suffix: str) -> None:
-    # It is killed a moment after the 60th picture, when the encoder has had the time to take it.
+    # It is killed a moment after the 60th frame, when the encoder has had the time to take it.
     done = encode_noise(tmp_path / f"out{suffix}", then="time.sleep(0.5); os.kill(os.getpid(), signal.SIGKILL)")
     assert done.returncode == -signal.SIGKILL
     left = tmp_path / f"out.part{suffix}"
@@ -486,7 +486,7 @@ def test_a_killed_run_leaves_a_video_that_plays_up_to_the_last_second(tmp_path: 
     assert len(times) >= 60 - 25
 
 
-def test_pictures_and_sound_of_a_killed_run_fit(tmp_path: Path) -> None:
+def test_frames_and_sound_of_a_killed_run_fit(tmp_path: Path) -> None:
     source = build_video(tmp_path / "clip.mkv", 100, audio="aac")
     code = """
         import os, signal, sys, time
@@ -532,7 +532,7 @@ def test_a_whole_video_says_so_with_what_made_it(tmp_path: Path, suffix: str) ->
         [0.0, 0.0, 1e-5, 2e-5, 0.5, 0.4, 90_000.0, 90_000.04, 400_000.0],
     ],
 )
-def test_each_picture_written_is_one_whatever_its_time(tmp_path: Path, suffix: str, times: list[float]) -> None:
+def test_each_frame_written_is_one_whatever_its_time(tmp_path: Path, suffix: str, times: list[float]) -> None:
     for rate in (Fraction(25), Fraction(1, 512)):
         with VideoSink(tmp_path / f"out{suffix}", replace(INFO, frame_rate=rate), overwrite=True) as sink:
             for number, time in enumerate(times):
@@ -543,7 +543,7 @@ def test_each_picture_written_is_one_whatever_its_time(tmp_path: Path, suffix: s
 
 
 @pytest.mark.parametrize(("width", "height"), [(16_386, 16), (16, 20_000)])
-def test_pictures_larger_than_a_video_can_be_are_refused_before_any_work(
+def test_frames_larger_than_a_video_can_be_are_refused_before_any_work(
     tmp_path: Path, width: int, height: int
 ) -> None:
     with pytest.raises(OutputError, match=f"{width} x {height} pixels, .* at most 16384 wide and high"):
@@ -551,7 +551,7 @@ def test_pictures_larger_than_a_video_can_be_are_refused_before_any_work(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_largest_picture_is_written(tmp_path: Path) -> None:
+def test_the_largest_frame_is_written(tmp_path: Path) -> None:
     with VideoSink(tmp_path / "out.mp4", replace(INFO, width=16_384, height=16)) as sink:
         sink.write(np.zeros((16, 16_384, 3), np.uint8), 0.0)
     assert len(decoded_times(tmp_path / "out.mp4")) == 1

@@ -1,4 +1,4 @@
-"""Sound goes where its pictures go, all tracks of it, and nothing is called damaged that is not."""
+"""Sound goes where its frames go, all tracks of it, and nothing is called damaged that is not."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -12,11 +12,11 @@ from heatprop.io.sound_clock import SoundClock
 from heatprop.io.timeline import Clock, Stretch
 from small_videos import SAMPLE_RATE, build_video
 
-COUNT = 24  # pictures of a part, 0.96 s
+COUNT = 24  # frames of a part, 0.96 s
 
 
 def copy_video(source: Path, target: Path) -> str | None:
-    """Write the pictures anew and the sound beside them; return what is said of the sound."""
+    """Write the frames anew and the sound beside them; return what is said of the sound."""
     with open_video(source) as video, VideoSink(target, video.info) as sink:
         for frame in video:
             sink.write(frame.image, frame.time)
@@ -40,7 +40,7 @@ def loudness(path: Path, width: float = 0.04, track: int = 0) -> list[float]:
 
 
 def write_part(path: Path, start: float, sound: float, late: float = 0.0) -> Path:
-    """Write `COUNT` pictures from `start` seconds on, with a tone of `sound` seconds that is `late`."""
+    """Write `COUNT` frames from `start` seconds on, with a tone of `sound` seconds that is `late`."""
     ticks = [round(start * 90_000) + 3600 * number for number in range(COUNT)]
     return build_video(
         path,
@@ -57,7 +57,7 @@ def write_part(path: Path, start: float, sound: float, late: float = 0.0) -> Pat
 
 @pytest.mark.parametrize("starts", [(0, 0, 0), (100, 0, 500), (5, 95_000, 1)])
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_sound_goes_on_with_its_pictures_where_the_clock_jumps(
+def test_sound_goes_on_with_its_frames_where_the_clock_jumps(
     starts: tuple[float, ...], suffix: str, tmp_path: Path
 ) -> None:
     # A tone in the first half of each part alone shows where each part of the sound went.
@@ -83,7 +83,7 @@ def test_sound_that_is_late_in_each_part_stays_late(tmp_path: Path) -> None:
         assert min(levels[first + 12 : first + 19]) > 0.1
 
 
-def test_sound_longer_than_the_pictures_of_its_part_gives_way_to_the_next(tmp_path: Path) -> None:
+def test_sound_longer_than_the_frames_of_its_part_gives_way_to_the_next(tmp_path: Path) -> None:
     parts = [write_part(tmp_path / f"{number}.ts", 0, seconds) for number, seconds in enumerate((1.3, 0.48))]
     whole = tmp_path / "whole.ts"
     whole.write_bytes(b"".join(part.read_bytes() for part in parts))
@@ -94,7 +94,7 @@ def test_sound_longer_than_the_pictures_of_its_part_gives_way_to_the_next(tmp_pa
 
 
 def write_tracks(path: Path, tracks: dict[str, str]) -> Path:
-    """Write pictures and tones of 220, 440, ... Hz: a codec for each language."""
+    """Write frames and tones of 220, 440, ... Hz: a codec for each language."""
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=25)
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
@@ -105,9 +105,9 @@ def write_tracks(path: Path, tracks: dict[str, str]) -> Path:
             sound.metadata["language"] = language
             sounds.append(sound)
         for number in range(25):
-            picture = av.VideoFrame(64, 48, "yuv420p")
-            picture.pts = number
-            container.mux(video.encode(picture))
+            frame = av.VideoFrame(64, 48, "yuv420p")
+            frame.pts = number
+            container.mux(video.encode(frame))
             for place, sound in enumerate(sounds, 1):
                 start = number * SAMPLE_RATE // 25
                 wave = np.sin(np.arange(start, start + SAMPLE_RATE // 25) * 2 * np.pi * 220 * place / SAMPLE_RATE)
@@ -143,7 +143,7 @@ def test_a_stamp_of_the_sound_alone_that_is_wrong_moves_no_other() -> None:
     assert times == pytest.approx([0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0])
 
 
-def test_a_jump_of_the_sound_waits_for_the_pictures() -> None:
+def test_a_jump_of_the_sound_waits_for_the_frames() -> None:
     record = Clock([Stretch(0.0, 5.0)], 6.0)
     clock = SoundClock(record)
     assert [clock.place(stamp, 0.5, until=1.0) for stamp in (5.0, 5.5, 0.25)] == [0.0, 0.5, None]
@@ -152,7 +152,7 @@ def test_a_jump_of_the_sound_waits_for_the_pictures() -> None:
     assert clock.place(0.25, 0.5, until=1.04) == pytest.approx(1.04)
 
 
-def test_sound_goes_on_after_the_last_picture_whatever_the_file_says_of_its_length(tmp_path: Path) -> None:
+def test_sound_goes_on_after_the_last_frame_whatever_the_file_says_of_its_length(tmp_path: Path) -> None:
     for suffix in (".flv", ".avi", ".mkv", ".mp4", ".ts"):
         source = build_video(
             tmp_path / f"clip{suffix}",
@@ -169,7 +169,7 @@ def test_sound_goes_on_after_the_last_picture_whatever_the_file_says_of_its_leng
         assert min(levels[2:70]) > 0.1
 
 
-def test_sound_ends_with_the_last_picture_of_a_video_that_is_not_whole(tmp_path: Path) -> None:
+def test_sound_ends_with_the_last_frame_of_a_video_that_is_not_whole(tmp_path: Path) -> None:
     source = build_video(tmp_path / "clip.flv", COUNT, audio="aac", audio_seconds=3.0)
     with open_video(source) as video, VideoSink(tmp_path / "out.mp4", video.info) as sink:
         for frame in video:
@@ -178,12 +178,12 @@ def test_sound_ends_with_the_last_picture_of_a_video_that_is_not_whole(tmp_path:
     assert len(loudness(tmp_path / "out.mp4")) < 32
 
 
-def test_sound_before_the_first_picture_is_left_out_and_said(tmp_path: Path) -> None:
+def test_sound_before_the_first_frame_is_left_out_and_said(tmp_path: Path) -> None:
     ticks = [18_000 + 480 * number for number in range(COUNT)]
     source = build_video(
         tmp_path / "late.mkv", COUNT, ticks=ticks, audio="aac", audio_seconds=2.46, time_base=Fraction(1, 12_000)
     )
-    assert copy_video(source, tmp_path / "out.mp4") == "1.5 s before the first picture were left out"
+    assert copy_video(source, tmp_path / "out.mp4") == "1.5 s before the first frame were left out"
     levels = loudness(tmp_path / "out.mp4")
     assert min(levels[2:22]) > 0.1
     assert len(levels) < 32
@@ -223,7 +223,7 @@ def test_sound_without_its_description_is_not_copied(tmp_path: Path) -> None:
 
 
 def write_channels(path: Path, layout: str) -> Path:
-    """Write pictures with sound that is heard in the last channel alone."""
+    """Write frames with sound that is heard in the last channel alone."""
     with av.open(str(path), "w") as container:
         video = container.add_stream("mpeg4", rate=25)
         video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
@@ -231,9 +231,9 @@ def write_channels(path: Path, layout: str) -> Path:
         sound.codec_context.layout = layout
         channels = sound.codec_context.layout.nb_channels
         for number in range(25):
-            picture = av.VideoFrame(64, 48, "yuv420p")
-            picture.pts = number
-            container.mux(video.encode(picture))
+            frame = av.VideoFrame(64, 48, "yuv420p")
+            frame.pts = number
+            container.mux(video.encode(frame))
             start = number * SAMPLE_RATE // 25
             samples = np.zeros((SAMPLE_RATE // 25, channels), np.int16)
             samples[:, -1] = np.sin((start + np.arange(len(samples))) * 2 * np.pi * 440 / SAMPLE_RATE) * 9000

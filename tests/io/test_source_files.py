@@ -39,7 +39,7 @@ def test_a_file_is_known_under_all_its_names(name: str, tmp_path: Path, monkeypa
         assert files.source_at("new.mkv") is None
 
 
-def test_a_folder_or_pattern_reads_its_pictures(tmp_path: Path) -> None:
+def test_a_folder_or_pattern_reads_its_images(tmp_path: Path) -> None:
     for number in range(3):
         cv2.imwrite(str(tmp_path / f"{number}.png"), paint(number))
     (tmp_path / "notes.jsonl").write_text("mine")

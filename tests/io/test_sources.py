@@ -29,7 +29,7 @@ COUNT = 12
 
 @dataclass
 class Case:
-    """A kind of source holding the twelve painted pictures."""
+    """A kind of source holding the twelve painted images."""
 
     kind: str
     open: Callable[[], VideoSource]
@@ -244,11 +244,11 @@ def test_colours_follow_matrix_and_range(
         stream.width, stream.height, stream.pix_fmt = width, 48, "yuv444p"
         stream.codec_context.colorspace = matrix
         stream.codec_context.color_range = 2 if full_range else 1
-        picture = av.VideoFrame(width, 48, "yuv444p")
-        for plane, level in zip(picture.planes, levels, strict=True):
+        frame = av.VideoFrame(width, 48, "yuv444p")
+        for plane, level in zip(frame.planes, levels, strict=True):
             plane.update(bytes([level]) * plane.buffer_size)
-        picture.colorspace, picture.color_range, picture.pts = matrix, 2 if full_range else 1, 0
-        container.mux(stream.encode(picture))
+        frame.colorspace, frame.color_range, frame.pts = matrix, 2 if full_range else 1, 0
+        container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     with open_video(path) as source:
         image = next(iter(source)).image
@@ -313,7 +313,7 @@ def _sound_only(path: Path) -> Path:
 
 
 def _no_data(path: Path) -> Path:
-    """All of a video's structure, but no picture in it."""
+    """All of a video's structure, but no frame in it."""
     data = bytearray(build_video(path).read_bytes())
     start = data.index(b"mdat") + 4
     end = data.index(b"moov") - 4
@@ -330,11 +330,11 @@ def _no_data(path: Path) -> Path:
         (_text, "notes.txt", "no video|not a video"),
         (_noise, "clip.mkv", "not a video"),
         (_sound_only, "tone.mp4", "sound but no video"),
-        (_no_data, "clip.mp4", "none of its pictures can be decoded"),
-        (_empty, "shot.jpg", "this picture is empty"),
+        (_no_data, "clip.mp4", "none of its frames can be decoded"),
+        (_empty, "shot.jpg", "this image is empty"),
     ],
 )
-def test_a_file_without_pictures_is_an_error_of_one_line(
+def test_a_file_without_frames_is_an_error_of_one_line(
     tmp_path: Path, make: Callable[[Path], Path], name: str, message: str
 ) -> None:
     path = make(tmp_path / name)
@@ -514,7 +514,7 @@ def test_closing_does_not_wait_for_a_pipe_that_stalls(tmp_path: Path) -> None:
 
 def test_images_of_any_size_depth_and_kind_become_rgb(tmp_path: Path) -> None:
     colour = paint(3)[..., ::-1]
-    pictures = {
+    images = {
         "1.JPG": colour,
         "2.png": colour.astype(np.uint16) * 257,
         "3.png": colour[..., 0],
@@ -524,13 +524,13 @@ def test_images_of_any_size_depth_and_kind_become_rgb(tmp_path: Path) -> None:
         "7.bmp": colour,
         "10.jpeg": colour,
     }
-    for name, image in pictures.items():
+    for name, image in images.items():
         assert cv2.imwrite(str(tmp_path / name), image)
     with open_video(tmp_path) as source:
         frames = list(source)
-        assert source.info.frame_count == len(pictures)
+        assert source.info.frame_count == len(images)
     assert [frame.image.shape[:2] for frame in frames] == [
-        pictures[name].shape[:2] for name in sorted(pictures, key=lambda name: int(name.split(".")[0]))
+        images[name].shape[:2] for name in sorted(images, key=lambda name: int(name.split(".")[0]))
     ]
     for frame in frames:
         assert frame.image.dtype == np.uint8

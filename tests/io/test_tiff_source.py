@@ -9,7 +9,7 @@ import pytest
 
 from heatprop.errors import SourceError
 from heatprop.io import open_video
-from heatprop.io.pictures import inspect_picture, read_picture
+from heatprop.io.image_files import inspect_image, read_image
 from small_videos import number_of, paint
 from tiff_files import Page, tiff, tiff_of
 
@@ -36,7 +36,7 @@ def frames_of(path: Path) -> tuple[list[np.ndarray], int, list[str]]:
 @pytest.mark.parametrize(
     "helpers", [(THUMBNAIL,), (OUTLINE,), (THUMBNAIL, OUTLINE), (Page(paint(9, 16, 12), {255: 2}),)]
 )
-def test_smaller_copies_and_masks_are_no_pictures(
+def test_smaller_copies_and_masks_are_no_images(
     helpers: tuple[Page, ...], order: str, big: bool, tmp_path: Path
 ) -> None:
     one = write(tmp_path, tiff_of([PAGES[0], *helpers], order, big=big), "one.tif")
@@ -46,18 +46,18 @@ def test_smaller_copies_and_masks_are_no_pictures(
         assert (image == PAGES[0].image).all()
         assert (skipped, notes) == (0, [])
         for quick in (False, True):
-            state = inspect_picture(path, quick=quick)
+            state = inspect_image(path, quick=quick)
             assert (state.size, state.problem, state.holds_several) == ((64, 48), None, False)
     three = write(tmp_path, tiff_of([each for page in PAGES for each in (page, *helpers)], order, big=big))
     images, skipped, notes = frames_of(three)
     assert [number_of(image) for image in images] == [0, 1, 2]
     assert {image.shape for image in images} == {(48, 64, 3)}
     assert (skipped, notes) == (0, [])
-    assert inspect_picture(three).holds_several
+    assert inspect_image(three).holds_several
 
 
-def test_a_file_of_nothing_but_a_smaller_copy_is_a_picture(tmp_path: Path) -> None:
-    assert read_picture(write(tmp_path, tiff_of([THUMBNAIL]))).shape == (12, 16, 3)
+def test_a_file_of_nothing_but_a_smaller_copy_is_an_image(tmp_path: Path) -> None:
+    assert read_image(write(tmp_path, tiff_of([THUMBNAIL]))).shape == (12, 16, 3)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -86,8 +86,8 @@ def test_colours_stand_as_they_are_stored_whatever_their_transparency(
 
 
 @pytest.mark.parametrize("orientation", [3, 6])
-def test_pages_are_turned_as_the_picture_by_itself_is(orientation: int, tmp_path: Path) -> None:
-    wanted = read_picture(write(tmp_path, tiff(paint(1), orientation), "one.tif"))
+def test_pages_are_turned_as_the_image_by_itself_is(orientation: int, tmp_path: Path) -> None:
+    wanted = read_image(write(tmp_path, tiff(paint(1), orientation), "one.tif"))
     pages = [Page(paint(number), {274: orientation}) for number in (1, 2)]
     images, _, _ = frames_of(write(tmp_path, tiff_of(pages)))
     assert (images[0] == wanted).all()
@@ -109,7 +109,7 @@ def test_a_damaged_page_is_left_out_and_counted_and_its_time_stays_empty(tmp_pat
 
 def test_a_file_whose_pages_are_all_damaged_is_an_error_of_one_line(tmp_path: Path) -> None:
     data = tiff_of([Page(paint(number), {259: 7}) for number in range(2)])
-    with pytest.raises(SourceError, match="none of its pictures can be decoded") as caught:
+    with pytest.raises(SourceError, match="none of its images can be decoded") as caught:
         open_video(write(tmp_path, data))
     assert "\n" not in str(caught.value)
 

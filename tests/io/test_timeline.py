@@ -1,4 +1,4 @@
-"""A bad stamp moves its own picture and no other, whatever it says; a clock that jumps is followed."""
+"""A bad stamp moves its own frame and no other, whatever it says; a clock that jumps is followed."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -53,7 +53,7 @@ def test_stamps_that_are_wrong_are_mended_at_the_nominal_rate() -> None:
     assert placed(stamps, ahead=False, step=0.1) == pytest.approx(wanted)
 
 
-def test_a_first_picture_without_stamp_is_at_0() -> None:
+def test_a_first_frame_without_stamp_is_at_0() -> None:
     assert placed([None, 3.0, 3.25], ahead=False, step=0.5) == pytest.approx([0.0, 0.5, 0.75])
     assert placed([None, 3.0, 3.25, 3.5], step=0.5) == pytest.approx([0.0, 0.25, 0.5, 0.75])
 
@@ -160,13 +160,13 @@ def test_a_pause_of_a_file_is_kept_and_a_jump_of_days_is_not() -> None:
 
 @pytest.mark.parametrize("last", [5.0, 30.16, 3000.0])
 @pytest.mark.parametrize("count", [1, 2, 5, 60])
-def test_the_last_picture_after_a_pause_keeps_its_time(count: int, last: float) -> None:
+def test_the_last_frame_after_a_pause_keeps_its_time(count: int, last: float) -> None:
     stamps = [*even(count), even(count)[-1] + last]
     assert placed(stamps) == pytest.approx(stamps)
     assert placed(stamps, end=stamps[-1] + STEP) == pytest.approx(stamps)
 
 
-def test_a_last_stamp_that_nothing_can_bear_out_moves_its_picture_alone() -> None:
+def test_a_last_stamp_that_nothing_can_bear_out_moves_its_frame_alone() -> None:
     usual = even(31)
     beyond_the_end = [*even(30), 900.0]
     assert placed(beyond_the_end, end=1.24) == pytest.approx(usual)
@@ -210,16 +210,16 @@ def test_the_record_of_the_clock_says_where_it_jumped_and_how_far_it_went() -> N
 
 
 def write_stamped(path: Path, milliseconds: Sequence[int]) -> Path:
-    """Write pictures whose packets get just these stamps."""
+    """Write frames whose packets get just these stamps."""
     with av.open(str(path), "w") as container:
         options = {"g": "1", "bf": "0", "tune": "zerolatency"}
         stream = container.add_stream("libx264", rate=25, options=options)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         packets = []
         for number in range(len(milliseconds)):
-            picture = av.VideoFrame.from_ndarray(paint(number)).reformat(format="yuv420p")
-            picture.pts = number
-            packets += stream.encode(picture)
+            frame = av.VideoFrame.from_ndarray(paint(number)).reformat(format="yuv420p")
+            frame.pts = number
+            packets += stream.encode(frame)
         packets += stream.encode(None)
         for number, (packet, stamp) in enumerate(zip(packets, milliseconds, strict=True)):
             packet.time_base, packet.duration = Fraction(1, 1000), 1
@@ -257,7 +257,7 @@ SLIDES = [0, 10_000, 20_000, 35_000, 36_000, 37_000, 90_000, 180_000]
 
 @pytest.mark.parametrize("milliseconds", [SLIDES, [0, 40, 80, 120, 160, 30_160], [0, 20_000]])
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm", ".flv"])
-def test_slides_and_screens_keep_their_last_picture_in_its_place(
+def test_slides_and_screens_keep_their_last_frame_in_its_place(
     suffix: str, milliseconds: list[int], tmp_path: Path
 ) -> None:
     path = build_video(

@@ -11,19 +11,19 @@ from heatprop.letterbox import InputFormat
 
 
 def geometry(frame_width: int, frame_height: int, input_format: InputFormat) -> dict[str, int]:
-    """Sizes of the scaled picture, the padding and the input."""
+    """Sizes of the scaled image, the padding and the input."""
     ratio = Fraction(input_format.longest_side, max(frame_width, frame_height))
     sides = {"width": frame_width, "height": frame_height}
-    pictures = {name: max(1, round(float(side * ratio))) for name, side in sides.items()}
+    images = {name: max(1, round(float(side * ratio))) for name, side in sides.items()}
     multiple = input_format.multiple
-    inputs = {name: ceil(Fraction(side, multiple)) * multiple for name, side in pictures.items()}
+    inputs = {name: ceil(Fraction(side, multiple)) * multiple for name, side in images.items()}
     return {
-        "picture_width": pictures["width"],
-        "picture_height": pictures["height"],
+        "image_width": images["width"],
+        "image_height": images["height"],
         "input_width": inputs["width"],
         "input_height": inputs["height"],
-        "pad_left": (inputs["width"] - pictures["width"]) // 2,
-        "pad_top": (inputs["height"] - pictures["height"]) // 2,
+        "pad_left": (inputs["width"] - images["width"]) // 2,
+        "pad_top": (inputs["height"] - images["height"]) // 2,
     }
 
 
@@ -35,10 +35,10 @@ def box_to_frame(
     laid = geometry(width, height, input_format)
     corners = []
     for x, y in (box[:2], box[2:]):
-        picture_x = Fraction(x) * stride - laid["pad_left"]
-        picture_y = Fraction(y) * stride - laid["pad_top"]
-        frame_x = picture_x * width / laid["picture_width"]
-        frame_y = picture_y * height / laid["picture_height"]
+        image_x = Fraction(x) * stride - laid["pad_left"]
+        image_y = Fraction(y) * stride - laid["pad_top"]
+        frame_x = image_x * width / laid["image_width"]
+        frame_y = image_y * height / laid["image_height"]
         corners += [frame_x, frame_y]
     for low, high in ((0, 2), (1, 3)):
         if corners[low] > corners[high]:  # a size below zero: no box, but a place

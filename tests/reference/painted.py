@@ -1,4 +1,4 @@
-"""Which pixels of a picture an item covers, asked pixel by pixel: slow and obvious."""
+"""Which pixels of an image an item covers, asked pixel by pixel: slow and obvious."""
 
 from __future__ import annotations
 

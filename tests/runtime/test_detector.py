@@ -57,7 +57,7 @@ def test_it_is_the_parts_put_together(detector, frames):
     for frame in frames[:4]:
         fitted = fit_letterbox(frame.image.shape[1], frame.image.shape[0], detector.card.input)
         (output,) = detector.backend.infer(letterbox(frame.image, fitted)[None])
-        wanted = propagator.update(output, picture=fitted.picture_area(4))
+        wanted = propagator.update(output, picture=fitted.image_area(4))
         wanted = wanted.select(wanted.scores >= detector.score_threshold)
         found = detector.update(frame.image)
         assert_same_detections(found, replace(wanted, boxes=boxes_to_frame(wanted.boxes, fitted, 4)))
@@ -150,7 +150,7 @@ def test_scores_below_the_networks_threshold_can_be_asked_for(frames):
     assert everything.scores.min() < 0.05
 
 
-def test_the_network_sees_pictures_of_the_input_size_that_is_asked_for(detector, frames):
+def test_the_network_sees_images_of_the_input_size_that_is_asked_for(detector, frames):
     small = VideoDetector(backend="onnx", propagation=None, score_threshold=0.05, input_size=320)
     assert small.card.input == replace(detector.card.input, longest_side=320)
     fitted = fit_letterbox(640, 272, small.card.input)
@@ -168,7 +168,7 @@ def test_the_network_sees_pictures_of_the_input_size_that_is_asked_for(detector,
     ("image", "message"),
     [(np.zeros((4, 4), np.uint8), r"\(4, 4\)"), (np.zeros((4, 4, 3)), "float64"), (None, "NoneType")],
 )
-def test_what_is_no_picture_is_refused(detector, image, message):
+def test_what_is_no_image_is_refused(detector, image, message):
     with pytest.raises(InvalidArrayError, match=message):
         detector.update(image)
 
@@ -256,7 +256,7 @@ def test_a_stream_counts_into_timings_of_its_own(demo_clip):
 
 
 class Repeated(OpenSource):
-    """A file of one picture again and again, which may break on the way; counts the pictures that are alive."""
+    """A file of one frame again and again, which may break on the way; counts the frames that are alive."""
 
     def __init__(self, image, frames, breaks=False):
         super().__init__()
@@ -301,7 +301,7 @@ def test_few_frames_are_in_memory_whatever_the_interval_and_the_number_of_stream
 
 
 class Squeezed(Repeated):
-    """A file whose pictures are stored narrower than they are shown."""
+    """A file whose frames are stored narrower than they are shown."""
 
     def __init__(self, image, ratio):
         super().__init__(image, 3)
@@ -326,17 +326,17 @@ def test_the_network_sees_square_pixels_and_boxes_are_in_stored_ones(demo_clip):
 
 
 class FailsAt:
-    """A network that fails, or says what is no probability, at one picture; at every one if none is given."""
+    """A network that fails, or says what is no probability, at one frame; at every one if none is given."""
 
     def __init__(self, detector, kind, image=None):
         self.backend, self.kind, self.concurrency = detector.backend, kind, detector.backend.concurrency
-        self.picture = None
+        self.image = None
         if image is not None:
-            self.picture = letterbox(image, fit_letterbox(image.shape[1], image.shape[0], detector.card.input))
+            self.image = letterbox(image, fit_letterbox(image.shape[1], image.shape[0], detector.card.input))
 
     def infer(self, images):
         outputs = self.backend.infer(images)
-        if self.picture is not None and not np.array_equal(images[0], self.picture):
+        if self.image is not None and not np.array_equal(images[0], self.image):
             return outputs
         if self.kind == "fails":
             raise BackendError("the network failed")
@@ -345,7 +345,7 @@ class FailsAt:
         return [HeadOutput(outputs[0].heatmap * 1000, outputs[0].size, outputs[0].offset)]
 
 
-@pytest.mark.parametrize("kind", ["fails", "stops", "broken", "no picture"])
+@pytest.mark.parametrize("kind", ["fails", "stops", "broken", "no image"])
 @pytest.mark.parametrize("interval", [1, 3])
 def test_after_a_frame_that_failed_all_is_as_if_it_had_not_been_given(frames, interval, kind):
     keyframes = KeyframeConfig(interval=interval)
@@ -354,8 +354,8 @@ def test_after_a_frame_that_failed_all_is_as_if_it_had_not_been_given(frames, in
     disturbed = VideoDetector(backend="onnx", keyframes=keyframes)
     sound = disturbed.backend
     for number, frame in enumerate(frames[:8]):
-        disturbed.backend = sound if kind == "no picture" else FailsAt(disturbed, kind)
-        bad = frame.image[..., :2] if kind == "no picture" else 255 - frame.image[::2, ::-2]  # of another size
+        disturbed.backend = sound if kind == "no image" else FailsAt(disturbed, kind)
+        bad = frame.image[..., :2] if kind == "no image" else 255 - frame.image[::2, ::-2]  # of another size
         with pytest.raises((BackendError, KeyboardInterrupt, InvalidArrayError)):
             disturbed.update(bad)
         disturbed.backend = sound

@@ -33,7 +33,7 @@ def key_frames(clock: KeyframeClock, changes: list[float], shots: frozenset[int]
 
 
 @given(intervals, st.integers(1, 200), st.floats(0, 50))
-def test_a_fixed_interval_is_kept_whatever_the_picture_does(interval: int, frames: int, change: float) -> None:
+def test_a_fixed_interval_is_kept_whatever_the_frame_does(interval: int, frames: int, change: float) -> None:
     clock = KeyframeClock(KeyframeConfig(interval=interval))
     assert key_frames(clock, [change] * frames) == list(range(0, frames, interval))
 
@@ -64,7 +64,7 @@ def test_with_a_target_the_pace_is_kept_on_the_mean() -> None:
     assert len(key_frames(clock, [5.0] * 1000)) == pytest.approx(300, abs=3)
 
 
-def test_the_network_runs_more_often_where_the_picture_changes_more() -> None:
+def test_the_network_runs_more_often_where_the_frame_changes_more() -> None:
     clock = KeyframeClock(KeyframeConfig(target_fps=30))
     clock.pace = 0.25
     found = key_frames(clock, [2.0] * 400 + [4.0] * 12)

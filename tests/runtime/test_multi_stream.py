@@ -30,7 +30,7 @@ def alone():
 
 @pytest.fixture(scope="module")
 def clips(demo_clip, tmp_path_factory):
-    """Return the real clip's frames 0 to 9 and 30 to 45 as pictures, and a painted video."""
+    """Return the real clip's frames 0 to 9 and 30 to 45 as frames, and a painted video."""
     folder = tmp_path_factory.mktemp("clips")
     with open_video(demo_clip) as video:
         frames = list(islice(video, 46))

@@ -27,7 +27,7 @@ SIDE = 128
 
 
 def scene(x: float, seed: int = 0) -> np.ndarray:
-    """Return a picture with a patch at x that has detail, on a plain ground that is no blank."""
+    """Return a frame with a patch at x that has detail, on a plain ground that is no blank."""
     image = np.full((SIDE, SIDE, 3), 90, np.uint8)
     image[: SIDE // 2] = 160
     patch = cv2.GaussianBlur(np.random.default_rng(seed).integers(0, 255, (32, 32, 3), np.uint8), (5, 5), 1.5)
@@ -145,7 +145,7 @@ def test_a_shot_begins_with_a_key_frame_and_what_was_before_does_not_reach_into_
 
 
 @pytest.mark.parametrize("fill", ["past", "between"])
-def test_a_picture_of_another_size_begins_anew(fill: str) -> None:
+def test_a_frame_of_another_size_begins_anew(fill: str) -> None:
     wide = np.ascontiguousarray(cv2.resize(scene(20), (256, 128)))
     found, key_frames = go_through(
         [scene(20)] * 3 + [wide] * 3, [20.0] * 6, KeyframeConfig(interval=30, fill=fill), PropagationConfig()
@@ -172,7 +172,7 @@ def test_a_key_frame_that_is_due_at_a_flash_comes_after_it() -> None:
     assert [len(each) for each in found] == [1] * 7
 
 
-def test_what_leaves_the_picture_is_not_shown_between_key_frames() -> None:
+def test_what_leaves_the_frame_is_not_shown_between_key_frames() -> None:
     places = [90.0, 96.0, 96.0, 96.0]
     images = [np.roll(scene(20), 70 + 12 * number, axis=1) for number in range(4)]
     found, _ = go_through(images, places, KeyframeConfig(interval=30, fill="past"))
@@ -256,7 +256,7 @@ def test_frames_that_fail_count_as_not_given(
         assert_same_detections(disturbed, alone)
 
 
-def test_a_picture_that_cannot_be_made_ready_counts_as_not_given() -> None:
+def test_a_frame_that_cannot_be_made_ready_counts_as_not_given() -> None:
     disturbed, alone = (Video(KeyframeConfig(interval=3)) for _ in range(2))
     for number in range(7):
         with pytest.raises(InvalidArrayError):

@@ -21,12 +21,12 @@ def test_the_demo_clips_five_cuts_are_found_and_nothing_else(demo_clip):
 @given(st.floats(0.05, 1.0))
 def test_a_change_of_exposure_is_no_cut(factor):
     random = np.random.default_rng(0)
-    picture = random.uniform(0, 255, (32, 32, 3)).astype(np.float32)
-    assert not is_cut(picture, picture * np.float32(factor))
+    frame = random.uniform(0, 255, (32, 32, 3)).astype(np.float32)
+    assert not is_cut(frame, frame * np.float32(factor))
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (3, 5000, 3), (272, 640, 3), (1080, 1920, 3)])
-def test_every_size_of_picture_has_a_thumbnail_of_its_own_averages(shape):
+def test_every_size_of_frame_has_a_thumbnail_of_its_own_averages(shape):
     image = np.random.default_rng(0).integers(100, 156, shape, np.uint8)
     assert thumbnail(image).shape == (32, 32, 3)
     assert thumbnail(image).mean() == pytest.approx(image.mean(), abs=2)

@@ -1,4 +1,4 @@
-"""The maker of the sprites, on made pictures and on its real sources.
+"""The maker of the sprites, on made images and on its real sources.
 
 HEATPROP_SPRITE_SOURCES names a folder with the three packages, else npm and apt-get fetch them.
 """
@@ -44,19 +44,19 @@ def load_tool() -> ModuleType:
 tool = load_tool()
 
 
-def made_picture(seed: int, height: int = 20, width: int = 30) -> np.ndarray:
+def made_image(seed: int, height: int = 20, width: int = 30) -> np.ndarray:
     """Return noise with a transparent margin of 3 pixels."""
-    picture = np.random.default_rng(seed).integers(0, 256, (height, width, 4), np.uint8)
+    image = np.random.default_rng(seed).integers(0, 256, (height, width, 4), np.uint8)
     inside = np.zeros((height, width, 1), np.uint8)
     inside[3:-3, 3:-3] = 1
-    picture[3:-3, 3:-3, 3] |= 128
-    return np.asarray(picture * inside)
+    image[3:-3, 3:-3, 3] |= 128
+    return np.asarray(image * inside)
 
 
 def made_drawings() -> dict[str, dict[str, np.ndarray]]:
     codes = [next(iter(tool.EMOJI[label].values())) for label in VID_CLASSES] + ["1f6e9"]
     return {
-        drawing: {code: made_picture(100 * number + seed) for seed, code in enumerate(codes)}
+        drawing: {code: made_image(100 * number + seed) for seed, code in enumerate(codes)}
         for number, drawing in enumerate(DRAWINGS)
     }
 
@@ -118,8 +118,8 @@ def test_an_atlas_gives_the_sprites_back(tmp_path: Path) -> None:
         np.testing.assert_array_equal(sprite.pixels, tool.make_sprite(drawings[sprite.drawing][codes]))
 
 
-def test_two_atlases_of_the_same_pictures_are_the_same_bytes() -> None:
-    shuffled = {drawing: dict(reversed(pictures.items())) for drawing, pictures in made_drawings().items()}
+def test_two_atlases_of_the_same_images_are_the_same_bytes() -> None:
+    shuffled = {drawing: dict(reversed(images.items())) for drawing, images in made_drawings().items()}
     assert tool.make_atlas(made_drawings()) == tool.make_atlas(shuffled)
 
 
@@ -138,7 +138,7 @@ def test_the_index_is_one_line_a_sprite() -> None:
 def test_a_drawing_without_a_class_is_refused() -> None:
     drawings = made_drawings()
     del drawings["twemoji"]["1f993"], drawings["twemoji"]["1f98c"]
-    with pytest.raises(tool.AtlasError, match="drawing twemoji has no picture of antelope, zebra"):
+    with pytest.raises(tool.AtlasError, match="drawing twemoji has no image of antelope, zebra"):
         tool.make_atlas(drawings)
 
 
@@ -166,12 +166,12 @@ def test_averaging_equals_the_mean_of_a_finely_divided_row(before: int, after: i
 @settings(deadline=None)
 @given(st.integers(0, 1000), st.integers(8, 30), st.integers(8, 30), st.integers(1, 24))
 def test_a_sprite_equals_slow_averaging(seed: int, height: int, width: int, side: int) -> None:
-    picture = made_picture(seed, height, width)
-    inside = picture[3:-3, 3:-3].astype(float)
+    image = made_image(seed, height, width)
+    inside = image[3:-3, 3:-3].astype(float)
     scale = side / max(inside.shape[:2])
     wanted = [max(1, round(length * scale)) for length in inside.shape[:2]]
     fine = inside.repeat(wanted[0], axis=0).repeat(wanted[1], axis=1)
-    sprite = tool.make_sprite(picture, side)
+    sprite = tool.make_sprite(image, side)
     assert sprite.shape == (*wanted, 4)
     for row, column in itertools.product(*map(range, wanted)):
         rows, columns = inside.shape[:2]
@@ -182,24 +182,24 @@ def test_a_sprite_equals_slow_averaging(seed: int, height: int, width: int, side
 
 
 def test_the_colour_of_transparent_pixels_does_not_bleed() -> None:
-    picture = np.full((40, 40, 4), (0, 255, 0, 0), np.uint8)
-    picture[7:33, 7:33] = (200, 10, 30, 255)
-    picture[20, 7:33, 3] = 128
-    sprite = tool.make_sprite(picture, 11)
+    image = np.full((40, 40, 4), (0, 255, 0, 0), np.uint8)
+    image[7:33, 7:33] = (200, 10, 30, 255)
+    image[20, 7:33, 3] = 128
+    sprite = tool.make_sprite(image, 11)
     assert sprite.shape == (11, 11, 4)
     assert (sprite[..., :3] == (200, 10, 30)).all()
     assert sprite[..., 3].min() < 255
 
 
 def test_what_can_hardly_be_seen_is_cut_away() -> None:
-    picture = np.zeros((9, 9, 4), np.uint8)
-    picture[1:8, 1:8] = (50, 60, 70, 7)
-    picture[2:6, 3:7] = (90, 80, 70, 8)
-    cropped = tool.crop_margin(picture)
+    image = np.zeros((9, 9, 4), np.uint8)
+    image[1:8, 1:8] = (50, 60, 70, 7)
+    image[2:6, 3:7] = (90, 80, 70, 8)
+    cropped = tool.crop_margin(image)
     assert cropped.shape == (4, 4, 4)
     assert (cropped == (90, 80, 70, 8)).all()
     with pytest.raises(tool.AtlasError, match="empty"):
-        tool.crop_margin(picture[:2])
+        tool.crop_margin(image[:2])
 
 
 # Files
@@ -214,7 +214,7 @@ def test_an_encoded_png_decodes_to_the_same_pixels(
         pixels = np.cumsum(pixels // 64, axis=axis, dtype=np.uint8)
     decoded = cv2.imdecode(np.frombuffer(tool.encode_png(pixels), np.uint8), cv2.IMREAD_UNCHANGED)
     np.testing.assert_array_equal(decoded[..., [2, 1, 0, 3]], pixels)
-    np.testing.assert_array_equal(tool.decode_picture(tool.encode_png(pixels)), pixels)
+    np.testing.assert_array_equal(tool.decode_image(tool.encode_png(pixels)), pixels)
 
 
 def packed(files: dict[str, bytes], mode: str) -> bytes:
@@ -252,21 +252,21 @@ def test_twemoji_is_rasterised_and_its_boats_lose_the_water() -> None:
         },
         "w:gz",
     )
-    pictures = tool.read_twemoji(archive, ["26f5", "1f43b-200d-2744", "1f6e9"])
-    assert sorted(pictures) == ["1f43b-200d-2744", "26f5"]
-    boat = pictures["26f5"]
-    np.testing.assert_array_equal(boat, pictures["1f43b-200d-2744"])
+    images = tool.read_twemoji(archive, ["26f5", "1f43b-200d-2744", "1f6e9"])
+    assert sorted(images) == ["1f43b-200d-2744", "26f5"]
+    boat = images["26f5"]
+    np.testing.assert_array_equal(boat, images["1f43b-200d-2744"])
     middle, side = boat.shape[0] // 2, boat.shape[1]
     assert tuple(boat[middle, middle]) == (255, 0, 0, 255)
     assert boat[middle, [0, side // 5, side - 1], 3].max() == 0
     assert boat[..., 3].mean() / 255 == pytest.approx(np.pi / 16, rel=0.01)
 
 
-def test_a_picture_without_transparency_is_refused() -> None:
+def test_an_image_without_transparency_is_refused() -> None:
     encoded = cv2.imencode(".png", np.zeros((4, 4, 3), np.uint8))[1].tobytes()
-    for content in (encoded, b"no picture"):
+    for content in (encoded, b"no image"):
         with pytest.raises(tool.AtlasError, match="no transparency"):
-            tool.decode_picture(content)
+            tool.decode_image(content)
 
 
 # Errors

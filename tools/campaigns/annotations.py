@@ -1,4 +1,4 @@
-"""Altered annotations, pictures and detections through `dataset check`, `evaluate` and `score`."""
+"""Altered annotations, images and detections through `dataset check`, `evaluate` and `score`."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ Result = tuple[str, str | None, str]
 
 
 def _coco(place: Path, draw: random.Random) -> Result:
-    """Alter CocoVID, plain COCO, or a picture of it."""
+    """Alter CocoVID, plain COCO, or an image of it."""
     write_coco(place, draw.random() < 0.5)
     path = place / "annotations.json"
     if draw.random() < 0.2:
@@ -67,7 +67,7 @@ def _coco(place: Path, draw: random.Random) -> Result:
 
 
 def _xml(place: Path, draw: random.Random) -> Result:
-    """Alter the XML of ImageNet VID, a list, or a picture."""
+    """Alter the XML of ImageNet VID, a list, or an image."""
     write_vid(place, with_list=draw.random() < 0.5)
     path = draw.choice([one for one in sorted(place.rglob("*")) if one.is_file()])
     if draw.random() < 0.4 or path.suffix == ".JPEG":
@@ -140,8 +140,8 @@ def _disagreement(checked: Ended, evaluated: Ended) -> str | None:
     damage = {finding["kind"] for finding in findings if finding["damage"]} - _ONLY_CHECKED
     if evaluated.code == 0:
         return "evaluate takes what check calls damaged" if damage else None
-    has_no_pictures = any(finding["kind"] == "no pictures" for finding in findings)
-    is_other = has_no_pictures or "in common" in evaluated.stderr  # by the names of the classes
+    has_no_images = any(finding["kind"] == "no pictures" for finding in findings)
+    is_other = has_no_images or "in common" in evaluated.stderr  # by the names of the classes
     return None if checked.code == 1 or is_other else "evaluate refuses what check calls usable"
 
 
@@ -205,10 +205,10 @@ def _alter_words(path: Path, draw: random.Random) -> None:
 
 
 def write_coco(place: Path, with_videos: bool) -> None:
-    """Write a CocoVID, or plain COCO, dataset of a few pictures."""
+    """Write a CocoVID, or plain COCO, dataset of a few images."""
     images: list[dict[str, Any]] = []
     for number in range(1, _FRAMES + 1):
-        _write_picture(place / f"{number}.jpg")
+        _write_image(place / f"{number}.jpg")
         image = {"id": number, "file_name": f"{number}.jpg", "width": _WIDTH, "height": _HEIGHT}
         images.append(image | ({"video_id": 1, "frame_id": number} if with_videos else {}))
     boxes = [
@@ -233,14 +233,14 @@ def write_vid(place: Path, *, with_list: bool) -> None:
         path = place / f"Annotations/VID/val/{snippet}/{number:06d}.xml"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"<annotation>\n{size}{objects}</annotation>\n")
-        _write_picture(place / f"Data/VID/val/{snippet}/{number:06d}.JPEG")
+        _write_image(place / f"Data/VID/val/{snippet}/{number:06d}.JPEG")
     if with_list:
         (place / "ImageSets/VID").mkdir(parents=True)
         lines = (f"{snippet}/{number:06d} {number + 1}\n" for number in range(_FRAMES))
         (place / "ImageSets/VID/val.txt").write_text("".join(lines))
 
 
-def _write_picture(path: Path) -> None:
+def _write_image(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     noise = np.random.default_rng(0).integers(0, 256, (_HEIGHT // 8, _WIDTH // 8, 3), np.uint8)
     path.write_bytes(cv2.imencode(".jpg", cv2.resize(noise, (_WIDTH, _HEIGHT)))[1].tobytes())

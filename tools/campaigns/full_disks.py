@@ -100,7 +100,7 @@ def _unplayable(place: Path) -> str | None:
         try:
             with av.open(str(video)) as container:
                 if not any(True for _ in container.decode(video=0)):
-                    return f"{video.name} has no picture"
+                    return f"{video.name} has no frame"
         except av.FFmpegError as error:
             return f"{video.name} does not play ({error.strerror})"
     return None
@@ -166,7 +166,7 @@ def _noisy_video(path: Path) -> Path:
         video = container.add_stream("libx264", rate=25, options={"crf": "30", "preset": "superfast"})
         video.width, video.height, video.pix_fmt = 160, 120, "yuv420p"
         for _ in range(_VIDEO_FRAMES):
-            picture = av.VideoFrame.from_ndarray(noise.integers(0, 256, (120, 160, 3), np.uint8))
-            container.mux(video.encode(picture.reformat(format="yuv420p")))
+            frame = av.VideoFrame.from_ndarray(noise.integers(0, 256, (120, 160, 3), np.uint8))
+            container.mux(video.encode(frame.reformat(format="yuv420p")))
         container.mux(video.encode(None))
     return path

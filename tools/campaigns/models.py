@@ -142,7 +142,7 @@ def _weights(whole: Path, place: Path, draw: random.Random) -> Path:
 
 
 def _input(whole: Path, place: Path, draw: random.Random) -> Path:
-    """Ask for another shape or type of picture."""
+    """Ask for another shape or type of image."""
     model = onnx.load(whole)
     kind = model.graph.input[0].type.tensor_type
     if draw.random() < 0.3:

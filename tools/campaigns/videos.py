@@ -91,9 +91,9 @@ def make_video(path: Path, codec: str, sound_codec: str | None) -> Path:
         for number in range(_FRAMES):
             image = np.full((_SIZE[1], _SIZE[0], 3), 60 + 5 * number, np.uint8)
             image[16:40, 2 * number : 2 * number + 24] = (200, 40, 40)
-            picture = av.VideoFrame.from_ndarray(image).reformat(format=video.pix_fmt)
-            picture.pts, picture.time_base = number, Fraction(1, 25)
-            container.mux(video.encode(picture))
+            frame = av.VideoFrame.from_ndarray(image).reformat(format=video.pix_fmt)
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(video.encode(frame))
         container.mux(video.encode(None))
         if sound is not None:
             _add_tone(container, sound)

@@ -62,7 +62,7 @@ def load_model(name_or_path: str | os.PathLike[str], *, input_size: int | None =
 
     Args:
         name_or_path: the name of an embedded model, or the path of a file.
-        input_size: the longer side of the picture in the network's input, in pixels, in place of the card's; a
+        input_size: the longer side of the image in the network's input, in pixels, in place of the card's; a
             multiple of the card's `input.multiple`.
 
     Raises:

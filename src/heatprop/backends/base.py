@@ -68,7 +68,7 @@ def check_images(images: ImageArray, card: ModelCard) -> ImageArray:
     if any(side % card.input.multiple for side in images.shape[1:3]):
         raise InvalidArrayError(
             f"images has shape {images.shape}; height and width must be multiples of {card.input.multiple}: "
-            "prepare pictures with heatprop.letterbox"
+            "prepare images with heatprop.letterbox"
         )
     return np.ascontiguousarray(images)
 

@@ -14,11 +14,11 @@ from heatprop.zoo.openvino_xml import NotOpenVinoError, xml_has_fixed_sides
 
 
 def with_input_size(model: Model, input_size: int) -> Model:
-    """Return a model whose network sees larger or smaller pictures than its card in the file says.
+    """Return a model whose network sees larger or smaller images than its card in the file says.
 
     Args:
         model: as it was loaded.
-        input_size: the longer side of the picture in the network's input, in pixels; see
+        input_size: the longer side of the image in the network's input, in pixels; see
             `heatprop.letterbox.InputFormat.longest_side`.
 
     Raises:

@@ -105,7 +105,7 @@ class OpenVinoBackend:
         self.description = f"OpenVINO {self._version}, {_DEVICE}, {bits}"
         check_heads(inputs, channels, model)
         try:
-            self._network = _taking_pictures(self._network, model.card.input)
+            self._network = _taking_images(self._network, model.card.input)
         except Exception as error:
             raise BackendError(f"OpenVINO {self._version} refuses {model.path}: {_last_line(error)}") from None
 
@@ -169,7 +169,7 @@ class _CompiledNetwork:
         return arrays
 
 
-def _taking_pictures(network: openvino.Model, input_format: InputFormat) -> openvino.Model:
+def _taking_images(network: openvino.Model, input_format: InputFormat) -> openvino.Model:
     """Put what turns uint8 ``(N, H, W, 3)`` RGB into the network's own input before the network.
 
     Measured, these steps run in f32 also where the network runs in bf16: its first layer sees each number as if

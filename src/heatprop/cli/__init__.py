@@ -83,7 +83,7 @@ def _run(arguments: list[str]) -> int:
 def _fail(problem: Exception) -> int:
     """Say in one line what went wrong, and return the exit code; raise it again if it is a fault of heatprop."""
     if isinstance(problem, MemoryError):
-        error(f"not enough memory ({problem}); use a smaller model, input or picture")
+        error(f"not enough memory ({problem}); use a smaller model, input or image")
         return 1
     if isinstance(problem, HeatpropError):
         error(problem)

@@ -59,7 +59,7 @@ class Compare:
     dataset: Layout
     """How the dataset's files are laid out."""
     root: Annotated[Path, tyro.conf.arg(metavar="DIR")]
-    """Folder of the dataset, of coco-video also its JSON file; pictures are not needed."""
+    """Folder of the dataset, of coco-video also its JSON file; images are not needed."""
     split: str = "val"
     """Of ImageNet VID."""
     metric: ComparedMetric = "coco"

@@ -35,11 +35,11 @@ class Dataset:
     root: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="ROOT")]
     """Folder of the dataset: ILSVRC2015, or one with a CocoVID file; or that file."""
     layout: CheckedLayout | Literal["auto"] = "auto"
-    """How its files are laid out. imagenet-det: its pictures of the 30 classes of VID, for training."""
+    """How its files are laid out. imagenet-det: its images of the 30 classes of VID, for training."""
     split: Annotated[str, tyro.conf.arg(metavar="NAME")] = "val"
     """Split of ImageNet: val, train, or, of VID, the name of a list in ImageSets."""
     quick: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
-    """Read only headers and ends of pictures, instead of decoding them."""
+    """Read only headers and ends of images, instead of decoding them."""
     no_images: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
     """Do not check images; scoring needs none."""
     json: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
@@ -103,7 +103,7 @@ class _Stages:
 
 
 def _videos(report: DatasetReport) -> str:
-    return "pictures" if report.layout == "imagenet-det" else "videos"
+    return "images" if report.layout == "imagenet-det" else "videos"
 
 
 def _print(report: DatasetReport) -> None:

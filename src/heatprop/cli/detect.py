@@ -50,7 +50,7 @@ class Detect:
     sources: Annotated[
         tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="SOURCE [SOURCE ...]", help_behavior_hint="")
     ]
-    """Video file, http or rtsp address, camera (camera:0), folder of pictures, or pattern ('shots/*.jpg').
+    """Video file, http or rtsp address, camera (camera:0), folder of images, or pattern ('shots/*.jpg').
     A folder or pattern of videos ('films/*.mp4') is several sources."""
     output: Annotated[
         Path | None, tyro.conf.arg(aliases=["-o"], metavar="OUT.mp4|FOLDER", help_behavior_hint="")
@@ -75,7 +75,7 @@ class Detect:
     input_size: Annotated[int | None, tyro.conf.arg(metavar="PIXELS", help_behavior_hint="")] = _DETECTOR[
         "input_size"
     ]
-    """Scale the longer side of a picture to this for the network: smaller is faster and loses small objects.
+    """Scale the longer side of an image to this for the network: smaller is faster and loses small objects.
     A multiple of 32 for the embedded models; left out: as the model's card says (see heatprop models)."""
     backend: BackendName = _DETECTOR["backend"]
     """What runs the network; auto takes the fastest installed."""
@@ -103,7 +103,7 @@ class Detect:
     between. Three times faster, for N of 3, where the network is what takes the time."""
     target_fps: Annotated[float | None, tyro.conf.arg(metavar="FPS", help_behavior_hint="")] = None
     """Hold so many frames a second: the network runs only as often as leaves time for that, no more often than
-    --keyframe-interval, and rather where the picture changes."""
+    --keyframe-interval, and rather where the image changes."""
     keyframe_fill: Annotated[Fill, tyro.conf.arg(help_behavior_hint="")] = KeyframeConfig.fill
     """Boxes between two key frames: from the past one, without delay, or from both (auto, except live)."""
     reconnect: Annotated[float | None, tyro.conf.arg(metavar="SECONDS", help_behavior_hint="")] = None
@@ -148,7 +148,7 @@ class Detect:
                 "--resume keeps what is complete and --overwrite replaces it; drop one of them"
             )
         if self.compare and self.json is not None and self.output is None:
-            raise InvalidConfigError("--compare shows two pictures side by side; add -o OUT.mp4 for the video")
+            raise InvalidConfigError("--compare shows two images side by side; add -o OUT.mp4 for the video")
         if self.propagation != "adaptive" and self.no_propagation:
             raise InvalidConfigError(
                 f"--no-propagation contradicts --propagation {self.propagation}; drop one of them"

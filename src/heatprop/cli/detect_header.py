@@ -58,7 +58,7 @@ def make_header(
 
 
 def header_of_video(header: ResultsHeader, *, compare: bool) -> ResultsHeader:
-    """Return what the annotated video of a run says of itself: it can be two pictures side by side, too."""
+    """Return what the annotated video of a run says of itself: it can be two images side by side, too."""
     return replace(header, settings={**header.settings, "compare": compare})
 
 

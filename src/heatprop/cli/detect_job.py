@@ -123,7 +123,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What `--seq-nms` keeps of a frame until all are there: all but its picture."""
+    """What `--seq-nms` keeps of a frame until all are there: all but its image."""
 
     index: int
     time: float
@@ -135,7 +135,7 @@ class _Found:
 class Job:
     """A request at work: `open` in the thread that reads, `write` for each frame, then `finish`, anywhere.
 
-    With `--seq-nms` the frames' detections wait in memory until all are there, the pictures do not: a frame of 100
+    With `--seq-nms` the frames' detections wait in memory until all are there, the images do not: a frame of 100
     objects takes 4 kB. Where a video is drawn, `finish` reads the source a second time.
 
     Attributes:
@@ -287,7 +287,7 @@ class Job:
     def _closed(self, outputs: DetectOutputs) -> Outcome:
         reason, problems, written = self.reason, list[Exception](), list[Path]()
         if reason is None and not outputs.frames and not outputs.reader_gone:
-            reason = SourceError(f"{self.request.name}: no picture in it can be read; is the file damaged?")
+            reason = SourceError(f"{self.request.name}: no frame in it can be read; is the file damaged?")
             if not problems:
                 return Outcome(refused=reason)
         # A reader of standard output that has left has read enough: `heatprop detect ... --json - | head`.

@@ -54,7 +54,7 @@ class Evaluate:
     dataset: Layout
     """How the dataset's files are laid out."""
     root: Annotated[Path, tyro.conf.arg(metavar="DIR")]
-    """Folder of the dataset; of coco-video also its JSON file, with the pictures beside it."""
+    """Folder of the dataset; of coco-video also its JSON file, with the images beside it."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="OUT_DIR", help_behavior_hint="")]
     """Folder for detections, report and finished work; one for each setting."""
     split: str = "val"
@@ -62,7 +62,7 @@ class Evaluate:
     model: Annotated[str, tyro.conf.arg(metavar="NAME|PATH")] = "mb3-coco"
     """Embedded model, or path of one with a card."""
     input_size: Annotated[int | None, tyro.conf.arg(metavar="PIXELS", help_behavior_hint="")] = None
-    """Scale the longer side of a picture to this for the network; left out: as the model's card says."""
+    """Scale the longer side of an image to this for the network; left out: as the model's card says."""
     backend: BackendName = "auto"
     """What runs the network; auto takes the fastest installed."""
     device: Device = "auto"
@@ -110,7 +110,7 @@ class Evaluate:
             raise MissingPackageError(
                 "COCO's metrics need faster-coco-eval; pip install 'heatprop[evaluate]', or add --metric official"
             )
-        cv2.setNumThreads(1)  # pictures are scaled side by side
+        cv2.setNumThreads(1)  # images are scaled side by side
         dataset = wait_for(lambda: load_dataset(self.dataset, self.root, self.split))
         if not dataset.frame_count:
             raise DatasetError(f"{self.root}: the dataset has no frames; give another --root or --split")
@@ -198,7 +198,7 @@ class Evaluate:
         wrong = pictures_of_other_size(dataset, folder)
         if wrong and not self.quiet:
             say(
-                f"heatprop: warning: {len(wrong)} pictures are not as large as the annotations say, so boxes "
+                f"heatprop: warning: {len(wrong)} images are not as large as the annotations say, so boxes "
                 f"cannot fit; the first is {dataset.image_paths[wrong[0]]}"
             )
 

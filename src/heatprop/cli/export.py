@@ -19,7 +19,7 @@ from heatprop.letterbox import LARGEST_SIDE, InputFormat, fit_letterbox, letterb
 from heatprop.types import ImageArray
 from heatprop.zoo.formats import FORMATS, check_request
 
-_MOST_PICTURES = 128
+_MOST_IMAGES = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Export:
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="MODEL.onnx|MODEL.xml", help_behavior_hint="")]
     """ONNX, for ONNX Runtime; or OpenVINO (.xml, with the weights in a .bin beside it), the faster."""
     input: Annotated[int | None, tyro.conf.arg(metavar="PIXELS", help_behavior_hint="")] = None
-    """Scale the longer side of a picture to this; left out: as published, 512."""
+    """Scale the longer side of an image to this; left out: as published, 512."""
     multiple: Annotated[int | None, tyro.conf.arg(metavar="PIXELS", help_behavior_hint="")] = None
     """Pad sides to multiples of this: 32 leaves little padding and is faster; left out: as published, a square."""
     int8: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
@@ -105,16 +105,16 @@ class Export:
         if self.licence is not None:
             checkpoint.card = replace(checkpoint.card, licence=self.licence)
         input_format = self._input_format(checkpoint.card.input)
-        pictures = None
+        images = None
         if self.calibration is not None:
-            pictures = pictures_of(self.calibration, input_format)
+            images = images_of(self.calibration, input_format)
             if not self.quiet:
-                say(f"heatprop: quantising by {len(pictures)} frames of {self.calibration}; this takes a minute")
+                say(f"heatprop: quantising by {len(images)} frames of {self.calibration}; this takes a minute")
         exported = export_checkpoint(
             checkpoint,
             self.output,
             input_format=input_format,
-            calibration=pictures,
+            calibration=images,
             half=self.half,
             overwrite=self.overwrite,
         )
@@ -152,7 +152,7 @@ class Export:
         return [line.strip() for line in lines if line.strip()]
 
 
-def pictures_of(source: str, input_format: InputFormat) -> list[ImageArray]:
+def images_of(source: str, input_format: InputFormat) -> list[ImageArray]:
     """Return up to 128 frames of a video, evenly spread where its length is known, as the network takes them.
 
     Each is uint8 ``(1, H, W, 3)`` RGB, letterboxed.
@@ -160,16 +160,16 @@ def pictures_of(source: str, input_format: InputFormat) -> list[ImageArray]:
     Raises:
         SourceError: it cannot be opened, or no frame of it can be read.
     """
-    pictures: list[ImageArray] = []
+    images: list[ImageArray] = []
     with open_video(source) as video:
-        step = max(1, (video.info.frame_count or 0) // _MOST_PICTURES)
+        step = max(1, (video.info.frame_count or 0) // _MOST_IMAGES)
         for number, frame in enumerate(video):
             check()
             if number % step == 0:
                 height, width = frame.image.shape[:2]
-                pictures.append(letterbox(frame.image, fit_letterbox(width, height, input_format))[None])
-            if len(pictures) == _MOST_PICTURES:
+                images.append(letterbox(frame.image, fit_letterbox(width, height, input_format))[None])
+            if len(images) == _MOST_IMAGES:
                 break
-    if not pictures:
-        raise SourceError(f"{source}: no picture in it can be read; give another video for the calibration")
-    return pictures
+    if not images:
+        raise SourceError(f"{source}: no frame in it can be read; give another video for the calibration")
+    return images

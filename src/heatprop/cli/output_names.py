@@ -84,7 +84,7 @@ def name_outputs(
         if output is None and results is None:
             output = Path(f"{stem_of(sources[0])}.heatprop.mp4")
         return [OutputNames(output, results)]
-    _refuse_single_pictures(sources)
+    _refuse_single_images(sources)
     if results == STANDARD_OUTPUT:
         raise InvalidConfigError(
             f"--json - would mix the lines of {len(sources)} sources; give the name of a folder: --json found"
@@ -143,7 +143,7 @@ def _distinct_stems(sources: Sequence[str]) -> list[str]:
     ]
 
 
-def _refuse_single_pictures(sources: Sequence[str]) -> None:
+def _refuse_single_images(sources: Sequence[str]) -> None:
     """Refuse what the shell makes of a pattern without quotes."""
     paths = {source: path_named(source) for source in sources if not is_address(source)}
     single = [source for source, path in paths.items() if path.suffix.lower() in IMAGE_SUFFIXES]
@@ -151,7 +151,7 @@ def _refuse_single_pictures(sources: Sequence[str]) -> None:
     if len(single) > 1:
         more = f" and {len(single) - _MOST_NAMES} more" if len(single) > _MOST_NAMES else ""
         raise InvalidConfigError(
-            f"a video each of single pictures was asked for: {', '.join(single[:_MOST_NAMES])}{more}; for one of "
+            f"a video each of single images was asked for: {', '.join(single[:_MOST_NAMES])}{more}; for one of "
             "them all give a pattern in quotes: 'images/*.jpg'; see heatprop detect --help"
         )
 

@@ -30,7 +30,7 @@ class DetectOutputs:
         video: path of the annotated video; None for none.
         results: path of the JSON Lines, or ``"-"`` for standard output; None for none.
         timings: where drawing and encoding are counted.
-        compare: whether the video shows two pictures side by side.
+        compare: whether the video shows two images side by side.
         overwrite: whether existing files may be replaced.
         frames_before: frames in unfinished files that are done again; what ends unfinished with fewer frames does
             not replace them.
@@ -92,7 +92,7 @@ class DetectOutputs:
 
     @property
     def draws(self) -> bool:
-        """Whether a video is written, so that `write` needs pictures."""
+        """Whether a video is written, so that `write` needs images."""
         return self._sink is not None
 
     def begin(self, header: ResultsHeader, *, mark_new: bool, rescored: bool = False) -> None:
@@ -127,7 +127,7 @@ class DetectOutputs:
         Args:
             index: number of the frame.
             time: in seconds.
-            image: the picture; may be None where no video is drawn.
+            image: of the frame; may be None where no video is drawn.
             found: its detections.
             alone: what the network says alone, for `compare`.
 
@@ -140,10 +140,10 @@ class DetectOutputs:
                 self._writer.write(index, time, found)
         if self._sink is not None and image is not None:
             with self._timings.measured("draw"):
-                picture = draw(image, found, self._classes, mark_new=self._mark_new)
+                drawn = draw(image, found, self._classes, mark_new=self._mark_new)
                 if alone is not None and self._compare:
-                    picture = side_by_side(draw(image, alone, self._classes), picture, self._captions)
-            self._sink.write(picture, time)
+                    drawn = side_by_side(draw(image, alone, self._classes), drawn, self._captions)
+            self._sink.write(drawn, time)
         self.frames += 1
         self.objects += len(found)
 

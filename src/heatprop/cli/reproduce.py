@@ -78,7 +78,7 @@ class Reproduce:
             if importlib.util.find_spec(module) is None:
                 raise MissingPackageError(f"reproduce needs {package}; pip install 'heatprop[evaluate]'")
         models = [load_model(name) for name in self.model]
-        cv2.setNumThreads(1)  # pictures are made and read side by side
+        cv2.setNumThreads(1)  # images are made and read side by side
         with claim_folder(self.output):
             return self._report(plan, models, jobs)
 
@@ -86,11 +86,11 @@ class Reproduce:
         try:
             with StepProgress(quiet=self.quiet) as progress:
                 steps = Steps(progress.begin, progress.advance)
-                report, pictures = make_report(
+                report, images = make_report(
                     plan, models, self.output, self._command(plan), backend=self.backend, jobs=jobs, steps=steps
                 )
                 write_json(self.output / "report.json", report)
-                write_text(self.output / "index.html", render_page(report, pictures))
+                write_text(self.output / "index.html", render_page(report, images))
         except Interrupted as interrupted:
             if not self.quiet:
                 say("heatprop: interrupted; what is finished is kept: run the same command to go on")

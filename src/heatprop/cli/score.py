@@ -28,7 +28,7 @@ class Score:
     $ heatprop score detections.json --dataset coco-video --root annotations.json --metric coco --json
 
     DETECTIONS is official text (frame_index class_id score x1 y1 x2 y2), JSON Lines, or COCO's JSON: its content
-    says which. No pictures are needed. docs/guides/evaluation.md explains each figure.
+    says which. No images are needed. docs/guides/evaluation.md explains each figure.
     """
 
     detections: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="DETECTIONS")]

@@ -16,7 +16,7 @@ class Summary:
     Attributes:
         name: the source.
         frames: how many were finished.
-        skipped: damaged pictures or packets left out.
+        skipped: damaged frames or packets left out.
         objects: detections in all frames.
         seconds: from the first frame asked for to the last output closed.
         backend: what ran the network.

@@ -48,7 +48,7 @@ class Sweep:
     dataset: Layout
     """How the dataset's files are laid out."""
     root: Annotated[Path, tyro.conf.arg(metavar="DIR")]
-    """Folder of the dataset, of coco-video also its JSON file; pictures are not needed."""
+    """Folder of the dataset, of coco-video also its JSON file; images are not needed."""
     split: str = "val"
     """Of ImageNet VID."""
     radius: Annotated[str, tyro.conf.arg(metavar="LIST")] = str(PropagationConfig.radius)

@@ -28,7 +28,7 @@ class Synthesize:
     $ heatprop synthesize synthetic --split val
     $ heatprop synthesize dark --dial darkness=0.5:0.9 crowd=0
 
-    The same settings and seed give the same annotations everywhere, and the same pictures where the libraries
+    The same settings and seed give the same annotations everywhere, and the same images where the libraries
     are the same. Splits: train, val and test have drawings of the same two artists, test_unseen those of a third.
     A stopped run goes on where it was, and what is missing or damaged in the folder is made again.
     """
@@ -40,15 +40,15 @@ class Synthesize:
     frames: Annotated[int, tyro.conf.arg(metavar="N")] = SynthesisSettings.frames
     """Frames of each video."""
     stills: Annotated[int, tyro.conf.arg(metavar="N")] = SynthesisSettings.stills
-    """Pictures of the set like ImageNet DET, which belongs to the split train."""
+    """Images of the set like ImageNet DET, which belongs to the split train."""
     seed: Annotated[int, tyro.conf.arg(metavar="N")] = SynthesisSettings.seed
     """Decides everything else."""
     split: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME ...")] = tuple(SPLITS)
     """Splits to make: train, val, test, test_unseen."""
     width: Annotated[int, tyro.conf.arg(metavar="PIXELS")] = SceneSettings.width
-    """Of the pictures."""
+    """Of the images."""
     height: Annotated[int, tyro.conf.arg(metavar="PIXELS")] = SceneSettings.height
-    """Of the pictures."""
+    """Of the images."""
     speed: Annotated[float, tyro.conf.arg(metavar="CELLS")] = SceneSettings.speed
     """Median speed of what moves, in 64ths of the longer side a frame."""
     dial: Annotated[
@@ -76,7 +76,7 @@ class Synthesize:
             splits=self.split,
             scene=scene,
         )
-        cv2.setNumThreads(1)  # each picture is drawn in a thread of its own
+        cv2.setNumThreads(1)  # each image is drawn in a thread of its own
         with claim(self.output, settings):
             return self._fill(settings)
 

@@ -63,7 +63,7 @@ class TrainingProgress:
         where = f"epoch {epoch} of {epochs}, step {report.done:,} of {report.steps:,}"
         figures = f"loss {losses}; {self._speed:.1f} images/s"
         if self._waited > 0.1:
-            figures += f" ({100 * self._waited:.0f} % waiting for pictures)"
+            figures += f" ({100 * self._waited:.0f} % waiting for images)"
         figures += f"; {_clock(left)} left"
         self._bar.update(self._task, description=where, completed=report.done, total=report.steps, figures=figures)
         now = time.monotonic()

@@ -14,7 +14,7 @@ from heatprop.io.silence import opencv_silence
 from heatprop.io.sources import OpenSource, SourceInfo
 from heatprop.types import Frame, ImageArray
 
-# What browsers take for a picture that is to be shown for no time, in seconds.
+# What browsers take for a frame that is to be shown for no time, in seconds.
 _LEAST_SECONDS = 0.011
 _USUAL_SECONDS = 0.1
 _AT_ONCE = 32
@@ -38,9 +38,9 @@ class AnimationSource(OpenSource):
             raise SourceError(f"{path} is an animated WebP, which OpenCV reads from 4.11 on; update it")
         with opencv_silence():
             count = cv2.imcount(str(path))
-        first = next(iter(self._pictures(1)), None)
+        first = next(iter(self._images(1)), None)
         if first is None:
-            raise SourceError(f"{path}: none of its pictures can be decoded; it needs repair")
+            raise SourceError(f"{path}: none of its frames can be decoded; it needs repair")
         (height, width, _), seconds = first[0].shape, first[1]
         self.info = SourceInfo(
             name=str(path),
@@ -53,16 +53,16 @@ class AnimationSource(OpenSource):
             has_audio=False,
         )
 
-    def _pictures(self, at_once: int = _AT_ONCE) -> Iterator[tuple[ImageArray, float]]:
-        """Yield each picture as RGB, and for how many seconds it is shown."""
+    def _images(self, at_once: int = _AT_ONCE) -> Iterator[tuple[ImageArray, float]]:
+        """Yield each frame as RGB, and for how many seconds it is shown."""
         start = 0
         while True:
-            pictures, seconds = self._read(start, at_once)
-            for picture, shown in zip(pictures, seconds, strict=True):
-                colours = cv2.COLOR_BGRA2RGB if picture.shape[2] == 4 else cv2.COLOR_BGR2RGB
-                yield np.asarray(cv2.cvtColor(picture, colours), np.uint8), shown
-            start += len(pictures)
-            if len(pictures) < at_once:
+            frames, seconds = self._read(start, at_once)
+            for frame, shown in zip(frames, seconds, strict=True):
+                colours = cv2.COLOR_BGRA2RGB if frame.shape[2] == 4 else cv2.COLOR_BGR2RGB
+                yield np.asarray(cv2.cvtColor(frame, colours), np.uint8), shown
+            start += len(frames)
+            if len(frames) < at_once:
                 return
 
     def _read(self, start: int, count: int) -> tuple[list[ImageArray], list[float]]:
@@ -80,7 +80,7 @@ class AnimationSource(OpenSource):
         self._iteration += 1
         iteration, time = self._iteration, 0.0
         count = 0
-        for index, (image, seconds) in enumerate(self._pictures()):
+        for index, (image, seconds) in enumerate(self._images()):
             self._require_open()
             if iteration != self._iteration:
                 return

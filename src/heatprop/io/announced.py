@@ -19,11 +19,11 @@ _EBML, _SEGMENT = bytes.fromhex("1a45dfa3"), bytes.fromhex("18538067")
 _ASF, _ASF_FILE = bytes.fromhex("3026b2758e66cf11"), bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 # RIFF counts 8 bytes less than the file has, which some writers do not know, and rounds up to even.
 _RIFF_INEXACT = 16
-# Heads of AVI, and lengths in seconds, are wrong by so many pictures in whole files.
+# Heads of AVI, and lengths in seconds, are wrong by so many frames in whole files.
 _INEXACT = 2
 
 
-def missing_pictures(
+def missing_frames(
     container: av.container.InputContainer,
     stream: av.VideoStream,
     path: Path | None,
@@ -31,13 +31,13 @@ def missing_pictures(
     taken: int,
     end: float | None,
 ) -> int | None:
-    """Return how many pictures a file announces that did not come; None where nothing says that it lacks any.
+    """Return how many frames a file announces that did not come; None where nothing says that it lacks any.
 
     0 means that it was cut off, and that none is known to be missing. What is still written announces nothing.
 
     Args:
         container: the file, read to the end.
-        stream: whose pictures were read.
+        stream: whose frames were read.
         path: the file; None where it lies elsewhere.
         taken: how many packets came.
         end: what the clock of the container shows at the end of the last of them, in seconds.

@@ -1,4 +1,4 @@
-"""What the boxes of an AVIF say of its picture: size, part that is shown, way up, colours, and whether it moves.
+"""What the boxes of an AVIF say of its image: size, part that is shown, way up, colours, and whether it moves.
 
 Sources: ISO/IEC 14496-12 (boxes), ISO/IEC 23008-12 (HEIF: items and their properties), ISO/IEC 23000-22 (MIAF),
 the AV1 Image File Format. EXIF may repeat how it is turned; HEIF says that only the properties count.
@@ -21,8 +21,8 @@ _SAMPLE_SIZE = 28  # from the name of a sample's description to its width
 
 
 @dataclass(frozen=True, slots=True)
-class AvifPicture:
-    """What is said of the picture that stands for the file.
+class AvifImage:
+    """What is said of the image that stands for the file.
 
     Attributes:
         width: in pixels, as stored.
@@ -31,7 +31,7 @@ class AvifPicture:
         orientation: how this part is laid to be upright.
         colours: what it is said to be in.
         depth: bits of a value.
-        is_sequence: there are more pictures, with times.
+        is_sequence: there are more images, with times.
     """
 
     width: int
@@ -43,8 +43,8 @@ class AvifPicture:
     is_sequence: bool = False
 
 
-def read_avif(data: Bytes) -> AvifPicture | None:
-    """Return what the boxes say; None where they do not say how large the picture is.
+def read_avif(data: Bytes) -> AvifImage | None:
+    """Return what the boxes say; None where they do not say how large the image is.
 
     Raises:
         struct.error, IndexError, ValueError: they are not whole.
@@ -58,13 +58,13 @@ def read_avif(data: Bytes) -> AvifPicture | None:
         if entry < 0:
             return None
         width, height = unpack(">HH", moving, entry + _SAMPLE_SIZE)
-        return AvifPicture(width, height, is_sequence=is_sequence)
+        return AvifImage(width, height, is_sequence=is_sequence)
     all_properties, own = _properties(data, *top[b"meta"])
     sizes = [unpack(">II", data, start + 4) for name, start, _ in own if name == b"ispe"]
     if not sizes:
         return None
     width, height = sizes[0]
-    return AvifPicture(
+    return AvifImage(
         width,
         height,
         next((_aperture(data, start, width, height) for name, start, _ in own if name == b"clap"), None),
@@ -93,10 +93,10 @@ def _boxes(data: Bytes, start: int, end: int) -> Iterator[Box]:
 
 
 def _properties(data: Bytes, start: int, end: int) -> tuple[list[Box], list[Box]]:
-    """Return all properties in a box of metadata, and those of the picture that stands for the file, in order."""
+    """Return all properties in a box of metadata, and those of the image that stands for the file, in order."""
     meta = {name: (first, last) for name, first, last in _boxes(data, start + 4, end)}
     if b"pitm" not in meta or b"iprp" not in meta:
-        raise ValueError("no picture stands for the file")
+        raise ValueError("no image stands for the file")
     place = meta[b"pitm"][0]
     (primary,) = unpack(">I" if data[place : place + 1] != b"\0" else ">H", data, place + 4)
     parts = list(_boxes(data, *meta[b"iprp"]))

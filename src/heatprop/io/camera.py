@@ -37,20 +37,20 @@ def open_camera(device: int | str) -> cv2.VideoCapture:
         capture = cv2.VideoCapture(device)
     if not capture.isOpened():
         raise SourceError(f"{name}: the camera does not open; is it in use, or are you allowed to use it?")
-    # Old pictures are worth nothing to who watches live.
+    # Old frames are worth nothing to who watches live.
     capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
     return capture
 
 
 class CameraSource(OpenSource):
-    """A camera. Times are those at which its pictures arrived.
+    """A camera. Times are those at which its frames arrived.
 
     Args:
         device: number or device path of the camera, or an open capture, which the source then owns.
 
     Raises:
         SourceNotFoundError: there is no such camera.
-        SourceError: it cannot be opened or gives no picture.
+        SourceError: it cannot be opened or gives no frame.
     """
 
     def __init__(self, device: int | str | cv2.VideoCapture) -> None:
@@ -87,7 +87,7 @@ class CameraSource(OpenSource):
             if is_read and image is not None and image.size:
                 return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
             self.skipped += 1
-        raise SourceError(f"{self._name} gives no pictures; is it unplugged or in use?")
+        raise SourceError(f"{self._name} gives no frames; is it unplugged or in use?")
 
     def _frames(self) -> Iterator[Frame]:
         while True:
@@ -112,7 +112,7 @@ class CameraSource(OpenSource):
     def close(self) -> None:
         """Release the camera; calling it again does nothing.
 
-        Where another thread waits for a picture that does not come, that thread releases it when it returns.
+        Where another thread waits for a frame that does not come, that thread releases it when it returns.
         """
         self._is_open = False
         if not self._lock.acquire(timeout=_LONGEST_WAIT):

@@ -1,4 +1,4 @@
-"""Pictures in other colours than BT.709, high dynamic range above all -> BT.709, by a table for libav's filter.
+"""Frames in other colours than BT.709, high dynamic range above all -> BT.709, by a table for libav's filter.
 
 Transfer functions: SMPTE ST 2084 (PQ) and ARIB STD-B67 (HLG) as in Recommendation ITU-R BT.2100; the level of
 white in both as in Report ITU-R BT.2408.
@@ -39,7 +39,7 @@ _PQ_WHITE = 203.0
 _HLG_WHITE = 0.2646
 _DISPLAY_GAMMA = 2.2
 _SYSTEM_GAMMA = 1.2
-# Up to this level pictures stay as they are; all that is brighter shares the rest.
+# Up to this level frames stay as they are; all that is brighter shares the rest.
 _KNEE = 0.8
 _NODES = 33
 
@@ -58,7 +58,7 @@ class ColourSpace:
 
     @property
     def name(self) -> str | None:
-        """What it is called where pictures are converted to BT.709; None where they are left as they are."""
+        """What it is called where frames are converted to BT.709; None where they are left as they are."""
         transfer = _TRANSFERS.get(self.transfer)
         primaries = _PRIMARIES.get(self.primaries)
         if transfer is not None:
@@ -148,7 +148,7 @@ def _to_xyz(chromaticities: tuple[tuple[float, float], ...]) -> tuple[Values, Va
 
 
 class ColourFilter:
-    """Converts pictures of one colour space and size to BT.709, by libav's filter for tables in three dimensions.
+    """Converts frames of one colour space and size to BT.709, by libav's filter for tables in three dimensions.
 
     Args:
         colours: the colour space.
@@ -174,10 +174,10 @@ class ColourFilter:
         graph.configure()
         self._graph = graph
 
-    def convert(self, picture: av.VideoFrame) -> av.VideoFrame:
-        """Return the picture, in the format `FORMAT`, converted."""
-        picture.pts, picture.time_base = 0, Fraction(1, 25)
-        self._graph.push(picture)
+    def convert(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """Return the frame, in the format `FORMAT`, converted."""
+        frame.pts, frame.time_base = 0, Fraction(1, 25)
+        self._graph.push(frame)
         converted = self._graph.pull()
         assert isinstance(converted, av.VideoFrame)
         return converted

@@ -65,7 +65,7 @@ def state_of(path: str | Path) -> OutputState:
 def count_frames(path: str | Path) -> int:
     """Count the frames in a file of detections or a video, be it whole or cut short; 0 where there are none.
 
-    The whole file is read; pictures are not decoded.
+    The whole file is read; frames are not decoded.
 
     Raises:
         OSError: it cannot be read.

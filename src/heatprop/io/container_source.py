@@ -11,7 +11,7 @@ import av
 
 from heatprop.errors import SourceError
 from heatprop.io.addresses import shown
-from heatprop.io.announced import clock_seconds, missing_pictures
+from heatprop.io.announced import clock_seconds, missing_frames
 from heatprop.io.colour import UNSAID, ColourSpace
 from heatprop.io.container import TIMEOUT, as_fraction, open_container
 from heatprop.io.ends import require_end
@@ -19,7 +19,7 @@ from heatprop.io.http_stream import HttpStream
 from heatprop.io.pixels import RgbReader
 from heatprop.io.sources import OpenSource, SourceInfo
 from heatprop.io.timeline import LONGEST_PAUSE, LONGEST_SILENCE, STAMPS_AHEAD, Timeline
-from heatprop.io.video_pictures import PictureReader
+from heatprop.io.video_frames import FrameReader
 from heatprop.types import Frame
 
 DEFAULT_FRAME_RATE = Fraction(25)
@@ -46,7 +46,7 @@ class ContainerSource(OpenSource):
 
     Raises:
         SourceNotFoundError: there is nothing there.
-        SourceError: it cannot be read, or holds no picture.
+        SourceError: it cannot be read, or holds no frame.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class ContainerSource(OpenSource):
             self._first = self._reader.read()
             if self._first is None:
                 raise SourceError(
-                    f"{shown(address)}: none of its pictures can be decoded "
+                    f"{shown(address)}: none of its frames can be decoded "
                     f"({self._reader.skipped} damaged parts); it needs repair"
                 )
             self._describe(self._first)
@@ -77,12 +77,12 @@ class ContainerSource(OpenSource):
             self._reader.close()
             raise
 
-    def _open(self) -> PictureReader:
+    def _open(self) -> FrameReader:
         container = open_container(
             self._address, is_remote=self._is_remote, timeout=self._timeout, stream=self._stream
         )
         try:
-            return PictureReader(container, shown(self._address), self._timeout if self._is_remote else None)
+            return FrameReader(container, shown(self._address), self._timeout if self._is_remote else None)
         except BaseException:
             container.close()
             raise
@@ -121,7 +121,7 @@ class ContainerSource(OpenSource):
             sample_aspect_ratio=self._rgb.orientation.shape_of_pixels(self._reader.sample_aspect_ratio),
         )
         self.comes_in_pieces = is_live and container.format.name in _IN_PIECES
-        # The streams of a playlist are the same pictures in several sizes.
+        # The streams of a playlist are the same frames in several sizes.
         if self._reader.others and not is_playlist:
             self.note(f"{self._reader.others + 1} tracks of video: only one is read")
         if stream.codec_tag in _DOLBY_VISION and colours.transfer == UNSAID.transfer:
@@ -161,8 +161,8 @@ class ContainerSource(OpenSource):
             with self._lock:
                 self._require_open()
                 try:
-                    picture = self._first or reader.read()
-                    if picture is None and self._is_remote and self._is_open:
+                    decoded = self._first or reader.read()
+                    if decoded is None and self._is_remote and self._is_open:
                         require_end(reader.container, str(self._address), self._timeout)
                 finally:
                     if not self._is_open:  # `close` could not wait
@@ -170,38 +170,38 @@ class ContainerSource(OpenSource):
                 self._require_open()
                 self._first = None
                 self.skipped = reader.skipped
-                if picture is None:
+                if decoded is None:
                     self._settle(reader)
                     return
-                seconds = self._time_of(picture)
+                seconds = self._time_of(decoded)
                 colours = reader.colours
-                frame = Frame(self._rgb.read(picture, colours), self._index, seconds)
+                frame = Frame(self._rgb.read(decoded, colours), self._index, seconds)
                 self._note_what_is_changed(colours)
                 self._index += 1
             yield frame
 
-    def _time_of(self, picture: av.VideoFrame) -> float:
-        stamp = self._reader.stamp(picture)
+    def _time_of(self, frame: av.VideoFrame) -> float:
+        stamp = self._reader.stamp(frame)
         following: list[float] | None = None
         if not self.info.is_live:
             following = self._reader.stamps_ahead(STAMPS_AHEAD) if self._timeline.doubts(stamp) else []
         return self._timeline.place(stamp, following, is_last=self._reader.is_over)
 
-    def _settle(self, reader: PictureReader) -> None:
-        """Say what is known at the end: how many pictures there were, and how many there should have been."""
+    def _settle(self, reader: FrameReader) -> None:
+        """Say what is known at the end: how many frames there were, and how many there should have been."""
         if self.info.is_live or reader is not self._reader:  # another iteration has begun
             return
-        self.info.clock.pictures = self._index
+        self.info.clock.frames = self._index
         path = None if self._is_remote else Path(self._address)
-        missing = missing_pictures(reader.container, reader.stream, path, taken=reader.taken, end=reader.end)
+        missing = missing_frames(reader.container, reader.stream, path, taken=reader.taken, end=reader.end)
         if missing is not None:
             self.skipped += missing
-            lacking = f"some {missing:,} pictures that it announces are" if missing else "its end is"
+            lacking = f"some {missing:,} frames that it announces are" if missing else "its end is"
             self.note(f"the file was cut off: {lacking} missing")
 
     def _note_what_is_changed(self, colours: ColourSpace) -> None:
         if len(self.info.clock.stretches) > 1:
-            self.note("its clock jumps on the way; pictures and sound go on from there")
+            self.note("its clock jumps on the way; frames and sound go on from there")
         if colours.name is not None:
             self.note(f"its colours are {colours.name}; converted to BT.709")
         if self._rgb.unknown_matrix is not None:

@@ -1,4 +1,4 @@
-"""Which encoder makes the video, and what it takes: its largest picture, its finest clock."""
+"""Which encoder makes the video, and what it takes: its largest frame, its finest clock."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def choose_time_base(frame_rate: Fraction, most_ticks: int = MOST_TICKS) -> Frac
 
 
 def check_size(path: Path, width: int, height: int) -> None:
-    """Check that the encoder takes pictures of this size.
+    """Check that the encoder takes frames of this size.
 
     Args:
         path: the file that is to be written, for the message.
@@ -70,6 +70,6 @@ def check_size(path: Path, width: int, height: int) -> None:
     longest = _LONGEST_SIDES.get(encoder, _LONGEST_SIDE)
     if max(width, height) > longest:
         raise OutputError(
-            f"{path}: pictures are {width} x {height} pixels, and a video of {encoder} can be at most {longest} "
+            f"{path}: frames are {width} x {height} pixels, and a video of {encoder} can be at most {longest} "
             "wide and high; scale them down, or write detections alone (--json)"
         )

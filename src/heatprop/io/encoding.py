@@ -1,4 +1,4 @@
-"""RGB pictures and a source's sound -> one file, through libav (PyAV)."""
+"""RGB frames and a source's sound -> one file, through libav (PyAV)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _FORMATS = MappingProxyType({".mp4": "mp4", ".m4v": "ipod", ".mov": "mov", ".mkv
 # What is kept nowhere needs no index, and Matroska has none.
 _SUFFIX_OF_NULL = ".mkv"
 # A fragment or cluster every half second, each written out at once: so much may be lost when a run is killed.
-# The first index waits for the first fragment: it needs to know whether sound begins before the pictures.
+# The first index waits for the first fragment: it needs to know whether sound begins before the frames.
 _FRAGMENTS = MappingProxyType({"movflags": "delay_moov", "frag_duration": "500000"})
 _CLUSTERS = MappingProxyType({"cluster_time_limit": "500"})
 _WRITTEN_OUT = MappingProxyType({"flush_packets": "1", "max_interleave_delta": "500000"})
@@ -35,7 +35,7 @@ _WRITTEN_OUT = MappingProxyType({"flush_packets": "1", "max_interleave_delta": "
 _LONGEST_GAP = (1 << 31) - 1
 _TICK_OF_MKV = Fraction(1, 1000)
 _HEAD_BYTES = 1 << 12
-_SMALL_PICTURE = 1280 * 720
+_SMALL_FRAME = 1280 * 720
 # Primaries and transfer that go with a matrix, by their numbers in H.264.
 _TAGS = MappingProxyType({Colorspace.ITU709: (1, 1), Colorspace.ITU601: (6, 6)})
 
@@ -51,7 +51,7 @@ class VideoWriter:
         crf: quality of x264, lower is better.
         preset: effort of x264.
         sample_aspect_ratio: width of a pixel over its height, which players follow.
-        is_bt709: whether the pictures are known to be in BT.709; if not, they are what players assume.
+        is_bt709: whether the frames are known to be in BT.709; if not, they are what players assume.
         sound: file or address whose sound goes into the file, None for none.
         clock: how the sound's own clock runs in the video; None for its start at 0.
         encoder: name of libav's encoder; the best there is when None.
@@ -153,14 +153,14 @@ class VideoWriter:
         context.colorspace = self._matrix
         context.color_range = ColorRange.MPEG
         context.color_primaries, context.color_trc = _TAGS[self._matrix]
-        # Encoding shares the processor with the network: more threads only pay for large pictures.
-        context.thread_count = 2 if context.width * context.height > _SMALL_PICTURE else 1
+        # Encoding shares the processor with the network: more threads only pay for large frames.
+        context.thread_count = 2 if context.width * context.height > _SMALL_FRAME else 1
         if self._encoder == "mpeg4":
             context.bit_rate = round(context.width * context.height * float(self._rate) * 0.2)
         return stream
 
     def write(self, image: ImageArray, time: float) -> None:
-        """Encode a picture and the sound up to it.
+        """Encode a frame and the sound up to it.
 
         Args:
             image: uint8 RGB ``(height, width, 3)``.
@@ -171,7 +171,7 @@ class VideoWriter:
             OSError: the disk refuses more.
         """
         rgb = av.VideoFrame.from_ndarray(image, format="rgb24")
-        picture = self._reformatter.reformat(
+        frame = self._reformatter.reformat(
             rgb,
             format="yuv420p",
             dst_colorspace=self._matrix,
@@ -181,17 +181,17 @@ class VideoWriter:
         ticks = round(time / self._time_base)
         self._left_out = max(self._left_out, ticks - self._last - _LONGEST_GAP)
         self._last = max(ticks - self._left_out, self._last + 1)
-        picture.pts = self._last
-        picture.time_base = self._time_base
-        self._mux_video(picture)
+        frame.pts = self._last
+        frame.time_base = self._time_base
+        self._mux_video(frame)
         self._mux_sound(time)
 
     def finish(self, mark: bytes = b"", *, whole: bool) -> None:
         """Write what is still in the encoder, the rest of the sound, and the file's index.
 
         Args:
-            whole: every picture of the source was written: then its sound goes to its end too, else it ends
-                with the last picture.
+            whole: every frame of the source was written: then its sound goes to its end too, else it ends
+                with the last frame.
             mark: what to append behind all that a player reads.
 
         Raises:
@@ -207,11 +207,11 @@ class VideoWriter:
                 self._append(mark)
             self._file.close()
             self._raise_error()
-            if self.holds_pictures and self._path.is_file():  # nothing is kept in a device
+            if self.holds_frames and self._path.is_file():  # nothing is kept in a device
                 self._check()
 
     def _check(self) -> None:
-        """Read the first picture back: what cannot be played must not be called done."""
+        """Read the first frame back: what cannot be played must not be called done."""
         with av.open(str(self._path)) as written:
             next(written.decode(video=0))
 
@@ -235,9 +235,9 @@ class VideoWriter:
             self._file.write(change[1])
             self._file.settle()
 
-    def _mux_video(self, picture: av.VideoFrame | None) -> None:
+    def _mux_video(self, frame: av.VideoFrame | None) -> None:
         assert self._container is not None
-        for packet in self._video.encode(picture):
+        for packet in self._video.encode(frame):
             packet.duration = packet.duration or self._step
             self._mux(packet)
 
@@ -276,7 +276,7 @@ class VideoWriter:
             self._sound = None
 
     @property
-    def holds_pictures(self) -> bool:
+    def holds_frames(self) -> bool:
         """Whether what is on the disk plays, be it closed or not."""
         return self._file is not None and self._file.whole > self._head
 

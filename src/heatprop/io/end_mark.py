@@ -63,7 +63,7 @@ def end_mark(suffix: str, header: Mapping[str, Any], frames: int, *, complete: b
     Args:
         suffix: of the file, which says its container.
         header: what made it, as JSON holds it.
-        frames: pictures in it.
+        frames: how many are in it.
         complete: whether the source was written to its end.
 
     Example:

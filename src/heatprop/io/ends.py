@@ -9,8 +9,8 @@ what is read                  an end in good order                    no end
 file over ``http``            all bytes that were announced           fewer bytes, a reset, silence
 live over ``http``, chunked   the last chunk                          a connection that closes before it
 live over ``http``, else      the connection closes                   a reset, silence
-motion JPEG                   the closing boundary; the connection    the connection closes within a picture, a
-                              closes between two pictures             reset, silence
+motion JPEG                   the closing boundary; the connection    the connection closes within a frame, a
+                              closes between two frames             reset, silence
 HLS                           a list with ``#EXT-X-ENDLIST``          a list without it, or none any more
 ``rtsp``                      a goodbye (RTCP BYE), after which the   a connection that closes, silence
                               server still answers

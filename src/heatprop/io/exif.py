@@ -1,4 +1,4 @@
-"""How a picture is to be laid, by what EXIF (CIPA DC-008) and TIFF say of it."""
+"""How an image is to be laid, by what EXIF (CIPA DC-008) and TIFF say of it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What a folder or pattern holds: pictures, which are one source, or videos, which are several.
+"""What a folder or pattern holds: images, which are one source, or videos, which are several.
 
-Nothing that looks like a picture or a video is passed over in silence: what is not read has a place in `LeftOut`.
+Nothing that looks like an image or a video is passed over in silence: what is not read has a place in `LeftOut`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MOST_NAMES = 3
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Files that look like pictures or videos, and are not read.
+    """Files that look like images or videos, and are not read.
 
     Attributes:
         others: of another kind than what is read.
@@ -67,13 +67,13 @@ class Found:
 
     Attributes:
         files: how many files of any kind.
-        pictures: those that are read, with the numbers in their names in order; if there are any, no videos are.
+        images: those that are read, with the numbers in their names in order; if there are any, no videos are.
         videos: those that are read, each a source of its own.
         left_out: what looks like either, and is not read.
     """
 
     files: int
-    pictures: Sequence[Path]
+    images: Sequence[Path]
     videos: Sequence[Path]
     left_out: LeftOut
 
@@ -115,10 +115,10 @@ def inspect_folder(path: Path) -> Found:
     companions = [each for each in alike if each.name.startswith(_OF_MACOS)]
     unfinished = [each for each in alike if not each.name.startswith(_OF_MACOS) and _is_unfinished(each)]
     rest = _without(alike, companions, unfinished)
-    pictures = [each for each in rest if each.suffix.lower() in IMAGE_SUFFIXES]
-    if pictures:
-        others = _without(rest, pictures)
-        return Found(len(entries), pictures, [], LeftOut(others, [], unfinished, companions))
+    images = [each for each in rest if each.suffix.lower() in IMAGE_SUFFIXES]
+    if images:
+        others = _without(rest, images)
+        return Found(len(entries), images, [], LeftOut(others, [], unfinished, companions))
     videos = [each for each in rest if each.suffix.lower() in VIDEO_SUFFIXES]
     made = [each for each in videos if each.name.lower().endswith(_BY_DEFAULT) or _is_annotated(each)]
     left_out = LeftOut(_without(rest, videos), made, unfinished, companions)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from heatprop.errors import SourceError
 from heatprop.io.folders import LeftOut, inspect_folder
-from heatprop.io.picture_headers import header_of
-from heatprop.io.pictures import PictureError
+from heatprop.io.image_files import ImageError
+from heatprop.io.image_headers import header_of
 from heatprop.io.sequence_reader import SequenceReader
-from heatprop.io.sources import PICTURE_RATE, OpenSource, SourceInfo
+from heatprop.io.sources import IMAGE_RATE, OpenSource, SourceInfo
 from heatprop.io.suffixes import IMAGE_SUFFIXES
 from heatprop.types import Frame, ImageArray
 
@@ -30,11 +30,11 @@ def find_images(path: Path) -> tuple[Sequence[Path], LeftOut]:
     if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
         return [path], LeftOut()
     found = inspect_folder(path)
-    if not found.pictures:
+    if not found.images:
         kinds = " ".join(sorted(IMAGE_SUFFIXES))
         left_out = f" (left out: {found.left_out})" if found.left_out else ""
         raise SourceError(f"{path}: no images among {found.files} files{left_out}; images end in {kinds}")
-    return found.pictures, found.left_out
+    return found.images, found.left_out
 
 
 class ImageSource(OpenSource):
@@ -57,12 +57,12 @@ class ImageSource(OpenSource):
         self._reader = SequenceReader(self._paths)
         self._lasting: list[str] = []
         if left_out:
-            self._lasting.append(left_out.note("pictures"))
+            self._lasting.append(left_out.note("images"))
         self._found: dict[Path, str] = {}
         first = next((image for image in map(self._read, self._paths) if image is not None), None)
         if first is None:
             if len(self._paths) == 1:
-                raise SourceError(f"{path}: this picture {self._found[self._paths[0]]}; check the file")
+                raise SourceError(f"{path}: this image {self._found[self._paths[0]]}; check the file")
             raise SourceError(
                 f"{path}: none of its {len(self._paths)} images can be decoded (the first "
                 f"{self._found[self._paths[0]]}); check the files"
@@ -74,9 +74,9 @@ class ImageSource(OpenSource):
             name=str(path),
             width=first.shape[1],
             height=first.shape[0],
-            frame_rate=PICTURE_RATE,
+            frame_rate=IMAGE_RATE,
             frame_count=len(self._paths),
-            duration=float(len(self._paths) / PICTURE_RATE),
+            duration=float(len(self._paths) / IMAGE_RATE),
             is_live=False,
             has_audio=False,
             colour=self._reader.colour,
@@ -100,11 +100,9 @@ class ImageSource(OpenSource):
                 origin = position
             header = header_of(path)
             if header is not None and header.holds_several:
-                whole = (
-                    "it holds several pictures" if len(self._paths) == 1 else "images here hold several pictures"
-                )
+                whole = "it holds several images" if len(self._paths) == 1 else "files here hold several images"
                 self.note(f"{whole}; only the first of them is read")
-            yield Frame(image, index, float((position - origin) / PICTURE_RATE))
+            yield Frame(image, index, float((position - origin) / IMAGE_RATE))
             index += 1
         for line in self._reader.notes():
             self.note(line)
@@ -113,7 +111,7 @@ class ImageSource(OpenSource):
         """Return an image; None, and name it, where it is damaged."""
         try:
             return self._reader.read(path)
-        except PictureError as error:
+        except ImageError as error:
             if path not in self._found and len(self._found) < _MOST_NAMES:
                 self.note(f"damaged, left out: {path.name} {error.problem}")
             self._found[path] = error.problem

@@ -20,7 +20,7 @@ def index_video(path: Path, container: str, frame_rate: Fraction, comment: str, 
     Args:
         path: the file.
         container: libav's name of its format.
-        frame_rate: nominal frames a second: fragments do not say how long the last picture is.
+        frame_rate: nominal frames a second: fragments do not say how long the last frame is.
         comment: goes into its head.
         mark: goes behind all that a player reads.
 

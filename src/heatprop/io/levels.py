@@ -1,7 +1,7 @@
-"""Pictures deeper than 8 bits: how much of their range they use, and how that becomes 8 bits.
+"""Images deeper than 8 bits: how much of their range they use, and how that becomes 8 bits.
 
 Cameras of 10, 12 and 14 bits write 16-bit files whose values end far below 65,535. Taken by the file's range they
-would be almost black. One scale holds for all pictures of a sequence, so that brightness does not flicker.
+would be almost black. One scale holds for all images of a sequence, so that brightness does not flicker.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ class Levels:
 
     @classmethod
     def of(cls, images: Iterable[np.ndarray]) -> Levels:
-        """Return the levels that fit all these pictures.
+        """Return the levels that fit all these images.
 
         Whole numbers: the least of 8, 10, 12, 14, 16 and 32 bits that holds them. Other numbers: 1 where none is
         larger, else 255, else as whole numbers. What is not finite is passed over. Once whole numbers need all
-        bits of their type, no further picture is taken.
+        bits of their type, no further image is taken.
         """
         greatest, is_real, widest = 0.0, False, 8
         for image in images:
@@ -66,7 +66,7 @@ class Levels:
 
 
 def to_eight_bits(image: np.ndarray, levels: Levels) -> ImageArray:
-    """Return a picture of any depth as uint8, scaled so that ``levels.white`` becomes 255.
+    """Return an image of any depth as uint8, scaled so that ``levels.white`` becomes 255.
 
     Example:
         >>> to_eight_bits(np.array([0, 2048, 4095, 9000], np.uint16), Levels(4095))

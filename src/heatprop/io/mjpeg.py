@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from heatprop.errors import SourceError
 from heatprop.io.addresses import shown
 from heatprop.io.http_stream import HttpStream
-from heatprop.io.pictures import PictureError, picture_of
+from heatprop.io.image_files import ImageError, image_of
 from heatprop.io.sources import OpenSource, SourceInfo
 from heatprop.types import Frame, ImageArray
 
@@ -25,13 +25,13 @@ _HEADERS = re.compile(rb"\s*([\w-]+:[ -~]*\s+)*")
 
 
 class Parts:
-    """Finds the pictures in the bytes of a multipart stream, whatever lies between them.
+    """Finds the frames in the bytes of a multipart stream, whatever lies between them.
 
     Args:
         boundary: what stands between parts, with the dashes before it.
 
     Attributes:
-        garbage: how many stretches held no picture.
+        garbage: how many stretches held no frame.
         is_closed: whether the stream has said that it is over.
     """
 
@@ -43,12 +43,12 @@ class Parts:
 
     @property
     def is_within(self) -> bool:
-        """Whether a picture has begun and not ended."""
+        """Whether a frame has begun and not ended."""
         start = self._held.find(_START)
         return start >= 0 and not self._held.rstrip().endswith(_END)
 
     def push(self, data: bytes) -> Iterator[bytes]:
-        """Take more bytes and yield the pictures that are whole with them."""
+        """Take more bytes and yield the frames that are whole with them."""
         self._held += data
         while True:
             self._held = self._held.lstrip(b"\r\n")
@@ -56,7 +56,7 @@ class Parts:
             announced = _LENGTH.search(self._held, 0, max(start, 0)) if start >= 0 else None
             if announced is not None:
                 end = start + int(announced[1])
-                # Believed only where a picture ends there.
+                # Believed only where a frame ends there.
                 if self._held[max(end - 2, 0) : end] == _END:
                     self._count_garbage(self._held[:start])
                     yield self._held[start:end]
@@ -68,34 +68,34 @@ class Parts:
             part, self._held = self._held[:border], self._held[border:]
             self._count_garbage(part[:start] if start >= 0 else part)
             if start >= 0:
-                picture, mark, behind = part[start:].rpartition(_END)
+                frame, mark, behind = part[start:].rpartition(_END)
                 self.garbage += bool(mark and behind.strip(b"\r\n\0"))
-                yield picture + mark if mark else behind
+                yield frame + mark if mark else behind
         self.is_closed |= self._held.startswith(self._boundary + b"--")
         if len(self._held) > _LARGEST_PART:
             self._held = b""
             self.garbage += 1
 
     def _count_garbage(self, before: bytes) -> None:
-        """Count what stands before a picture as garbage, if more than a boundary and headers does."""
+        """Count what stands before a frame as garbage, if more than a boundary and headers does."""
         if not _HEADERS.fullmatch(before.replace(self._boundary, b"", 1) + b"\n"):
             self.garbage += 1
 
     def rest(self) -> bytes:
-        """Return the last picture, which no boundary follows; empty if there is none or it is not whole."""
+        """Return the last frame, which no boundary follows; empty if there is none or it is not whole."""
         start, held = self._held.find(_START), self._held.rstrip()
         return held[start:] if start >= 0 and held.endswith(_END) else b""
 
 
 class MjpegSource(OpenSource):
-    """A camera that serves motion JPEG over HTTP. Times are those at which its pictures arrived.
+    """A camera that serves motion JPEG over HTTP. Times are those at which its frames arrived.
 
     Args:
         address: where, for messages.
         stream: what comes from there; the source then owns it.
 
     Raises:
-        SourceError: there is no picture.
+        SourceError: there is no frame.
     """
 
     def __init__(self, address: str, stream: HttpStream) -> None:
@@ -104,14 +104,14 @@ class MjpegSource(OpenSource):
         self._stream = stream
         named = re.search(r'boundary="?([^";]+)', self._stream.content_type)
         self._parts = Parts(b"--" + named[1].strip().removeprefix("--").encode() if named else b"\r\n--")
-        self._pictures = self._read()
+        self._images = self._read()
         self._lock = threading.Lock()
         self._index = 0
         self._start: float | None = None
         try:
-            first = next(self._pictures, None)
+            first = next(self._images, None)
             if first is None:
-                raise SourceError(f"{self._name}: it ended without a picture; check the address")
+                raise SourceError(f"{self._name}: it ended without a frame; check the address")
         except BaseException:
             self._stream.close()
             raise
@@ -129,7 +129,7 @@ class MjpegSource(OpenSource):
         )
 
     def _read(self) -> Iterator[ImageArray]:
-        """Yield the pictures; what is damaged is counted.
+        """Yield the frames; what is damaged is counted.
 
         Raises:
             SourceError: the stream is cut off.
@@ -139,14 +139,14 @@ class MjpegSource(OpenSource):
             found = list(self._parts.push(data))
             if not data:
                 if self._parts.is_within:
-                    raise SourceError(f"{self._name}: cut off in the middle of a picture; check the network")
+                    raise SourceError(f"{self._name}: cut off in the middle of a frame; check the network")
                 found += [rest] if (rest := self._parts.rest()) else []
                 if not self._parts.is_closed:
-                    self.note("the connection closed between two pictures, without a word; taken for the end")
+                    self.note("the connection closed between two frames, without a word; taken for the end")
             for jpeg in found:
                 try:
-                    yield picture_of(jpeg)
-                except PictureError:
+                    yield image_of(jpeg)
+                except ImageError:
                     self.skipped += 1
             self.skipped += self._parts.garbage
             self._parts.garbage = 0
@@ -158,7 +158,7 @@ class MjpegSource(OpenSource):
             with self._lock:
                 self._require_open()
                 first, self._first = self._first, None
-                image = next(self._pictures, None) if first is None else first
+                image = next(self._images, None) if first is None else first
                 self._require_open()
                 if image is None:
                     return

@@ -11,10 +11,10 @@ from heatprop.io.folders import Found, inspect_folder, is_pattern
 
 
 def videos_of(name: str | Path) -> list[Path]:
-    """Return the videos of a folder or pattern in which there are no pictures: each is a source of its own.
+    """Return the videos of a folder or pattern in which there are no images: each is a source of its own.
 
     What heatprop made itself, or is making, is not among them, nor what macOS lays beside files. Empty where
-    `name` is one source: a file, an address, a camera, or pictures.
+    `name` is one source: a file, an address, a camera, or images.
 
     Raises:
         SourceError: it cannot be read.

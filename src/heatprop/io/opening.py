@@ -19,17 +19,17 @@ from heatprop.io.reconnecting import RECONNECT, ReconnectingSource
 from heatprop.io.sources import OpenSource, VideoSource
 
 if TYPE_CHECKING:
-    from heatprop.io.picture_headers import PictureHeader
+    from heatprop.io.image_headers import ImageHeader
 
 _PLAYLISTS = (".m3u8", ".m3u", ".mpd")
 _LONGEST_RECONNECT = 1e9
 
 
 def open_video(source: str | os.PathLike[str] | int, *, reconnect: float | None = None) -> VideoSource:
-    """Open a video and read its first picture.
+    """Open a video and read its first frame.
 
-    A camera or a live stream gives the newest picture each time: what comes while nobody reads is dropped and
-    counted (`NewestFrames`). Anything else gives every picture.
+    A camera or a live stream gives the newest frame each time: what comes while nobody reads is dropped and
+    counted (`NewestFrames`). Anything else gives every frame.
 
     Args:
         source: a video file; an ``http(s)``, ``rtsp`` or other address; a camera as number, ``camera:0`` or
@@ -40,7 +40,7 @@ def open_video(source: str | os.PathLike[str] | int, *, reconnect: float | None 
 
     Raises:
         SourceNotFoundError: there is no such file, folder, camera or page.
-        SourceError: it cannot be read, holds no pictures, or is no name of a source.
+        SourceError: it cannot be read, holds no frames, or is no name of a source.
 
     Example:
         >>> open_video("missing.mp4")
@@ -59,9 +59,9 @@ def open_video(source: str | os.PathLike[str] | int, *, reconnect: float | None 
 
         return NewestFrames(CameraSource(camera))
     from heatprop.io.folders import is_pattern  # noqa: PLC0415
+    from heatprop.io.image_headers import header_of  # noqa: PLC0415
     from heatprop.io.images import ImageSource  # noqa: PLC0415
     from heatprop.io.names import videos_of  # noqa: PLC0415
-    from heatprop.io.picture_headers import header_of  # noqa: PLC0415
     from heatprop.io.suffixes import IMAGE_SUFFIXES  # noqa: PLC0415
 
     remote = is_address(name)
@@ -105,18 +105,18 @@ def _open_remote(name: str, reconnect: float | None) -> VideoSource:
     return NewestFrames(video, at_its_times=at_its_times)
 
 
-def _open_several(path: Path, header: PictureHeader) -> VideoSource:
-    """Open a picture file that holds a video: an animation, a sequence, or pages."""
+def _open_several(path: Path, header: ImageHeader) -> VideoSource:
+    """Open an image file that holds a video: an animation, a sequence, or pages."""
     from heatprop.io.animations import AnimationSource  # noqa: PLC0415
     from heatprop.io.container_source import ContainerSource  # noqa: PLC0415
-    from heatprop.io.picture_headers import too_large  # noqa: PLC0415
+    from heatprop.io.image_headers import too_large  # noqa: PLC0415
     from heatprop.io.tiff_source import TiffSource  # noqa: PLC0415
 
     if header.kind == "TIFF":
         return TiffSource(path)
     problem = too_large(header.width, header.height)
     if problem is not None:
-        raise SourceError(f"{path}: a picture in it {problem}; make it smaller first")
+        raise SourceError(f"{path}: an image in it {problem}; make it smaller first")
     return AnimationSource(path) if header.kind == "WebP" else ContainerSource(path)
 
 
@@ -148,5 +148,5 @@ def _remedy(source: Any) -> str:
     if hasattr(source, "read") and hasattr(source, "name"):
         return "give the path of the file"
     if hasattr(source, "ndim") or hasattr(source, "__next__"):
-        return "give pictures of your own one by one to VideoDetector.update"
+        return "give frames of your own one by one to VideoDetector.update"
     return "give a path, an address, or the number of a camera"

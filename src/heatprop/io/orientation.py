@@ -1,4 +1,4 @@
-"""The display matrix of a video: how its pictures are turned and mirrored before anybody sees them."""
+"""The display matrix of a video: how its images are turned and mirrored before anybody sees them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Orientation:
     is_exact: bool = True
 
     def apply(self, image: ImageArray) -> ImageArray:
-        """Return the picture uint8 ``(H, W, C)`` as it is to be seen; itself where nothing is to do."""
+        """Return the image uint8 ``(H, W, C)`` as it is to be seen; itself where nothing is to do."""
         if self.transposed:
             image = np.asarray(cv2.transpose(image), np.uint8).reshape(image.shape[1], image.shape[0], -1)
         if self.flipped or self.mirrored:
@@ -60,7 +60,7 @@ UPRIGHT = Orientation()
 
 
 def orientation_of(matrix: bytes | None) -> Orientation:
-    """Return how a picture is to be laid, by the display matrix that comes with it, as it lies in memory."""
+    """Return how an image is to be laid, by the display matrix that comes with it, as it lies in memory."""
     return follow_matrix(_MATRIX.unpack(matrix)) if matrix and len(matrix) == _MATRIX.size else UPRIGHT
 
 
@@ -70,7 +70,7 @@ def follow_matrix(matrix: tuple[int, ...]) -> Orientation:
     Args:
         matrix: nine whole numbers ``a b u, c d v, x y w`` as in ISO/IEC 14496-12: a stored point (p, q) is seen at
             (a p + c q + x, b p + d q + y), with p and x to the right, q and y down. Moving is of no importance,
-            nor is scaling by a positive factor; a matrix that flattens the picture is passed over.
+            nor is scaling by a positive factor; a matrix that flattens the image is passed over.
 
     Example:
         >>> one = 1 << 16

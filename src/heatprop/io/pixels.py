@@ -1,4 +1,4 @@
-"""Pictures as libav holds them <-> RGB arrays, with the colour matrix and range that belong to them."""
+"""Frames as libav holds them <-> RGB arrays, with the colour matrix and range that belong to them."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def guess_matrix(width: int, height: int) -> Colorspace:
 
 
 class RgbReader:
-    """Turns libav pictures into uint8 RGB ``(H, W, 3)`` of BT.709, upright and contiguous.
+    """Turns libav frames into uint8 RGB ``(H, W, 3)`` of BT.709, upright and contiguous.
 
     It keeps libav's converters, which cost several times the conversion to set up.
 
     Attributes:
-        orientation: how the last picture was laid.
-        unknown_matrix: number (H.273) of the last picture's colour matrix where it is not known here, and another
+        orientation: how the last frame was laid.
+        unknown_matrix: number (H.273) of the last frame's colour matrix where it is not known here, and another
             was taken; else None.
     """
 
@@ -49,30 +49,30 @@ class RgbReader:
         self._narrower: VideoReformatter | None = None
         self._filter: ColourFilter | None = None
 
-    def read(self, picture: av.VideoFrame, colours: ColourSpace = UNSAID) -> ImageArray:
-        """Return the picture as uint8 RGB ``(H, W, 3)``, turned and mirrored as its display matrix says.
+    def read(self, frame: av.VideoFrame, colours: ColourSpace = UNSAID) -> ImageArray:
+        """Return the frame as uint8 RGB ``(H, W, 3)``, turned and mirrored as its display matrix says.
 
         Args:
-            picture: as decoded.
+            frame: as decoded.
             colours: what its stream says of them.
         """
         if colours.name is None:
-            rgb = self._to_rgb(picture, "rgb24")
+            rgb = self._to_rgb(frame, "rgb24")
         else:
-            rgb = self._convert(self._to_rgb(picture, ColourFilter.FORMAT), colours)
+            rgb = self._convert(self._to_rgb(frame, ColourFilter.FORMAT), colours)
         image = np.ascontiguousarray(rgb.to_ndarray(), np.uint8)
-        self.orientation = orientation_of(self._matrices.read(picture))
+        self.orientation = orientation_of(self._matrices.read(frame))
         return self.orientation.apply(image)
 
-    def _to_rgb(self, picture: av.VideoFrame, pixel_format: str) -> av.VideoFrame:
-        matrix = self._matrix_of(picture)
+    def _to_rgb(self, frame: av.VideoFrame, pixel_format: str) -> av.VideoFrame:
+        matrix = self._matrix_of(frame)
         # The formats named yuvj are full by themselves, whatever the tag says.
-        is_full = picture.color_range == ColorRange.JPEG or picture.format.name.startswith("yuvj")
-        own = picture.colorspace
+        is_full = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
+        own = frame.colorspace
         if self.unknown_matrix is not None:  # libav refuses it, whatever else is asked for
-            picture.colorspace = matrix
+            frame.colorspace = matrix
         rgb = self._reformatter.reformat(
-            picture,
+            frame,
             format=pixel_format,
             src_colorspace=matrix,
             # RGB has no matrix, but before PyAV 17 the source's only counted where the two differed.
@@ -81,15 +81,15 @@ class RgbReader:
             dst_color_range=ColorRange.JPEG,
             **SINGLE_THREAD,
         )
-        picture.colorspace = own
+        frame.colorspace = own
         return rgb
 
-    def _matrix_of(self, picture: av.VideoFrame) -> int:
-        """Return the colour matrix to convert with: the picture's own, or the nearest that libav knows."""
-        matrix, self.unknown_matrix = int(picture.colorspace), None
-        if picture.format.is_rgb or matrix in _KNOWN_MATRICES:
+    def _matrix_of(self, frame: av.VideoFrame) -> int:
+        """Return the colour matrix to convert with: the frame's own, or the nearest that libav knows."""
+        matrix, self.unknown_matrix = int(frame.colorspace), None
+        if frame.format.is_rgb or matrix in _KNOWN_MATRICES:
             return matrix
-        guess = guess_matrix(picture.width, picture.height)
+        guess = guess_matrix(frame.width, frame.height)
         if matrix == _RGB or matrix in _UNSPECIFIED_MATRIX:
             return guess
         self.unknown_matrix = matrix

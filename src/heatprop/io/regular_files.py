@@ -17,7 +17,7 @@ MB, GB = 10**6, 10**9
 LARGEST_SETTINGS = 1 * MB
 """Of TOML, and of small files of JSON that say what a folder is."""
 LARGEST_LIST = 500 * MB
-"""Of lists of frames, pictures or classes, a line each; the longest of ImageNet VID has 70 MB."""
+"""Of lists of frames, images or classes, a line each; the longest of ImageNet VID has 70 MB."""
 LARGEST_ANNOTATIONS = 2 * GB
 """Of annotations in JSON, which take ten times as much memory."""
 LARGEST_DETECTIONS = 4 * GB

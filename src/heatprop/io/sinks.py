@@ -91,12 +91,12 @@ class VideoSink:
     Attributes:
         audio_note: what was lost of the sound and why, once known; None when nothing was.
         encoding_seconds: what encoding took so far, in its own thread.
-        made_from: fingerprint of what makes the video, in hexadecimal digits; set before the first picture, it
+        made_from: fingerprint of what makes the video, in hexadecimal digits; set before the first frame, it
             stands in the head of the file, even after a kill.
 
     Raises:
         OutputExistsError: the file exists and `overwrite` is False.
-        OutputError: the suffix is unknown, the picture is larger than the encoder takes, or the place cannot be
+        OutputError: the suffix is unknown, the frame is larger than the encoder takes, or the place cannot be
             written.
     """
 
@@ -148,11 +148,11 @@ class VideoSink:
         self._least_frames = least_frames
         self._written = self._encoded = 0
         self._is_complete = True
-        self._is_given_up = self._holds_pictures = False
+        self._is_given_up = self._holds_frames = False
         self._is_open = True
 
     def write(self, image: ImageArray, time: float) -> None:
-        """Add a picture; it is copied, so that the caller may go on drawing on it.
+        """Add a frame; it is copied, so that the caller may go on drawing on it.
 
         Args:
             image: uint8 RGB ``(H, W, 3)``.
@@ -160,7 +160,7 @@ class VideoSink:
 
         Raises:
             InvalidArrayError: the image or the time is not one.
-            OutputError: the sink is closed, or an earlier picture could not be written.
+            OutputError: the sink is closed, or an earlier frame could not be written.
         """
         if not self._is_open:
             raise OutputError(f"{self._output.path} is closed; open another sink to write more")
@@ -175,7 +175,7 @@ class VideoSink:
         self._written += 1
 
     def _encode(self) -> None:
-        """Work of the thread: take pictures until the None that `close` or `discard` sends, whatever happens."""
+        """Work of the thread: take frames until the None that `close` or `discard` sends, whatever happens."""
         items = iter(self._queue.get, None)
         try:
             self._encode_all(items)
@@ -212,12 +212,12 @@ class VideoSink:
                 writer.finish(self._mark, whole=self._holds_all())
         finally:
             writer.close()
-            self._holds_pictures = writer.holds_pictures
+            self._holds_frames = writer.holds_frames
             self.audio_note = writer.sound_note or self.audio_note
 
     def _holds_all(self) -> bool:
-        """Return whether each picture of the source was written; then its sound goes on to its end."""
-        count = self._info.clock.pictures or self._info.frame_count
+        """Return whether each frame of the source was written; then its sound goes on to its end."""
+        count = self._info.clock.frames or self._info.frame_count
         return self._is_complete and count is not None and self._encoded >= count
 
     def _clock(self) -> Clock:
@@ -233,7 +233,7 @@ class VideoSink:
         self._is_open = False
         self._stop()
         kept = "nothing is written"
-        if self._holds_pictures and self._encoded >= self._least_frames:
+        if self._holds_frames and self._encoded >= self._least_frames:
             self._output.commit()
             kept = "what was done until then is kept, unfinished"
         else:

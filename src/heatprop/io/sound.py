@@ -30,7 +30,7 @@ _DESCRIBED = frozenset({"alac", "flac", "opus", "vorbis"})
 _AAC_RATES = frozenset({8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000})
 # A decoder needs the packet before the first heard one; players skip what lies before 0.
 _LEAD_IN = 0.05
-# What is left out before the first picture is said from here on, in seconds.
+# What is left out before the first frame is said from here on, in seconds.
 _HEARD = 0.1
 # Layouts of channels that AAC has a number for; the others go into the largest of these.
 _AAC_LAYOUTS = MappingProxyType({"mono": 1, "stereo": 2, "3.0": 3, "4.0": 4, "5.0": 5, "5.1": 6})
@@ -42,11 +42,11 @@ class Track:
 
     Args:
         stream: of the source.
-        clock: how the source's own clock was followed for the pictures.
+        clock: how the source's own clock was followed for the frames.
 
     Attributes:
         damaged: packets that were left out, because they are.
-        early: seconds that were left out before the first picture.
+        early: seconds that were left out before the first frame.
         note: what else was lost; None when nothing was.
     """
 
@@ -101,7 +101,7 @@ class Track:
         if time is None:
             return None
         moved = round(time / self._tick)
-        # What lies before the first picture is not heard; where parts overlap, the earlier is.
+        # What lies before the first frame is not heard; where parts overlap, the earlier is.
         if time < 0:
             self.early += min(duration, -time)
         if time < -_LEAD_IN or (self._last is not None and moved <= self._last):
@@ -155,7 +155,7 @@ class Sound:
 
     Args:
         source: file or address with the sound.
-        clock: how the source's own clock was followed for the pictures; None for one that shows the sound's
+        clock: how the source's own clock was followed for the frames; None for one that shows the sound's
             start at 0.
 
     Raises:
@@ -191,7 +191,7 @@ class Sound:
             all_tracks = self._left_out + len(self._tracks)
             notes.append(f"{self._left_out} of {all_tracks} tracks left out, their codec or channels are unknown")
         if (early := max(track.early for track in self._tracks.values())) >= _HEARD:
-            notes.append(f"{early:.1f} s before the first picture were left out")
+            notes.append(f"{early:.1f} s before the first frame were left out")
         notes += [track.note for track in self._tracks.values() if track.note is not None]
         return "; ".join(notes) or None
 
@@ -217,7 +217,7 @@ class Sound:
             yield packet
 
     def _placed(self) -> Iterator[av.Packet[AudioStream] | None]:
-        """Yield packets ready to be written, None where the pictures must go on first."""
+        """Yield packets ready to be written, None where the frames must go on first."""
         for packet in self._read():
             track = self._tracks[packet.stream.index]
             while (ready := track.take(packet, self._until)) is None:

@@ -1,10 +1,10 @@
-"""The time stamps of a sound track, placed by the clock that its pictures were placed by."""
+"""The time stamps of a sound track, placed by the clock that its frames were placed by."""
 
 from __future__ import annotations
 
 from heatprop.io.timeline import LONGEST_SILENCE, Clock
 
-# By how much a track may begin before the pictures of a stretch or end after them, in seconds.
+# By how much a track may begin before the frames of a stretch or end after them, in seconds.
 _REACH = 2.0
 # What follows within so many seconds goes on, and so does what overlaps by a fraction of a packet.
 _GAP = 1.0
@@ -12,10 +12,10 @@ _OVERLAP = 0.01
 
 
 class SoundClock:
-    """Moves the stamps of one track to the time of the pictures: where their clock jumped, the track's does.
+    """Moves the stamps of one track to the time of the frames: where their clock jumped, the track's does.
 
     Args:
-        clock: how the source's own clock was followed for the pictures; it may still grow.
+        clock: how the source's own clock was followed for the frames; it may still grow.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -31,7 +31,7 @@ class SoundClock:
         Args:
             stamp: its time stamp in seconds on the source's own clock, None when it has none.
             duration: its length in seconds.
-            until: the time of the pictures so far; those to come may tell more.
+            until: the time of the frames so far; those to come may tell more.
         """
         if stamp is None:
             stamp = self._stamp
@@ -44,7 +44,7 @@ class SoundClock:
             elif until < self._due + _REACH:
                 return None
             else:
-                # The pictures knew of no such jump.
+                # The frames knew of no such jump.
                 self._origin = stamp - self._due
         time = stamp - self._origin
         self._stamp = stamp + duration

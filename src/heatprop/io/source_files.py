@@ -19,7 +19,7 @@ def files_of(source: str) -> list[Path]:
     try:
         if path.is_dir() or is_pattern(path):
             found = inspect_folder(path)
-            return [*found.pictures, *found.videos]
+            return [*found.images, *found.videos]
         return [path]
     except (OSError, SourceError, ValueError):
         return []

@@ -13,8 +13,8 @@ from heatprop.errors import SourceError
 from heatprop.io.timeline import Clock
 from heatprop.types import Frame
 
-PICTURE_RATE = Fraction(25)
-"""Frames a second of pictures, which carry no times."""
+IMAGE_RATE = Fraction(25)
+"""Frames a second of images, which carry no times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +23,13 @@ class SourceInfo:
 
     Attributes:
         name: what the user gave, without a name and password in an address.
-        width: width in pixels of the first picture, upright (after rotation).
-        height: height in pixels of the first picture, upright.
+        width: width in pixels of the first frame, upright (after rotation).
+        height: height in pixels of the first frame, upright.
         frame_rate: nominal frames a second; None when unknown. 25 for images, which carry no times.
         frame_count: exact, or the container's estimate; None when unknown or without end.
         duration: length in seconds; None when unknown or without end.
         is_live: a camera, a stream or a pipe: it cannot be read twice and has no end of its own.
-        has_audio: whether there is sound beside the pictures.
+        has_audio: whether there is sound beside the frames.
         start_time: time stamp in seconds of the first frame on the source's own clock. `Frame.time` counts from
             there; a sink needs it to keep the sound in step.
         is_paced: frames come at their own time whether anyone reads or not: a camera, a live stream. Who is too
@@ -65,7 +65,7 @@ class VideoSource(Protocol):
     """A video that can be read frame by frame, and a context manager.
 
     Iterating yields `Frame`: uint8 RGB ``(H, W, 3)``, upright; `index` from 0 without gaps, but for frames that a
-    live source dropped; `time` in seconds, 0 for the first frame and strictly increasing. Pictures may change
+    live source dropped; `time` in seconds, 0 for the first frame and strictly increasing. Frames may change
     their size on the way. Iterating a file, folder or pattern again starts again at the beginning and ends an
     iteration under way; a live source just goes on. After `close`, iterating raises `SourceError`.
     """
@@ -77,7 +77,7 @@ class VideoSource(Protocol):
 
     @property
     def skipped(self) -> int:
-        """Damaged packets and pictures left out so far in the present iteration."""
+        """Damaged packets and frames left out so far in the present iteration."""
         ...
 
     @property

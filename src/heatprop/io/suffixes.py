@@ -1,4 +1,4 @@
-"""Endings of pictures and videos: what a folder holds is told by them before anything is opened."""
+"""Endings of images and videos: what a folder holds is told by them before anything is opened."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ IMAGE_SUFFIXES = _endings(
     .avif .bmp .dib .jfif .jp2 .jpe .jpeg .jpg .pbm .pgm .png .pnm .ppm .tif .tiff .webp
     """
 )
-"""Pictures that are read; many in a folder are one source."""
+"""Images that are read; many in a folder are one source."""
 
 VIDEO_SUFFIXES = _endings(
     """
@@ -35,7 +35,7 @@ VIDEO_SUFFIXES = _endings(
 
 OTHER_SUFFIXES = _endings(
     """
-    # pictures
+    # images
     .avci .avcs .dds .djvu .dpx .emf .eps .exr .fit .fits .hdr .heic .heics .heif .heifs .hif .ico .j2c
     .j2k .jls .jng .jpc .jpf .jps .jpx .jxl .jxr .mng .mpo .pam .pcx .pfm .pgx .phm .pic .pict .psb .psd
     .qoi .ras .sgi .svg .svgz .tga .wbmp .wdp .wmf .xbm .xcf .xpm .xwd
@@ -46,4 +46,4 @@ OTHER_SUFFIXES = _endings(
     .ari .braw .cif .crm .nv12 .qcif .r3d .rgb .swf .v210 .yuv .yuv10
     """
 )
-"""Pictures and videos that are not read from a folder; they are named as left out."""
+"""Images and videos that are not read from a folder; they are named as left out."""

@@ -39,7 +39,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """What is said of one picture.
+    """What is said of one image.
 
     Attributes:
         start: where it lies.
@@ -67,7 +67,7 @@ class Directory:
         return next(iter(self.numbers(data, tag)), otherwise)
 
     def is_page(self, data: Bytes) -> bool:
-        """Return whether it is a picture to be seen: no smaller copy of another, and no mask."""
+        """Return whether it is an image to be seen: no smaller copy of another, and no mask."""
         kind = self.number(data, _KIND) & (_REDUCED | _MASK)
         return not kind and self.number(data, _OLD_KIND) != _OLD_REDUCED and WIDTH in self.fields
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from heatprop.errors import SourceError, UnfitFileError
 from heatprop.io.file_bytes import FileBytes
-from heatprop.io.picture_headers import tiff_header, too_large
-from heatprop.io.pictures import PictureError, StoredPicture, stored_in
+from heatprop.io.image_files import ImageError, StoredImage, stored_in
+from heatprop.io.image_headers import tiff_header, too_large
 from heatprop.io.regular_files import open_regular
 from heatprop.io.sequence_levels import SequenceLevels
-from heatprop.io.sources import PICTURE_RATE, OpenSource, SourceInfo
+from heatprop.io.sources import IMAGE_RATE, OpenSource, SourceInfo
 from heatprop.io.tiff_directories import cut_page, pages
 from heatprop.types import Frame, ImageArray
 
@@ -44,32 +44,32 @@ class TiffSource(OpenSource):
         largest = max(headers, key=lambda header: header.width * header.height, default=None)
         problem = too_large(largest.width, largest.height) if largest is not None else None
         if problem is not None:
-            raise SourceError(f"{path}: a picture in it {problem}; make it smaller first")
+            raise SourceError(f"{path}: an image in it {problem}; make it smaller first")
         self._levels = SequenceLevels(len(self._pages), self._stored)
-        first = next((image for _, image in self._pictures() if image is not None), None)
+        first = next((image for _, image in self._images() if image is not None), None)
         if first is None:
-            raise SourceError(f"{path}: none of its pictures can be decoded; it needs repair")
+            raise SourceError(f"{path}: none of its images can be decoded; it needs repair")
         self.notes = self._levels.notes("pages")
         self.info = SourceInfo(
             name=str(path),
             width=first.shape[1],
             height=first.shape[0],
-            frame_rate=PICTURE_RATE,
+            frame_rate=IMAGE_RATE,
             frame_count=len(self._pages),
-            duration=float(len(self._pages) / PICTURE_RATE),
+            duration=float(len(self._pages) / IMAGE_RATE),
             is_live=False,
             has_audio=False,
         )
 
-    def _stored(self, number: int) -> StoredPicture:
+    def _stored(self, number: int) -> StoredImage:
         try:
             with open_regular(self._path) as file:
                 data = cut_page(FileBytes(file), self._pages[number])
         except (OSError, ValueError, struct.error):
-            raise PictureError(str(self._path), "cannot be read") from None
+            raise ImageError(str(self._path), "cannot be read") from None
         return stored_in(data, str(self._path))
 
-    def _pictures(self) -> Iterator[tuple[int, ImageArray | None]]:
+    def _images(self) -> Iterator[tuple[int, ImageArray | None]]:
         """Yield each page and its number; None for what is damaged."""
         for number in range(len(self._pages)):
             try:
@@ -81,7 +81,7 @@ class TiffSource(OpenSource):
         self.skipped = 0
         self._iteration += 1
         iteration, index, origin = self._iteration, 0, 0
-        for number, image in self._pictures():
+        for number, image in self._images():
             self._require_open()
             if iteration != self._iteration:
                 return
@@ -90,7 +90,7 @@ class TiffSource(OpenSource):
                 continue
             if index == 0:
                 origin = number
-            yield Frame(image, index, float((number - origin) / PICTURE_RATE))
+            yield Frame(image, index, float((number - origin) / IMAGE_RATE))
             index += 1
         for line in self._levels.notes("pages"):
             self.note(line)

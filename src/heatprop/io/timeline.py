@@ -12,7 +12,7 @@ from statistics import median
 # As FFmpeg has it for containers whose clock may jump; and a live source that is silent for so long has failed.
 LONGEST_SILENCE = 10.0
 LONGEST_PAUSE = 3600.0
-# How many pictures the caller should read ahead when a stamp is in doubt: fewer than half of so many wrong ones
+# How many frames the caller should read ahead when a stamp is in doubt: fewer than half of so many wrong ones
 # in a row are known for what they are.
 STAMPS_AHEAD = 8
 _CLOCK_JUMP = 1.0
@@ -44,17 +44,17 @@ class Stretch:
 
 @dataclass(slots=True)
 class Clock:
-    """How a source's own clock was followed so far: what was undone for the pictures can be for the sound.
+    """How a source's own clock was followed so far: what was undone for the frames can be for the sound.
 
     Attributes:
         stretches: in order; a new one for each jump of the clock.
         last: the last stamp that was believed, in seconds on the source's own clock.
-        pictures: how many there were in all; None until the source was read to its end.
+        frames: how many there were in all; None until the source was read to its end.
     """
 
     stretches: list[Stretch] = field(default_factory=list)
     last: float = 0.0
-    pictures: int | None = None
+    frames: int | None = None
 
     def end(self, place: int) -> float:
         """Return what the source's own clock shows at the end of a stretch, as far as known, by its place."""
@@ -64,20 +64,20 @@ class Clock:
 
 
 class Timeline:
-    """Places pictures on a clock that starts at 0 and strictly increases.
+    """Places frames on a clock that starts at 0 and strictly increases.
 
     A stamp that is believed is kept to the tick, so that a variable frame rate keeps its times. Every other
-    picture is placed by the last stamp that was believed, a usual step on for each picture since, so that a bad
-    stamp moves its own picture and no other. Where a picture so placed has overtaken the next good stamp, the
-    pictures follow each other by milliseconds until their stamps are later again.
+    frame is placed by the last stamp that was believed, a usual step on for each frame since, so that a bad
+    stamp moves its own frame and no other. Where a frame so placed has overtaken the next good stamp, the
+    frames follow each other by milliseconds until their stamps are later again.
 
-    A clock that jumps is followed from a usual step after the last picture. Clocks left behind are remembered:
+    A clock that jumps is followed from a usual step after the last frame. Clocks left behind are remembered:
     where a stamp is due on one of them, it is that which runs on.
 
-    Stamps that come out of order, those of decoding, are given to the pictures in rising order.
+    Stamps that come out of order, those of decoding, are given to the frames in rising order.
 
     Args:
-        step: nominal seconds between two pictures, positive; what was seen of the clock counts more.
+        step: nominal seconds between two frames, positive; what was seen of the clock counts more.
         longest_pause: seconds that two neighbours may lie apart; farther, the clock has jumped.
         clock: the record to write, which is emptied first; a new one when None.
         end: what the container says that its clock shows at the end, in seconds; None when it does not. The last
@@ -101,13 +101,13 @@ class Timeline:
     ) -> None:
         self.clock = Clock() if clock is None else clock
         self.clock.stretches.clear()
-        self.clock.pictures = None
+        self.clock.frames = None
         self._end = math.inf if end is None else end
         self._longest_pause = longest_pause
         self._steps: deque[float] = deque([step], _REMEMBERED_STEPS)
         self._origins: deque[float] = deque(maxlen=_REMEMBERED_CLOCKS)
         self._origin: float | None = None
-        # The last stamp that was believed, its time on its clock, and the pictures since.
+        # The last stamp that was believed, its time on its clock, and the frames since.
         self._stamp = self._time = 0.0
         self._since = 0
         self._last = -math.inf
@@ -124,12 +124,12 @@ class Timeline:
     def place(
         self, stamp: float | None, following: Sequence[float] | None = None, *, is_last: bool = False
     ) -> float:
-        """Return the time in seconds of the next picture.
+        """Return the time in seconds of the next frame.
 
         Args:
             stamp: its time stamp in seconds on the container's clock, None when it has none.
-            following: the stamps of up to `STAMPS_AHEAD` pictures after it; None when they are not known.
-            is_last: whether no picture comes after it, as far as is known.
+            following: the stamps of up to `STAMPS_AHEAD` frames after it; None when they are not known.
+            is_last: whether no frame comes after it, as far as is known.
         """
         if stamp is not None and following:
             self._see_step(stamp, following)
@@ -169,7 +169,7 @@ class Timeline:
         return 0 < stamp - self._stamp <= _UNEVEN * max(self._since, 1) * self._step()
 
     def _due(self) -> float:
-        """Return the time of the picture by the last stamp that was believed."""
+        """Return the time of the frame by the last stamp that was believed."""
         if self._origin is None:
             return max(self._last + max(self._step(), _TICK), 0.0)
         return max(self._time + self._since * self._step(), self._last + _TICK)
@@ -240,14 +240,14 @@ class Timeline:
 
 
 class _Sorter:
-    """Gives stamps that come in another order than their pictures to the pictures in rising order."""
+    """Gives stamps that come in another order than their frames to the frames in rising order."""
 
     def __init__(self) -> None:
         self._left: list[float] = []
         self._given: list[float] = []
 
     def take(self, stamp: float, following: Sequence[float]) -> float:
-        """Return the lowest stamp not given yet, for the picture that came with `stamp`."""
+        """Return the lowest stamp not given yet, for the frame that came with `stamp`."""
         if stamp in self._given:
             self._given.remove(stamp)
         else:

@@ -44,7 +44,7 @@ class VideoDetector:
         keyframes: on which frames the network runs; the others get their boxes from where the objects of the key
             frames went. The default is every frame.
         device: "auto", "cpu", or for a graphics card "cuda" or "tensorrt"; see `heatprop.backends.open_backend`.
-        input_size: the longer side of the picture in the network's input, in pixels: smaller is faster and loses
+        input_size: the longer side of the image in the network's input, in pixels: smaller is faster and loses
             small objects. A multiple of the card's `input.multiple`; None means the card's `input.longest_side`.
 
     Raises:

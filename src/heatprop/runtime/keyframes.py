@@ -32,7 +32,7 @@ class KeyframeConfig:
         interval: the network runs on every Nth frame, N from 1 to 30; 1 is every frame. With `target_fps` it runs
             no more often than that.
         target_fps: frames a second to hold; None for no target. The network then runs as often as the measured
-            speed allows, and rather where the picture changes much. Runs with a target differ from each other.
+            speed allows, and rather where the image changes much. Runs with a target differ from each other.
         fill: the frames between take their boxes from the "past" key frame alone, at once; or from the key frames
             "between" which they lie, which is better, comes an interval later, and holds the frames of an interval
             in memory. "auto" is "past" for a live source, "between" for others.
@@ -81,7 +81,7 @@ class Beat(NamedTuple):
     Attributes:
         since: frames since the last key frame.
         phase: how much of the way to the next has passed, in key frames.
-        usual: how much the picture changed of late.
+        usual: how much the image changed of late.
     """
 
     since: int = MOST_INTERVAL
@@ -96,7 +96,7 @@ class KeyframeClock:
     """Decides frame by frame whether it is a key frame; one for each video.
 
     With a fixed interval every Nth frame is one. With a target the pace, in key frames a frame, is set by
-    `SpeedControl`, and time runs faster where the picture changes more than it did of late.
+    `SpeedControl`, and time runs faster where the image changes more than it did of late.
 
     Attributes:
         pace: key frames a frame; the only thing here that changes.
@@ -122,7 +122,7 @@ class KeyframeClock:
 
         Args:
             beat: of the frames before; `FIRST_BEAT` for the first.
-            change: how much the picture differs from the last one, in any unit; it counts with a target only.
+            change: how much the frame differs from the last one, in any unit; it counts with a target only.
             at_once: a key frame in any case, as at the beginning of a shot.
             put_off: rather none, as at a flash or a black frame; one that is due comes right after it.
 

@@ -27,8 +27,8 @@ _GRID = np.stack(np.meshgrid(_STEPS, _STEPS), axis=-1).reshape(-1, 2)
 _PAIRS = np.triu_indices(_POINTS**2, 1)
 
 
-def grey_picture(network_input: ImageArray) -> NDArray[np.uint8]:
-    """Return a picture as `follow_boxes` takes it: grey, at half the size of the network's input.
+def grey_image(network_input: ImageArray) -> NDArray[np.uint8]:
+    """Return a frame as `follow_boxes` takes it: grey, at half the size of the network's input.
 
     Args:
         network_input: uint8 ``(H, W, 3)`` RGB.
@@ -40,14 +40,14 @@ def grey_picture(network_input: ImageArray) -> NDArray[np.uint8]:
 
 
 def follow_boxes(before: NDArray[np.uint8], after: NDArray[np.uint8], boxes: FloatArray) -> FloatArray:
-    """Return where boxes are in the next picture.
+    """Return where boxes are in the next frame.
 
     The first 16 are followed, so bring the likeliest first; the others go with the nearest of those. A box whose
     points are lost stays.
 
     Args:
         before: uint8 grey ``(H, W)``.
-        after: the next picture, of the same size.
+        after: the next frame, of the same size.
         boxes: float32 ``(N, 4)`` xyxy in pixels of `before`.
 
     Returns:

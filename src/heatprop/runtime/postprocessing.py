@@ -107,12 +107,12 @@ class Postprocessing:
         self._propagator.memory = memory
         if (motion := between.motion()) is not None:
             self._propagator.move(*motion)
-        area = frame.letterbox.picture_area(self._stride)
+        area = frame.letterbox.image_area(self._stride)
         found = self._propagator.update(output, overwrite=overwrite, picture=area)
         return self._propagator.memory, found
 
     def _shown_between(self, found: list[Detections], between: Between) -> list[Detections]:
-        """Return what is shown of the waiting frames: nothing that has left the picture."""
+        """Return what is shown of the waiting frames: nothing that has left the frame."""
         shown = []
         for each, frame in zip(found, between.waiting, strict=True):
             inside = self._shown(each, frame)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from heatprop.letterbox import InputFormat, Letterbox, fit_letterbox, letterbox
 from heatprop.runtime.keyframes import FIRST_BEAT, Beat, KeyframeClock, change_between
-from heatprop.runtime.motion import grey_picture
+from heatprop.runtime.motion import grey_image
 from heatprop.runtime.shots import Shot, is_blank, thumbnail
 from heatprop.types import ImageArray
 
@@ -22,7 +22,7 @@ class PreparedFrame:
         network_input: uint8 ``(1, H, W, 3)`` as backends take it; None where it is no key frame.
         grey: for `heatprop.runtime.motion`; None where nothing is followed.
         letterbox: how the frame lies in the input.
-        starts_shot: whether another shot, or a picture of another shape, begins here.
+        starts_shot: whether another shot, or a frame of another shape, begins here.
         pace: of the clock when it was decided whether it is a key frame; 1 without a clock.
     """
 
@@ -90,7 +90,7 @@ class Preprocessing:
                 at_once=starts_shot or shot is None or (shot.is_blank and not blank),
                 put_off=blank,
             )
-            grey = grey_picture(network_input)
+            grey = grey_image(network_input)
         # A flash or a black frame ends no shot: what comes after it is compared with what was before.
         if shot is None or fitted != shot.letterbox or not blank:
             shot = Shot(fitted, small, blank)

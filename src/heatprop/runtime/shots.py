@@ -48,7 +48,7 @@ class Shot:
 
 
 def thumbnail(image: ImageArray) -> NDArray[np.float32]:
-    """Return the picture's averages on 32 x 32 fields, float32 ``(32, 32, 3)``, from a sample of its pixels.
+    """Return the frame's averages on 32 x 32 fields, float32 ``(32, 32, 3)``, from a sample of its pixels.
 
     Args:
         image: uint8 ``(H, W, 3)``.
@@ -59,9 +59,9 @@ def thumbnail(image: ImageArray) -> NDArray[np.float32]:
     return cv2.resize(sample, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
 
 
-def is_blank(picture: NDArray[np.float32]) -> bool:
+def is_blank(thumbnail: NDArray[np.float32]) -> bool:
     """Say whether a thumbnail shows next to nothing: a black frame, a flash, a fade. It belongs to no shot."""
-    return bool(picture.mean(axis=2).std() < _LEAST_CONTRAST)
+    return bool(thumbnail.mean(axis=2).std() < _LEAST_CONTRAST)
 
 
 def is_cut(before: NDArray[np.float32], after: NDArray[np.float32]) -> bool:
@@ -76,6 +76,6 @@ def is_cut(before: NDArray[np.float32], after: NDArray[np.float32]) -> bool:
     """
     if np.abs(after - before).mean() <= _LEAST_DIFFERENCE:
         return False
-    first, second = (picture.mean(axis=2) - picture.mean() for picture in (before, after))
+    first, second = (thumbnail.mean(axis=2) - thumbnail.mean() for thumbnail in (before, after))
     correlation = (first * second).mean() / max(float(first.std() * second.std()), 1e-6)
     return bool(correlation < _MOST_CORRELATION)

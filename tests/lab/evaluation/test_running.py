@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from heatprop.errors import InvalidArrayError, SourceError
-from heatprop.io.pictures import read_picture
+from heatprop.io.image_files import read_image
 from heatprop.lab.datasets.annotations import VideoDataset
 from heatprop.lab.evaluation.runs.cache_manifest import CacheError
 from heatprop.lab.evaluation.runs.evaluation_folder import EvaluationFolder, EvaluationFolderError
@@ -102,13 +102,13 @@ def test_a_run_says_what_frame_after_frame_by_hand_says(
     for video in dataset.videos:
         propagator, frames = HeatmapPropagator(config), []
         for row in video.rows:
-            image = read_picture(dataset.image_paths[row])
+            image = read_image(dataset.image_paths[row])
             assert image is not None
             fitted = fit_letterbox(48, 36, network.card.input)
             (output,) = backend.infer(letterbox(image, fitted)[None])
             # The model's classes are class-1, class-0 and one that the dataset lacks.
             kept = HeadOutput(output.heatmap[[1, 0]], output.size, output.offset)
-            area = fitted.picture_area(4)
+            area = fitted.image_area(4)
             seen = decode(kept) if config is None else propagator.update(kept, picture=area)
             boxes = boxes_to_frame(seen.boxes, fitted, 4)
             frames.append(replace(seen, boxes=boxes))

@@ -28,7 +28,7 @@ def root(street_image: ImageArray, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def test_it_finds_what_a_backend_finds(root: Path) -> None:
-    from heatprop.io.pictures import read_picture
+    from heatprop.io.image_files import read_image
 
     dataset = load_dataset("coco-video", root)
     checkpoint = load_checkpoint(small_checkpoint())
@@ -37,7 +37,7 @@ def test_it_finds_what_a_backend_finds(root: Path) -> None:
     assert [picture.row for picture, _ in looked] == [0, 2, 5]
     backend = TorchBackend(load_model(small_checkpoint()), threads=1)
     for picture, output in looked:
-        image = read_picture(Path(dataset.image_paths[picture.row]))
+        image = read_image(Path(dataset.image_paths[picture.row]))
         assert image is not None
         fitted = fit_letterbox(image.shape[1], image.shape[0], checkpoint.card.input)
         (alone,) = backend.infer(letterbox(image, fitted)[None])

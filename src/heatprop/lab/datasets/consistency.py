@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from heatprop.backends.base import usable_processors
-from heatprop.io.pictures import PictureState, inspect_picture
+from heatprop.io.image_files import ImageState, inspect_image
 from heatprop.io.suffixes import IMAGE_SUFFIXES
 from heatprop.lab.datasets.annotations import VideoDataset
 from heatprop.lab.datasets.doubtful_boxes import corners_for_sides
@@ -28,7 +28,7 @@ def check_pictures(
 
     Args:
         dataset: whose pictures to look at.
-        quick: as in `inspect_picture`.
+        quick: as in `inspect_image`.
         whole_folders: whether all pictures of its folders should be in it, and others are reported.
         report: takes each finding.
         progress: called now and then with the pictures done and their total.
@@ -144,12 +144,12 @@ def _pictures_in(folder: Path) -> set[str]:
         return set()
 
 
-def _inspect(dataset: VideoDataset, quick: bool, progress: Progress | None) -> Iterator[PictureState]:
+def _inspect(dataset: VideoDataset, quick: bool, progress: Progress | None) -> Iterator[ImageState]:
     """Yield what is seen of each picture, in order of rows; as many threads as processors look."""
     total = dataset.frame_count
     with ThreadPoolExecutor(usable_processors()) as pool:
         for start in range(0, total, _CHUNK):
             paths = dataset.image_paths[start : start + _CHUNK]
-            yield from pool.map(lambda path: inspect_picture(path, quick=quick), paths)
+            yield from pool.map(lambda path: inspect_image(path, quick=quick), paths)
             if progress is not None:
                 progress(min(start + _CHUNK, total), total)

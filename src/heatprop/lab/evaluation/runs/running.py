@@ -14,7 +14,7 @@ import numpy as np
 from heatprop.backends import Backend, BackendName, Device, Precision, open_backend
 from heatprop.errors import InvalidArrayError, SourceError
 from heatprop.interrupts import check
-from heatprop.io.pictures import PictureError, read_picture
+from heatprop.io.image_files import ImageError, read_image
 from heatprop.io.sequence_reader import SequenceReader
 from heatprop.lab.datasets.annotations import VideoDataset
 from heatprop.lab.evaluation.runs.cache import CachedPart, OutputCache, part_count, part_rows
@@ -42,7 +42,7 @@ class PictureNetwork:
     backend: Backend
     card: ModelCard
     classes: ClassMatching
-    reader: Callable[[Path], ImageArray] = read_picture
+    reader: Callable[[Path], ImageArray] = read_image
 
     def look(self, path: Path) -> tuple[Letterbox, HeadOutput]:
         """Read a picture and run the network on it.
@@ -61,7 +61,7 @@ class PictureNetwork:
         """
         try:
             return self.reader(path)
-        except PictureError as error:
+        except ImageError as error:
             raise SourceError(f"{error} and run again: what is finished is kept") from None
 
     def prepare(self, image: ImageArray) -> tuple[Letterbox, ImageArray]:

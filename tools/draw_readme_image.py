@@ -1,6 +1,6 @@
-"""Draw the README's picture: three frames of the demo clip, the network alone above, with propagation below.
+"""Draw the README's image: three frames of the demo clip, the network alone above, with propagation below.
 
-python tools/draw_readme_picture.py [docs/images/steady.jpg]
+python tools/draw_readme_image.py [docs/images/steady.jpg]
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ GAP = 6
 
 
 def main(target: Path) -> None:
-    """Write the picture to `target`."""
+    """Write the image to `target`."""
     detector = VideoDetector()
     above, below = [], []
     for result in detector.stream(find_clip(), alone=True):
@@ -31,12 +31,10 @@ def main(target: Path) -> None:
         if index == FRAMES[-1]:
             break
     rows = []
-    for pictures, title in ((above, "network alone"), (below, "with heatmap propagation")):
+    for images, title in ((above, "network alone"), (below, "with heatmap propagation")):
         captions = [f"{title}, frame {FRAMES[0]}", *(f"{index}" for index in FRAMES[1:])]
-        gap = np.full((pictures[0].shape[0], GAP, 3), 255, np.uint8)
-        framed = [
-            side_by_side(picture, gap, (caption, "")) for picture, caption in zip(pictures, captions, strict=True)
-        ]
+        gap = np.full((images[0].shape[0], GAP, 3), 255, np.uint8)
+        framed = [side_by_side(image, gap, (caption, "")) for image, caption in zip(images, captions, strict=True)]
         rows.append(np.hstack(framed)[:, :-GAP])
     sheet = np.vstack([rows[0], np.full((GAP, rows[0].shape[1], 3), 255, np.uint8), rows[1]])
     cv2.imwrite(str(target), sheet[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])

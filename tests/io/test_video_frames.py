@@ -1,4 +1,4 @@
-"""Of several tracks of video one is read, and it is said; pictures that stand for a file are none."""
+"""Of several tracks of video one is read, and it is said; images that stand for a file are none."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -20,10 +20,10 @@ def write_tracks(path: Path, count: int) -> Path:
             track.width, track.height, track.pix_fmt = 64, 48, "yuv420p"
             tracks.append(track)
         for number in range(5):
-            picture = av.VideoFrame.from_ndarray(paint(number)).reformat(format="yuv420p")
-            picture.pts, picture.time_base = number, Fraction(1, 25)
+            frame = av.VideoFrame.from_ndarray(paint(number)).reformat(format="yuv420p")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
             for track in tracks:
-                container.mux(track.encode(picture))
+                container.mux(track.encode(frame))
         for track in tracks:
             container.mux(track.encode(None))
     return path
@@ -51,9 +51,9 @@ def test_a_cover_is_no_track(tmp_path: Path) -> None:
         packet.stream, packet.pts, packet.dts, packet.time_base = cover, 0, 0, Fraction(1, 25)
         container.mux(packet)
         for number in range(5):
-            picture = av.VideoFrame.from_ndarray(paint(number)).reformat(format="yuv420p")
-            picture.pts, picture.time_base = number, Fraction(1, 25)
-            container.mux(track.encode(picture))
+            frame = av.VideoFrame.from_ndarray(paint(number)).reformat(format="yuv420p")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(track.encode(frame))
         container.mux(track.encode(None))
     with open_video(path) as video:
         assert len(list(video)) == 5

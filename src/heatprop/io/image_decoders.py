@@ -1,4 +1,4 @@
-"""Bytes of a picture -> its values as stored, or what is wrong with them.
+"""Bytes of an image -> its values as stored, or what is wrong with them.
 
 JPEG is decoded by libjpeg-turbo through simplejpeg, which reports what libjpeg would print on standard error;
 other kinds by OpenCV, after a check of their structure; GIF by libav, for OpenCV reads it from 4.11 on only.
@@ -19,7 +19,7 @@ import numpy as np
 import simplejpeg
 
 from heatprop.io.file_bytes import Bytes
-from heatprop.io.picture_headers import PNG_START, PictureHeader, kind_of, png_chunks, read_header, too_large
+from heatprop.io.image_headers import PNG_START, ImageHeader, kind_of, png_chunks, read_header, too_large
 from heatprop.io.silence import opencv_silence
 from heatprop.io.tiff_directories import pages, plain_tiff
 from heatprop.types import ImageArray
@@ -27,16 +27,16 @@ from heatprop.types import ImageArray
 JPEG_END = b"\xff\xd9"
 
 _DECODE = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
-# What is said of whole pictures, such as those of some telephones, and of forms left to other decoders.
+# What is said of whole images, such as those of some telephones, and of forms left to other decoders.
 _OTHER_FORMS = re.compile(
     "Invalid SOS parameters|JFIF revision|Adobe color transform|subsampling|colorspace|conversion|precision"
 )
-# What a decoder needs of a PNG; other chunks make libpng print remarks, or hold further pictures.
+# What a decoder needs of a PNG; other chunks make libpng print remarks, or hold further images.
 _NEEDED = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 
 
 class ProblemError(Exception):
-    """What is wrong with the bytes of a picture."""
+    """What is wrong with the bytes of an image."""
 
 
 def unread(data: Bytes) -> str:
@@ -46,12 +46,12 @@ def unread(data: Bytes) -> str:
     return (
         "is cut off or damaged: its header is not whole"
         if kind_of(data)
-        else "is damaged, or no picture of a known kind"
+        else "is damaged, or no image of a known kind"
     )
 
 
-def decode(data: bytes) -> tuple[np.ndarray, PictureHeader]:
-    """Return the values of a picture ``(H, W, 3)``, of JPEG RGB, of other kinds BGR, not turned, and its header.
+def decode(data: bytes) -> tuple[np.ndarray, ImageHeader]:
+    """Return the values of an image ``(H, W, 3)``, of JPEG RGB, of other kinds BGR, not turned, and its header.
 
     Raises:
         ProblemError: they are damaged or too large.
@@ -73,7 +73,7 @@ def decode(data: bytes) -> tuple[np.ndarray, PictureHeader]:
     return image, header
 
 
-def _values(data: bytes, header: PictureHeader) -> np.ndarray | None:
+def _values(data: bytes, header: ImageHeader) -> np.ndarray | None:
     if header.kind == "JPEG":
         return _decode_jpeg(data)
     if header.kind == "GIF":
@@ -103,7 +103,7 @@ def _opencv_by_file(data: bytes) -> np.ndarray | None:
     """Decode a TIFF from a file: from memory OpenCV does not read tiles without compression of every size."""
     try:
         with opencv_silence(), tempfile.TemporaryDirectory(prefix="heatprop-") as folder:
-            path = Path(folder) / "picture.tif"
+            path = Path(folder) / "image.tif"
             path.write_bytes(data)
             return cv2.imread(str(path), _DECODE)
     except (cv2.error, OSError):
@@ -168,7 +168,7 @@ def _checked_png(data: bytes) -> bytes:
     return b"".join(parts)
 
 
-def _least_length(data: bytes, header: PictureHeader) -> int:
+def _least_length(data: bytes, header: ImageHeader) -> int:
     """Return how many bytes a WebP, or a BMP without compression, must have; 0 where that is not known."""
     if header.kind == "WebP":
         return 8 + int.from_bytes(data[4:8], "little")

@@ -1,6 +1,6 @@
-"""Draw the guide's picture of the synthetic benchmark: rows are videos, boxes what is annotated.
+"""Draw the guide's image of the synthetic benchmark: rows are videos, boxes what is annotated.
 
-python tools/draw_synthetic_picture.py [docs/images/synthetic.jpg]
+python tools/draw_synthetic_image.py [docs/images/synthetic.jpg]
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ def frames_of(split: str, number: int) -> list[ImageArray]:
     sprites = load_sprites(SPLITS[split])
     shots = make_video(video_seed(settings, split, number), settings.frames, sprites, settings.scene)
     truth = annotate(shots, settings.scene)
-    pictures = []
+    images = []
     for shot in shots:
         renderer = ShotRenderer(shot, settings.scene, sprites)
-        pictures += [renderer.render(frame)[0] for frame in range(shot.frames)]
-    return [annotated(pictures[frame], truth[frame]) for frame in FRAMES]
+        images += [renderer.render(frame)[0] for frame in range(shot.frames)]
+    return [annotated(images[frame], truth[frame]) for frame in FRAMES]
 
 
-def annotated(picture: ImageArray, objects: list[TrueObject]) -> ImageArray:
-    """Return a picture with its annotations."""
-    out = picture.copy()
+def annotated(image: ImageArray, objects: list[TrueObject]) -> ImageArray:
+    """Return an image with its annotations."""
+    out = image.copy()
     for each in objects:
         x1, y1, x2, y2 = each.box
         cv2.rectangle(out, (x1, y1), (x2, y2), ORANGE if each.occluded else GREEN, 1)
@@ -49,7 +49,7 @@ def annotated(picture: ImageArray, objects: list[TrueObject]) -> ImageArray:
 
 
 def main(target: Path) -> None:
-    """Write the picture to `target`."""
+    """Write the image to `target`."""
     sheet = np.vstack([np.hstack(frames_of(split, number)) for split, number in VIDEOS])
     cv2.imwrite(str(target), sheet[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 80])
 

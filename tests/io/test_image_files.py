@@ -1,4 +1,4 @@
-"""One reader of pictures: whoever reads one finds the same damage, the same size and the same way up."""
+"""One reader of images: whoever reads one finds the same damage, the same size and the same way up."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heatprop.errors import SourceError
+from heatprop.io.image_files import ImageError, ImageState, inspect_image, read_image
+from heatprop.io.image_headers import read_header
 from heatprop.io.images import ImageSource
 from heatprop.io.levels import Levels, to_eight_bits
-from heatprop.io.picture_headers import read_header
-from heatprop.io.pictures import PictureError, PictureState, inspect_picture, read_picture
 from heatprop.io.sequence_reader import SequenceReader
 from heatprop.types import ImageArray
 from tiff_files import tiff
@@ -44,7 +44,7 @@ def exif(orientation: int, order: str = "<") -> bytes:
 
 
 def with_exif(suffix: str, image: ImageArray, orientation: int, order: str = "<") -> bytes:
-    """Return a picture that says how it is to be turned."""
+    """Return an image that says how it is to be turned."""
     data, tags = encode(suffix, image), exif(orientation, order)
     if suffix == ".jpg":
         part = b"Exif\0\0" + tags
@@ -61,7 +61,7 @@ def with_exif(suffix: str, image: ImageArray, orientation: int, order: str = "<"
 
 
 def two_frames() -> bytes:
-    """Return an animated PNG whose first picture is `NOISE`."""
+    """Return an animated PNG whose first image is `NOISE`."""
     data = encode(".png")
     return data[:33] + chunk(b"acTL", struct.pack(">II", 2, 0)) + data[33:]
 
@@ -105,8 +105,8 @@ FAR = tiff(NOISE).replace(PIXELS_AT + struct.pack("<I", 8), PIXELS_AT + struct.p
 # What is in the file, and what is said of it; True: a quick check, of header and end alone, finds it too.
 DAMAGED: dict[str, tuple[bytes, str, bool]] = {
     "empty": (b"", "is empty", True),
-    "text": (b"no picture" * 40, "no picture of a known kind", True),
-    "a page of the web": (b"<!DOCTYPE html><html>404</html>", "no picture of a known kind", True),
+    "text": (b"no image" * 40, "no image of a known kind", True),
+    "a page of the web": (b"<!DOCTYPE html><html>404</html>", "no image of a known kind", True),
     "jpeg cut in half": (JPEG[:HALF], "is cut off: its end is missing", True),
     "jpeg without its last byte": (JPEG[:-1], "is cut off: its end is missing", True),
     "jpeg cut in the header": (JPEG[:100], "its header is not whole", True),
@@ -128,7 +128,7 @@ DAMAGED: dict[str, tuple[bytes, str, bool]] = {
 
 
 def by_detect(path: Path) -> str | None:
-    """Read it in a row after a whole picture, as `detect` does."""
+    """Read it in a row after a whole image, as `detect` does."""
     (path.parent / "row").mkdir()
     (path.parent / "row" / "0.jpg").write_bytes(JPEG)
     path.rename(path.parent / "row" / "1.jpg")
@@ -142,7 +142,7 @@ def by_reading(path: Path) -> str | None:
     """Read it as `evaluate` and training do."""
     try:
         image = SequenceReader([path]).read(path)
-    except PictureError as error:
+    except ImageError as error:
         return error.problem
     assert image.shape == NOISE.shape
     assert image.dtype == np.uint8
@@ -150,7 +150,7 @@ def by_reading(path: Path) -> str | None:
 
 
 def by_check(path: Path) -> str | None:
-    return inspect_picture(path).problem
+    return inspect_image(path).problem
 
 
 READERS: list[Callable[[Path], str | None]] = [by_detect, by_reading, by_check]
@@ -164,7 +164,7 @@ def write(folder: Path, data: bytes, name: str = "a.jpg") -> Path:
 
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize("data", WHOLE.values(), ids=WHOLE)
-def test_every_reader_takes_a_whole_picture(
+def test_every_reader_takes_a_whole_image(
     tmp_path: Path, data: bytes, reader: Callable[[Path], str | None], capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert reader(write(tmp_path, data)) is None
@@ -188,22 +188,22 @@ def test_every_reader_finds_the_same_damage_and_nothing_else_is_printed(
 
 
 @pytest.mark.parametrize("data", WHOLE.values(), ids=WHOLE)
-def test_a_quick_check_measures_a_whole_picture(tmp_path: Path, data: bytes) -> None:
+def test_a_quick_check_measures_a_whole_image(tmp_path: Path, data: bytes) -> None:
     path = write(tmp_path, data)
-    assert inspect_picture(path, quick=True) == inspect_picture(path)
-    assert inspect_picture(path).size == (120, 90)
+    assert inspect_image(path, quick=True) == inspect_image(path)
+    assert inspect_image(path).size == (120, 90)
 
 
 @pytest.mark.parametrize(
     ("data", "problem"), [one[:2] for one in DAMAGED.values() if one[2]], ids=[n for n in DAMAGED if DAMAGED[n][2]]
 )
 def test_a_quick_check_finds_what_is_cut_off(tmp_path: Path, data: bytes, problem: str) -> None:
-    found = inspect_picture(write(tmp_path, data), quick=True).problem
+    found = inspect_image(write(tmp_path, data), quick=True).problem
     assert found is not None
     assert problem in found
 
 
-def test_most_holes_in_a_real_picture_are_found_by_decoding_and_none_by_a_quick_check(
+def test_most_holes_in_a_real_image_are_found_by_decoding_and_none_by_a_quick_check(
     tmp_path: Path, street_image: ImageArray
 ) -> None:
     data = encode(".jpg", street_image)
@@ -211,21 +211,21 @@ def test_most_holes_in_a_real_picture_are_found_by_decoding_and_none_by_a_quick_
     found = 0
     for start in places:
         path = write(tmp_path, data[:start] + b"\0" * 2048 + data[start + 2048 :])
-        found += inspect_picture(path).problem is not None
-        assert inspect_picture(path, quick=True).problem is None
+        found += inspect_image(path).problem is not None
+        assert inspect_image(path, quick=True).problem is None
     assert found > 0.7 * len(places), f"{found} of {len(places)}"
 
 
-def test_a_missing_picture_and_one_that_cannot_be_read_differ(tmp_path: Path) -> None:
-    assert inspect_picture(tmp_path / "gone.JPEG") == PictureState(None, "is missing", is_missing=True)
-    folder = inspect_picture(tmp_path)
+def test_a_missing_image_and_one_that_cannot_be_read_differ(tmp_path: Path) -> None:
+    assert inspect_image(tmp_path / "gone.JPEG") == ImageState(None, "is missing", is_missing=True)
+    folder = inspect_image(tmp_path)
     assert folder.problem is not None
     assert folder.problem.startswith("cannot be read (it is a folder")
     assert not folder.is_missing
     for path in (tmp_path, tmp_path / "gone.JPEG"):
         with pytest.raises(SourceError, match=path.name) as caught:
-            read_picture(path)
-        assert not isinstance(caught.value, PictureError)
+            read_image(path)
+        assert not isinstance(caught.value, ImageError)
 
 
 CORNERS = np.zeros((16, 32, 3), np.uint8)
@@ -246,17 +246,17 @@ UPRIGHT = {
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tiff"])
 @pytest.mark.parametrize("orientation", UPRIGHT)
-def test_the_orientation_tag_is_followed_and_the_size_is_that_of_the_upright_picture(
+def test_the_orientation_tag_is_followed_and_the_size_is_that_of_the_upright_image(
     tmp_path: Path, orientation: int, suffix: str, order: str
 ) -> None:
     data = with_exif(suffix, np.ascontiguousarray(CORNERS[..., ::-1]), orientation, order)
     path = write(tmp_path, data)
     wanted = UPRIGHT[orientation]
-    image = read_picture(path)
+    image = read_image(path)
     assert image.shape == wanted.shape
     assert np.abs(image[2::8, 2::8].astype(int) - wanted[2::8, 2::8]).max() < 60
     for quick in (False, True):
-        assert inspect_picture(path, quick=quick) == PictureState(wanted.shape[1::-1])
+        assert inspect_image(path, quick=quick) == ImageState(wanted.shape[1::-1])
 
 
 LONG = np.random.default_rng().integers(0, 256, 150_000, np.uint8).tobytes()
@@ -281,51 +281,51 @@ def test_an_orientation_is_found_however_far_from_the_start_it_stands(
         name = b"tEXt" if behind == "a text" else b"iCCP"
         data = data[:33] + chunk(name, b"a\0\0" + LONG) + turn + data[33:]
     path = write(tmp_path, data)
-    height, width = read_picture(path).shape[:2]
+    height, width = read_image(path).shape[:2]
     assert (width, height) == ((200, 240) if behind == "the pixels" else (16, 32))
-    assert inspect_picture(path, quick=quick) == PictureState((width, height))
+    assert inspect_image(path, quick=quick) == ImageState((width, height))
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 65535])
 def test_an_orientation_that_is_none_turns_nothing(tmp_path: Path, orientation: int) -> None:
-    assert read_picture(write(tmp_path, with_exif(".jpg", CORNERS, orientation))).shape == CORNERS.shape
+    assert read_image(write(tmp_path, with_exif(".jpg", CORNERS, orientation))).shape == CORNERS.shape
 
 
-def test_the_content_says_of_which_kind_a_picture_is(tmp_path: Path) -> None:
-    assert (read_picture(write(tmp_path, PNG, "a.jpg"))[..., ::-1] == NOISE).all()
+def test_the_content_says_of_which_kind_an_image_is(tmp_path: Path) -> None:
+    assert (read_image(write(tmp_path, PNG, "a.jpg"))[..., ::-1] == NOISE).all()
     assert (
-        read_picture(write(tmp_path, JPEG, "b.png"))[..., ::-1] == cv2.imdecode(np.frombuffer(JPEG, np.uint8), 1)
+        read_image(write(tmp_path, JPEG, "b.png"))[..., ::-1] == cv2.imdecode(np.frombuffer(JPEG, np.uint8), 1)
     ).all()
 
 
-def test_grey_and_transparent_pictures_and_palettes_become_rgb(tmp_path: Path) -> None:
-    grey = read_picture(write(tmp_path, encode(".png", NOISE[..., 0])))
+def test_grey_and_transparent_images_and_palettes_become_rgb(tmp_path: Path) -> None:
+    grey = read_image(write(tmp_path, encode(".png", NOISE[..., 0])))
     assert (grey == NOISE[..., :1]).all()
-    clear = read_picture(write(tmp_path, encode(".png", np.dstack([NOISE, np.zeros((90, 120), np.uint8)]))))
+    clear = read_image(write(tmp_path, encode(".png", np.dstack([NOISE, np.zeros((90, 120), np.uint8)]))))
     assert (clear[..., ::-1] == NOISE).all()
     palette = PNG[:8] + chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 1, 8, 3, 0, 0, 0))
     palette += chunk(b"PLTE", bytes([9, 8, 7, 200, 100, 50])) + chunk(b"IDAT", zlib.compress(b"\0\0\1"))
     palette += chunk(b"IEND", b"")
-    assert read_picture(write(tmp_path, palette)).tolist() == [[[9, 8, 7], [200, 100, 50]]]
+    assert read_image(write(tmp_path, palette)).tolist() == [[[9, 8, 7], [200, 100, 50]]]
     bits = PNG[:8] + chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 1, 1, 0, 0, 0, 0))
     bits += chunk(b"IDAT", zlib.compress(b"\0\x40")) + chunk(b"IEND", b"")
-    assert read_picture(write(tmp_path, bits))[..., 0].tolist() == [[0, 255]]
+    assert read_image(write(tmp_path, bits))[..., 0].tolist() == [[0, 255]]
 
 
-def test_pictures_for_print_are_read(tmp_path: Path) -> None:
+def test_images_for_print_are_read(tmp_path: Path) -> None:
     image = pytest.importorskip("PIL.Image").fromarray(np.full((16, 24, 4), (0, 200, 200, 0), np.uint8), "CMYK")
     image.save(tmp_path / "a.jpg")
-    red, green, blue = read_picture(tmp_path / "a.jpg")[8, 12].tolist()
+    red, green, blue = read_image(tmp_path / "a.jpg")[8, 12].tolist()
     assert red > 200
     assert green < 90
     assert blue < 90
     data = (tmp_path / "a.jpg").read_bytes()
-    assert inspect_picture(write(tmp_path, data)).problem is None
-    assert inspect_picture(write(tmp_path, data[:-30])).problem is not None
+    assert inspect_image(write(tmp_path, data)).problem is None
+    assert inspect_image(write(tmp_path, data[:-30])).problem is not None
 
 
 @pytest.mark.parametrize("kind", ["png", "tiff", "bmp", "ppm", "jpeg"])
-def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(tmp_path: Path, kind: str) -> None:
+def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(tmp_path: Path, kind: str) -> None:
     side = 20_000
     png = PNG[:8] + chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0))
     width = struct.pack("<HHII", 256, 4, 1, 1)
@@ -343,7 +343,7 @@ def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(tmp_path: 
         ImageSource(path)
 
 
-def test_a_picture_too_large_among_others_is_left_out_and_named(tmp_path: Path) -> None:
+def test_an_image_too_large_among_others_is_left_out_and_named(tmp_path: Path) -> None:
     write(tmp_path, JPEG, "0.jpg")
     write(tmp_path, JPEG.replace(b"\x00\x5a\x00\x78", b"\x4e\x20\x4e\x20"), "1.jpg")
     source = ImageSource(tmp_path)
@@ -361,7 +361,7 @@ def test_all_kinds_in_a_folder_are_read_and_what_is_left_out_is_said(tmp_path: P
     for name in ("a.gif", "b.heic", "clip.MP4", "annotations.json"):
         write(tmp_path, b"?", name)
     (note,) = ImageSource(tmp_path).notes
-    assert note.startswith("3 files beside the pictures are left out (.gif, .heic, .mp4)")
+    assert note.startswith("3 files beside the images are left out (.gif, .heic, .mp4)")
 
 
 def test_twelve_bits_in_sixteen_are_scaled_to_what_they_hold_and_it_is_said(tmp_path: Path) -> None:
@@ -409,18 +409,18 @@ def test_values_that_are_no_numbers_become_black_and_what_is_brighter_white() ->
     assert to_eight_bits(image, Levels(1.0)).tolist() == [0, 0, 0, 0, 128, 255, 255, 255]
 
 
-def test_several_pictures_in_a_file_are_known_and_the_first_is_read(tmp_path: Path) -> None:
+def test_several_images_in_a_file_are_known_and_the_first_is_read(tmp_path: Path) -> None:
     path = write(tmp_path, two_frames())
-    assert inspect_picture(path).holds_several
-    assert (read_picture(path)[..., ::-1] == NOISE).all()
-    assert not inspect_picture(write(tmp_path, PNG)).holds_several
+    assert inspect_image(path).holds_several
+    assert (read_image(path)[..., ::-1] == NOISE).all()
+    assert not inspect_image(write(tmp_path, PNG)).holds_several
     (folder := tmp_path / "pages").mkdir()
     cv2.imwritemulti(str(folder / "a.tiff"), [NOISE, SMOOTH])
-    assert inspect_picture(folder / "a.tiff").holds_several
+    assert inspect_image(folder / "a.tiff").holds_several
 
 
-def test_a_damaged_picture_puts_no_foreign_line_on_standard_error(tmp_path: Path) -> None:
-    program = "import sys, heatprop.io.pictures as p; print(p.inspect_picture(p.Path(sys.argv[1])).problem)"
+def test_a_damaged_image_puts_no_foreign_line_on_standard_error(tmp_path: Path) -> None:
+    program = "import sys, heatprop.io.image_files as p; print(p.inspect_image(p.Path(sys.argv[1])).problem)"
     path = write(tmp_path, HOLE)
     run = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, check=True)
     assert ("is damaged" in run.stdout, run.stderr) == (True, "")
@@ -448,5 +448,5 @@ def test_any_header_is_read_or_not(start: bytes, data: st.DataObject) -> None:
 @given(st.integers(0, len(JPEG) - 1))
 def test_a_jpeg_cut_off_anywhere_is_found_by_both(tmp_path_factory: pytest.TempPathFactory, length: int) -> None:
     path = write(tmp_path_factory.mktemp("cut"), JPEG[:length])
-    assert inspect_picture(path).problem is not None
-    assert inspect_picture(path, quick=True).problem is not None
+    assert inspect_image(path).problem is not None
+    assert inspect_image(path, quick=True).problem is not None

@@ -1,7 +1,7 @@
-"""What the header of a picture file says, before anything is decoded: kind, size, way up, colours, number.
+"""What the header of an image file says, before anything is decoded: kind, size, way up, colours, number.
 
 Headers are read from bytes, or from a file in which only they are searched. Sources: ITU-T T.81 annex B (JPEG),
-CIPA DC-007 (several pictures in it), W3C PNG third edition, RFC 9649 (WebP), GIF89a,
+CIPA DC-007 (several images in it), W3C PNG third edition, RFC 9649 (WebP), GIF89a,
 ISO/IEC 15444-1 (JPEG 2000); `exif`, `tiff_directories`, `avif_boxes`.
 """
 
@@ -23,10 +23,10 @@ from heatprop.io.orientation import UPRIGHT, Orientation
 from heatprop.io.regular_files import open_regular
 from heatprop.io.tiff_directories import HEIGHT, ORIENTATION, TIFF_STARTS, WIDTH, Directory, directory_at, pages
 
-PictureKind: TypeAlias = Literal["JPEG", "PNG", "TIFF", "WebP", "BMP", "GIF", "PNM", "JPEG 2000", "AVIF"]
+ImageKind: TypeAlias = Literal["JPEG", "PNG", "TIFF", "WebP", "BMP", "GIF", "PNM", "JPEG 2000", "AVIF"]
 PNG_START = b"\x89PNG\r\n\x1a\n"
-LARGEST_PICTURE = 200_000_000
-"""Pixels; a decoded picture of as many takes 600 MB, and its decoder as much again."""
+LARGEST_IMAGE = 200_000_000
+"""Pixels; a decoded image of as many takes 600 MB, and its decoder as much again."""
 
 _BEGINNING = 4096
 _FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -37,7 +37,7 @@ _SMALLER_COPY = 1
 
 
 @dataclass(frozen=True, slots=True)
-class PictureHeader:
+class ImageHeader:
     """What the header says.
 
     Attributes:
@@ -45,14 +45,14 @@ class PictureHeader:
         width: in pixels, as stored.
         height: in pixels, as stored.
         orientation: how the stored pixels are laid to be upright.
-        holds_several: an animation, or pages: more pictures than one.
+        holds_several: an animation, or pages: more images than one.
         crop: left, top, width and height of the part that is shown, in stored pixels; None: all.
         colours: what the colours are said to be, as a video says it; profiles are not read.
         depth: bits of a value where the form fixes what is white; None where a file may hold less than it could.
         is_negative: 0 is white.
     """
 
-    kind: PictureKind
+    kind: ImageKind
     width: int
     height: int
     orientation: Orientation = UPRIGHT
@@ -64,13 +64,13 @@ class PictureHeader:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height of the upright picture."""
+        """Width and height of the upright image."""
         width, height = (self.width, self.height) if self.crop is None else self.crop[2:]
         return (height, width) if self.orientation.transposed else (width, height)
 
 
-def kind_of(data: Bytes) -> PictureKind | None:
-    """Return the kind of picture that the first bytes of a file announce; None: none of those that are read."""
+def kind_of(data: Bytes) -> ImageKind | None:
+    """Return the kind of image that the first bytes of a file announce; None: none of those that are read."""
     start = data[:64]
     for kind, starts in _STARTS.items():
         if start.startswith(starts):
@@ -82,8 +82,8 @@ def kind_of(data: Bytes) -> PictureKind | None:
     return None
 
 
-def read_header(data: Bytes) -> PictureHeader | None:
-    """Return what the header says; None: it is no picture, or its header is not whole within `data`.
+def read_header(data: Bytes) -> ImageHeader | None:
+    """Return what the header says; None: it is no image, or its header is not whole within `data`.
 
     Example:
         >>> read_header(b"P6 4 2 255 " + bytes(24)).size
@@ -99,7 +99,7 @@ def read_header(data: Bytes) -> PictureHeader | None:
     return header if header is not None and header.width > 0 and header.height > 0 else None
 
 
-def header_of(path: Path) -> PictureHeader | None:
+def header_of(path: Path) -> ImageHeader | None:
     """Return what the header of a file says; None also where it cannot be read."""
     try:
         with open_regular(path) as file:
@@ -108,9 +108,9 @@ def header_of(path: Path) -> PictureHeader | None:
         return None
 
 
-def tiff_header(data: Bytes, page: Directory, *, holds_several: bool = False) -> PictureHeader:
+def tiff_header(data: Bytes, page: Directory, *, holds_several: bool = False) -> ImageHeader:
     """Return what the directory of a page says."""
-    return PictureHeader(
+    return ImageHeader(
         "TIFF",
         page.number(data, WIDTH),
         page.number(data, HEIGHT),
@@ -133,14 +133,14 @@ def png_chunks(data: Bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def too_large(width: int, height: int) -> str | None:
-    """Return what is wrong with a picture of more than `LARGEST_PICTURE` pixels; None with a smaller one."""
-    if width * height <= LARGEST_PICTURE:
+    """Return what is wrong with an image of more than `LARGEST_IMAGE` pixels; None with a smaller one."""
+    if width * height <= LARGEST_IMAGE:
         return None
-    size, most = width * height / 1e6, LARGEST_PICTURE / 1e6
+    size, most = width * height / 1e6, LARGEST_IMAGE / 1e6
     return f"has {width:,} x {height:,} pixels, {size:,.0f} million, and at most {most:.0f} are read"
 
 
-def _jpeg(data: Bytes) -> PictureHeader | None:
+def _jpeg(data: Bytes) -> ImageHeader | None:
     orientation, position, holds_several = UPRIGHT, 2, False
     while position + 4 <= len(data):
         start, marker, length = unpack(">BBH", data, position)
@@ -151,20 +151,20 @@ def _jpeg(data: Bytes) -> PictureHeader | None:
             continue
         if marker in _FRAME_HEADERS:
             height, width = unpack(">HH", data, position + 5)
-            return PictureHeader("JPEG", width, height, orientation, holds_several)
+            return ImageHeader("JPEG", width, height, orientation, holds_several)
         if marker in (0xD9, 0xDA):
             return None
         end = position + 2 + length
         if marker == 0xE1 and data[position + 4 : position + 10] == b"Exif\0\0" and orientation is UPRIGHT:
             orientation = exif_orientation(data[position + 10 : end])
         elif marker == 0xE2 and data[position + 4 : position + 8] == b"MPF\0":
-            holds_several |= _pictures_in_index(data[position + 8 : end]) > 1
+            holds_several |= _images_in_index(data[position + 8 : end]) > 1
         position = end
     return None
 
 
-def _pictures_in_index(data: bytes) -> int:
-    """Return how many pictures an index in a JPEG names, without smaller copies of others."""
+def _images_in_index(data: bytes) -> int:
+    """Return how many images an index in a JPEG names, without smaller copies of others."""
     try:
         index = directory_at(data)
         count = index.number(data, _INDEX_COUNT)
@@ -178,7 +178,7 @@ def _pictures_in_index(data: bytes) -> int:
     return count - kinds.count(_SMALLER_COPY)
 
 
-def _png(data: Bytes) -> PictureHeader | None:
+def _png(data: Bytes) -> ImageHeader | None:
     width, height, depth = unpack(">IIB", data, 16)
     orientation, is_animation, colours = UPRIGHT, False, UNSAID
     for name, start, end in png_chunks(data):
@@ -190,17 +190,17 @@ def _png(data: Bytes) -> PictureHeader | None:
             primaries, transfer = unpack("BB", data, start)
             colours = ColourSpace(transfer, primaries)
     fixed = depth if colours.name else None
-    return PictureHeader("PNG", width, height, orientation, is_animation, colours=colours, depth=fixed)
+    return ImageHeader("PNG", width, height, orientation, is_animation, colours=colours, depth=fixed)
 
 
-def _webp(data: Bytes) -> PictureHeader | None:
+def _webp(data: Bytes) -> ImageHeader | None:
     form = data[12:16]
     if form == b"VP8 ":
         width, height = unpack("<HH", data, 26)
-        return PictureHeader("WebP", width & 0x3FFF, height & 0x3FFF)
+        return ImageHeader("WebP", width & 0x3FFF, height & 0x3FFF)
     if form == b"VP8L":
         (bits,) = unpack("<I", data, 21)
-        return PictureHeader("WebP", (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)
+        return ImageHeader("WebP", (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)
     sides = data[24:30]
     if form != b"VP8X" or len(sides) < 6:
         return None
@@ -212,29 +212,29 @@ def _webp(data: Bytes) -> PictureHeader | None:
         if name == b"EXIF":
             orientation = exif_orientation(data[position + 8 : position + 8 + length].removeprefix(b"Exif\0\0"))
         position += 8 + length + length % 2
-    return PictureHeader("WebP", width, height, orientation, bool(flags & 2))
+    return ImageHeader("WebP", width, height, orientation, bool(flags & 2))
 
 
-def _tiff(data: Bytes) -> PictureHeader | None:
+def _tiff(data: Bytes) -> ImageHeader | None:
     first = list(islice(pages(data), 2))
     if not first or WIDTH not in first[0].fields or HEIGHT not in first[0].fields:
         return None
     return tiff_header(data, first[0], holds_several=len(first) > 1)
 
 
-def _bmp(data: Bytes) -> PictureHeader | None:
+def _bmp(data: Bytes) -> ImageHeader | None:
     is_old = int.from_bytes(data[14:18], "little") == 12  # the form of OS/2
     width, height = unpack("<HH" if is_old else "<ii", data, 18)
-    return PictureHeader("BMP", width, abs(height))
+    return ImageHeader("BMP", width, abs(height))
 
 
-def _gif(data: Bytes) -> PictureHeader | None:
+def _gif(data: Bytes) -> ImageHeader | None:
     width, height = unpack("<HH", data, 6)
-    return PictureHeader("GIF", width, height, holds_several=len(list(islice(_gif_pictures(data), 2))) > 1)
+    return ImageHeader("GIF", width, height, holds_several=len(list(islice(_gif_images(data), 2))) > 1)
 
 
-def _gif_pictures(data: Bytes) -> Iterator[int]:
-    """Yield where each picture of a GIF begins, as far as it is whole up to there."""
+def _gif_images(data: Bytes) -> Iterator[int]:
+    """Yield where each image of a GIF begins, as far as it is whole up to there."""
 
     def colours(at: int) -> int:
         flags = data[at : at + 1]
@@ -253,30 +253,30 @@ def _gif_pictures(data: Bytes) -> Iterator[int]:
                 break
 
 
-def _pnm(data: Bytes) -> PictureHeader | None:
+def _pnm(data: Bytes) -> ImageHeader | None:
     match = re.match(rb"P[1-6](?:\s|#[^\n]*\n)+(\d{1,9})(?:\s|#[^\n]*\n)+(\d{1,9})\s", data[:_BEGINNING])
-    return PictureHeader("PNM", int(match[1]), int(match[2])) if match else None
+    return ImageHeader("PNM", int(match[1]), int(match[2])) if match else None
 
 
-def _jpeg_2000(data: Bytes) -> PictureHeader | None:
+def _jpeg_2000(data: Bytes) -> ImageHeader | None:
     beginning = data[: 1 << 16]
     place = beginning.find(b"ihdr")
     if place < 0:
         return None
     height, width = unpack(">II", beginning, place + 4)
-    return PictureHeader("JPEG 2000", width, height)
+    return ImageHeader("JPEG 2000", width, height)
 
 
-def _avif(data: Bytes) -> PictureHeader | None:
+def _avif(data: Bytes) -> ImageHeader | None:
     said = read_avif(data)
     if said is None:
         return None
-    return PictureHeader(
+    return ImageHeader(
         "AVIF", said.width, said.height, said.orientation, said.is_sequence, said.crop, said.colours, said.depth
     )
 
 
-_STARTS: dict[PictureKind, bytes | tuple[bytes, ...]] = {
+_STARTS: dict[ImageKind, bytes | tuple[bytes, ...]] = {
     "JPEG": b"\xff\xd8\xff",
     "PNG": PNG_START,
     "TIFF": TIFF_STARTS,
@@ -285,7 +285,7 @@ _STARTS: dict[PictureKind, bytes | tuple[bytes, ...]] = {
     "PNM": tuple(b"P%d" % number for number in range(1, 7)),
     "JPEG 2000": b"\0\0\0\x0cjP  \r\n\x87\n",
 }
-_READERS: dict[PictureKind, Callable[[Bytes], PictureHeader | None]] = {
+_READERS: dict[ImageKind, Callable[[Bytes], ImageHeader | None]] = {
     "JPEG": _jpeg,
     "PNG": _png,
     "TIFF": _tiff,
