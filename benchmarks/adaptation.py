@@ -1,4 +1,4 @@
-"""What each part of adaptive propagation brings: all parts, each left out, each alone.
+"""What each part of adaptive propagation brings: all parts, each switched off, each alone.
 
     heatprop evaluate --dataset coco-video --root clips --method network -o alone --cache outputs
     python benchmarks/adaptation.py real --root clips --cache outputs

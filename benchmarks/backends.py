@@ -175,7 +175,7 @@ def rows_of(network: str, paths: dict[str, Path]) -> list[Row]:
                 else open_backend(backend, model, precision=precision, concurrency=1)
             )
         except BackendError as error:
-            print(f"{network}, {label}: left out ({error})", file=sys.stderr)
+            print(f"{network}, {label}: skipped ({error})", file=sys.stderr)
             continue
         rows.append(Row(network, label, alone, together))
     return rows

@@ -128,7 +128,7 @@ class DenseTorch:
 
     def update(self, output: HeadOutput) -> np.ndarray:
         """Return the scores of the next frame's detections."""
-        import torch  # noqa: PLC0415 - not a dependency: this row is left out where it is missing
+        import torch  # noqa: PLC0415 - not a dependency: this row is skipped where it is missing
         from torch.nn.functional import max_pool2d  # noqa: PLC0415
 
         config = self.config

@@ -13,7 +13,7 @@ chosen by the official mAP on the split `val`; figures are of the split `test`, 
 cause of difficulty is at work. Seq-NMS follows on each online method, with the settings chosen without it.
 
 Differences are to the network alone, with 95 % intervals by bootstrap over clips or videos. For the packages of
-others see `peers/__init__.py`; those that are not installed are left out. The last line is JSON.
+others see `peers/__init__.py`; those that are not installed are skipped. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -207,8 +207,8 @@ def main() -> None:
     parser.add_argument("--split", default="test", help="of the synthetic dataset, to report")
     parser.add_argument("--tune-cache", type=Path, help="cache of the synthetic split to tune on")
     parser.add_argument("--tune-split", default="val")
-    parser.add_argument("--tune-videos", type=int, help="tune on the first so many videos; left out: on all")
-    parser.add_argument("--videos", type=int, help="report on the first so many videos; left out: on all")
+    parser.add_argument("--tune-videos", type=int, help="tune on the first so many videos; default: all")
+    parser.add_argument("--videos", type=int, help="report on the first so many videos; default: all")
     parser.add_argument(
         "--only", action="append", help="of the methods with settings only those whose name has this"
     )

@@ -37,10 +37,10 @@ CAMPAIGNS = {
 def main(arguments: list[str]) -> int:
     """Run what is asked for and return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(CAMPAIGNS)}; left out: all")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(CAMPAIGNS)}; default: all")
     parser.add_argument("--share", type=float, default=1.0, help="of the full number of runs of each")
     parser.add_argument("--runs", type=int, help="of each, in place of a share")
-    parser.add_argument("--seed", type=int, default=int(time.time()), help="of what is drawn; left out: a new one")
+    parser.add_argument("--seed", type=int, default=int(time.time()), help="of what is drawn; default: a new one")
     asked = parser.parse_args(arguments)
     unknown = sorted(set(asked.names) - set(CAMPAIGNS))
     if unknown:

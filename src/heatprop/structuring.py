@@ -26,7 +26,7 @@ class MisfitError(InvalidConfigError):
 def structure(kind: type[Structured], content: Any, where: str, form: Form) -> Structured:
     """Build a dataclass from what a file holds, by its annotations.
 
-    A program wrote the JSON: every key must be there. A person wrote the TOML: what is left out has its default,
+    A program wrote the JSON: every key must be there. A person wrote the TOML: a missing key has its default,
     and a text may stand for a list of one.
 
     Args:

@@ -122,7 +122,7 @@ def test_a_model_that_finds_nothing_still_makes_a_page(videos: Path, tmp_path: P
     ("arguments", "said"),
     [
         (["--model", "nothing"], "model nothing: there is no such model"),
-        (["--quick", "--root", "."], "--quick is a report on synthetic videos; leave out --root"),
+        (["--quick", "--root", "."], "--quick is a report on synthetic videos; remove --root"),
         (["--split", "val"], "--split needs --root"),
         (["--dataset", "coco-video"], "--dataset coco-video needs --root"),
         (["--root", "nowhere"], "nowhere"),

@@ -62,7 +62,7 @@ def test_a_folder_where_the_outputs_lie_too_can_be_done_again_and_again(run: Run
     Path("._x.mkv").write_bytes(b"?")
     first = run("detect", ".", *ONNX)
     assert first.code == 0, first.err
-    assert "note     .: 1 file beside the videos is left out (of macOS: ._x.mkv)\n" in first.err
+    assert "note     .: 1 file beside the videos is skipped (of macOS: ._x.mkv)\n" in first.err
     shutil.copy2(Path("x.heatprop.mp4"), "drawn.mp4")  # known by what stands in it
     names = sorted(os.listdir())
     again = run("detect", ".", *ONNX, "--resume")

@@ -1,4 +1,4 @@
-"""What a folder holds is read, or named as left out; nothing is passed over in silence."""
+"""What a folder holds is read, or named as skipped; nothing is passed over in silence."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -86,7 +86,7 @@ def test_what_lies_beside_videos_and_is_not_read_is_named_in_a_line(tmp_path: Pa
     notes: list[str] = []
     assert sources_of([str(tmp_path)], notes.append) == [str(tmp_path / "x.mkv")]
     assert notes == [
-        f"{tmp_path}: 7 files beside the videos are left out (.heic, .nef, .yuv; "
+        f"{tmp_path}: 7 files beside the videos are skipped (.heic, .nef, .yuv; "
         "unfinished: y.part.mp4, z.mov.part; of macOS: ._1.jpg, ._x.mkv); "
         "give them by themselves"
     ]
@@ -101,7 +101,7 @@ def test_what_lies_beside_images_and_is_not_read_is_named(suffix: str, tmp_path:
         assert sum(1 for _ in source) == 1
         assert source.skipped == 0
         (note,) = source.notes
-    assert note.startswith(f"2 files beside the images are left out ({suffix.lower()}; of macOS: ._1.png)")
+    assert note.startswith(f"2 files beside the images are skipped ({suffix.lower()}; of macOS: ._1.png)")
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov", ".m4v"])
@@ -111,7 +111,7 @@ def test_annotated_videos_are_known_by_what_stands_in_them(suffix: str, is_whole
     build_video(tmp_path / "film.part2.mp4", 2)
     found = inspect_folder(tmp_path)
     assert names([*found.videos]) == ["film.part2.mp4"]
-    assert names([*found.left_out.made]) == [f"street{suffix}"]
+    assert names([*found.skipped.made]) == [f"street{suffix}"]
 
 
 def test_a_video_that_somebody_else_wrote_with_our_sink_is_a_video(tmp_path: Path) -> None:
@@ -128,5 +128,5 @@ def test_an_output_of_an_earlier_version_is_known_by_its_name(tmp_path: Path) ->
 
 def test_a_folder_of_outputs_alone_is_refused_and_they_are_named(tmp_path: Path) -> None:
     annotated(tmp_path / "street.mp4", is_whole=True)
-    with pytest.raises(SourceError, match=r"no images among 1 files \(left out: made by heatprop: street.mp4\)"):
+    with pytest.raises(SourceError, match=r"no images among 1 files \(skipped: made by heatprop: street.mp4\)"):
         open_video(tmp_path)

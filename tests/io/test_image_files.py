@@ -343,7 +343,7 @@ def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(tmp_path: P
         ImageSource(path)
 
 
-def test_an_image_too_large_among_others_is_left_out_and_named(tmp_path: Path) -> None:
+def test_an_image_too_large_among_others_is_skipped_and_named(tmp_path: Path) -> None:
     write(tmp_path, JPEG, "0.jpg")
     write(tmp_path, JPEG.replace(b"\x00\x5a\x00\x78", b"\x4e\x20\x4e\x20"), "1.jpg")
     source = ImageSource(tmp_path)
@@ -351,7 +351,7 @@ def test_an_image_too_large_among_others_is_left_out_and_named(tmp_path: Path) -
     assert any("1.jpg has 20,000 x 20,000 pixels" in note for note in source.notes)
 
 
-def test_all_kinds_in_a_folder_are_read_and_what_is_left_out_is_said(tmp_path: Path) -> None:
+def test_all_kinds_in_a_folder_are_read_and_what_is_skipped_is_said(tmp_path: Path) -> None:
     for number, suffix in enumerate([*SUFFIXES, ".pgm", ".jp2", ".jfif"]):
         data = encode({".jfif": ".jpg"}.get(suffix, suffix), NOISE[..., 0] if suffix == ".pgm" else NOISE)
         write(tmp_path, data, f"{number}{suffix}")
@@ -361,7 +361,7 @@ def test_all_kinds_in_a_folder_are_read_and_what_is_left_out_is_said(tmp_path: P
     for name in ("a.gif", "b.heic", "clip.MP4", "annotations.json"):
         write(tmp_path, b"?", name)
     (note,) = ImageSource(tmp_path).notes
-    assert note.startswith("3 files beside the images are left out (.gif, .heic, .mp4)")
+    assert note.startswith("3 files beside the images are skipped (.gif, .heic, .mp4)")
 
 
 def test_twelve_bits_in_sixteen_are_scaled_to_what_they_hold_and_it_is_said(tmp_path: Path) -> None:

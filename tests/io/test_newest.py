@@ -19,7 +19,7 @@ from heatprop.io.sources import OpenSource
 from heatprop.types import Frame
 
 PATIENCE = 30.0  # seconds until a test that fails gives up; none that passes waits so long
-MOST_ALIVE = 4  # waiting, read just now, with the consumer, and let go a moment ago
+MOST_ALIVE = 4  # waiting, read just now, with the consumer, and released a moment ago
 
 
 class Released(OpenSource):

@@ -178,18 +178,18 @@ def test_sound_ends_with_the_last_frame_of_a_video_that_is_not_whole(tmp_path: P
     assert len(loudness(tmp_path / "out.mp4")) < 32
 
 
-def test_sound_before_the_first_frame_is_left_out_and_said(tmp_path: Path) -> None:
+def test_sound_before_the_first_frame_is_skipped_and_said(tmp_path: Path) -> None:
     ticks = [18_000 + 480 * number for number in range(COUNT)]
     source = build_video(
         tmp_path / "late.mkv", COUNT, ticks=ticks, audio="aac", audio_seconds=2.46, time_base=Fraction(1, 12_000)
     )
-    assert copy_video(source, tmp_path / "out.mp4") == "1.5 s before the first frame were left out"
+    assert copy_video(source, tmp_path / "out.mp4") == "1.5 s before the first frame were skipped"
     levels = loudness(tmp_path / "out.mp4")
     assert min(levels[2:22]) > 0.1
     assert len(levels) < 32
 
 
-def test_sound_whose_channels_nobody_knows_is_left_out_and_the_video_plays(tmp_path: Path) -> None:
+def test_sound_whose_channels_nobody_knows_is_skipped_and_the_video_plays(tmp_path: Path) -> None:
     source = build_video(tmp_path / "clip.mkv", COUNT, audio="libopus", audio_seconds=1.0)
     data = bytearray(source.read_bytes())
     data[data.index(b"OpusHead") + 18] = 196  # a family of layouts that there is not

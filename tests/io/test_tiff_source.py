@@ -94,7 +94,7 @@ def test_pages_are_turned_as_the_image_by_itself_is(orientation: int, tmp_path: 
     assert images[1].shape == wanted.shape == ((64, 48, 3) if orientation == 6 else (48, 64, 3))
 
 
-def test_a_damaged_page_is_left_out_and_counted_and_its_time_stays_empty(tmp_path: Path) -> None:
+def test_a_damaged_page_is_skipped_and_counted_and_its_time_stays_empty(tmp_path: Path) -> None:
     data = tiff_of([Page(paint(number), {}) for number in range(4)])
     pixels = data.index(paint(1).tobytes())
     place = data.index(pixels.to_bytes(4, "little"))

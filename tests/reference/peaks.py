@@ -4,7 +4,7 @@ import numpy as np
 
 
 def window_of(label, y, x, window, shape):
-    """Yield the cells of a class in the window around a cell, the cell itself left out."""
+    """Yield the cells of a class in the window around a cell, except the cell itself."""
     reach = window // 2
     for v in range(max(y - reach, 0), min(y + reach, shape[1] - 1) + 1):
         for u in range(max(x - reach, 0), min(x + reach, shape[2] - 1) + 1):

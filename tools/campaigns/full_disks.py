@@ -107,7 +107,7 @@ def _unplayable(place: Path) -> str | None:
 
 
 def _contents(place: Path) -> dict[str, str]:
-    """Return what is in a folder: the names of its files and what they hold, but for those that tell the time."""
+    """Return what is in a folder: the names of its files and what they hold, except those that tell the time."""
     contents = {}
     for path in sorted(place.rglob("*")):
         if path.is_file() and path.suffix not in {".json", ".lock", ".zip"}:

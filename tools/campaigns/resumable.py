@@ -97,7 +97,7 @@ def difference(one: Mapping[str, str], other: Mapping[str, str]) -> str | None:
 
 
 def contents_of(folder: Path) -> dict[str, str]:
-    """Return the names of all files in a folder, and hashes of what they hold, but for what tells the time."""
+    """Return the names of all files in a folder, and hashes of what they hold, except what tells the time."""
     return {
         str(path.relative_to(folder)): hashlib.sha256(_content(path)).hexdigest()
         for path in sorted(folder.rglob("*"))

@@ -139,7 +139,7 @@ class OpenVinoBackend:
 class _CompiledNetwork:
     """A network for one input shape, and the requests that wait for work: one serves one call at a time.
 
-    It writes its outputs into new arrays itself, which spares copying them; but for those whose type is not
+    It writes its outputs into new arrays itself, which spares copying them; except those whose type is not
     float32, or whose shape is known only afterwards.
     """
 

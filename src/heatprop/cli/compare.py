@@ -71,7 +71,7 @@ class Compare:
     seed: int = ComparisonSettings.seed
     """Of the drawing."""
     jobs: Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")] = None
-    """Processes at once; left out: one for each processor."""
+    """Parallel processes; default: one for each processor."""
     json: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
     """Print JSON instead of tables."""
     quiet: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False

@@ -76,7 +76,7 @@ class Detect:
         "input_size"
     ]
     """Scale the longer side of an image to this for the network: smaller is faster and loses small objects.
-    A multiple of 32 for the embedded models; left out: as the model's card says (see heatprop models)."""
+    A multiple of 32 for the embedded models; default: as the model's card says (see heatprop models)."""
     backend: BackendName = _DETECTOR["backend"]
     """What runs the network; auto takes the fastest installed."""
     precision: Precision = _DETECTOR["precision"]
@@ -107,7 +107,7 @@ class Detect:
     keyframe_fill: Annotated[Fill, tyro.conf.arg(help_behavior_hint="")] = KeyframeConfig.fill
     """Boxes between two key frames: from the past one, without delay, or from both (auto, except live)."""
     reconnect: Annotated[float | None, tyro.conf.arg(metavar="SECONDS", help_behavior_hint="")] = None
-    """Try a live stream that breaks again for so long, with growing pauses; 0: end at once. Left out: 10."""
+    """Try a live stream that breaks again for so long, with growing pauses; 0: end immediately. Default: 10."""
     seq_nms: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
     """Find objects in all frames first, rescore them along their paths, then write; not for live sources."""
 

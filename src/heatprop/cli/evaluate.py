@@ -62,7 +62,7 @@ class Evaluate:
     model: Annotated[str, tyro.conf.arg(metavar="NAME|PATH")] = "mb3-coco"
     """Embedded model, or path of one with a card."""
     input_size: Annotated[int | None, tyro.conf.arg(metavar="PIXELS", help_behavior_hint="")] = None
-    """Scale the longer side of an image to this for the network; left out: as the model's card says."""
+    """Scale the longer side of an image to this for the network; default: as the model's card says."""
     backend: BackendName = "auto"
     """What runs the network; auto takes the fastest installed."""
     device: Device = "auto"

@@ -37,9 +37,9 @@ class Export:
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="MODEL.onnx|MODEL.xml", help_behavior_hint="")]
     """ONNX, for ONNX Runtime; or OpenVINO (.xml, with the weights in a .bin beside it), the faster."""
     input: Annotated[int | None, tyro.conf.arg(metavar="PIXELS", help_behavior_hint="")] = None
-    """Scale the longer side of an image to this; left out: as published, 512."""
+    """Scale the longer side of an image to this; default: as published, 512."""
     multiple: Annotated[int | None, tyro.conf.arg(metavar="PIXELS", help_behavior_hint="")] = None
-    """Pad sides to multiples of this: 32 leaves little padding and is faster; left out: as published, a square."""
+    """Pad sides to multiples of this: 32 leaves little padding and is faster; default: as published, a square."""
     int8: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
     """Quantise to 8 bits, faster still, for OpenVINO (.xml); needs --calibration."""
     calibration: Annotated[str | None, tyro.conf.arg(metavar="VIDEO", help_behavior_hint="")] = None

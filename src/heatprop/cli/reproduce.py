@@ -51,9 +51,9 @@ class Reproduce:
     dataset: Layout = "imagenet-vid"
     """How the files of --root are laid out."""
     root: Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")] = None
-    """Folder of a dataset, of coco-video also its JSON file; left out: synthetic videos."""
+    """Folder of a dataset, of coco-video also its JSON file; default: synthetic videos."""
     split: Annotated[str | None, tyro.conf.arg(metavar="NAME", help_behavior_hint="")] = None
-    """Of the dataset; left out: val, and test of the synthetic videos."""
+    """Of the dataset; default: val, and test of the synthetic videos."""
     quick: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
     """A small report on 16 short synthetic videos; it says so on the page."""
     seed: Annotated[int, tyro.conf.arg(metavar="N")] = Plan.seed
@@ -61,7 +61,7 @@ class Reproduce:
     backend: BackendName = "auto"
     """What runs the network; auto takes the fastest installed."""
     jobs: Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")] = None
-    """Processes at once; left out: one for each processor."""
+    """Parallel processes; default: one for each processor."""
     quiet: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
     """No progress bar and no notes; errors are still said."""
 
@@ -113,7 +113,7 @@ class Reproduce:
                 raise InvalidConfigError("--split needs --root; synthetic videos are those of the split test")
             return quick_plan(self.seed) if self.quick else Plan(seed=self.seed)
         if self.quick:
-            raise InvalidConfigError("--quick is a report on synthetic videos; leave out --root")
+            raise InvalidConfigError("--quick is a report on synthetic videos; remove --root")
         return Plan(layout=self.dataset, root=self.root, split=self.split or "val", seed=self.seed)
 
     def _command(self, plan: Plan) -> str:

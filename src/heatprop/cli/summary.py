@@ -16,14 +16,14 @@ class Summary:
     Attributes:
         name: the source.
         frames: how many were finished.
-        skipped: damaged frames or packets left out.
+        skipped: damaged frames or packets.
         objects: detections in all frames.
         seconds: from the first frame asked for to the last output closed.
         backend: what ran the network.
         timings: where the time went.
         outputs: the files written.
         sound: what was lost of the sound; None when nothing was.
-        dropped: frames of a camera or stream that came while earlier ones were worked on, and were let go.
+        dropped: frames of a camera or stream that came while earlier ones were worked on.
         reconnections: how often a stream was lost and found again.
         key_frames: on how many frames the network ran; None where it runs on each.
         notes: what is worth knowing of how the source was read.
@@ -50,7 +50,7 @@ class Summary:
             >>> timings = StageTimings(decode=0.1, network=1.5)
             >>> run = Summary("camera:0", 100, 1, 250, 5.0, "ONNX Runtime", timings, [], dropped=50)
             >>> print(*run.lines(), sep="\\n")
-            camera:0: 100 frames in 5.0 s, 20.0 fps, 1 damaged left out, 50 dropped to keep up
+            camera:0: 100 frames in 5.0 s, 20.0 fps, 1 damaged skipped, 50 dropped to keep up
               objects  250, 2.5 a frame
               backend  ONNX Runtime
               stages   decode 1.0, network 15.0, propagate 0.0 ms a frame; they overlap
@@ -68,7 +68,7 @@ class Summary:
         keys, key_frames = self.key_frames, []
         if keys is not None:
             key_frames = [f"  network  on {keys:,} key frames, one in {frames / max(keys, 1):.1f} frames"]
-        lost = f"{self.skipped:,} damaged left out" if self.skipped else "none damaged"
+        lost = f"{self.skipped:,} damaged skipped" if self.skipped else "none damaged"
         if self.dropped:
             lost += f", {self.dropped:,} dropped to keep up"
         if self.reconnections:

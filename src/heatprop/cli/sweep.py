@@ -64,7 +64,7 @@ class Sweep:
     seq_nms: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
     """Rescore whole videos with Seq-NMS afterwards."""
     jobs: Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")] = None
-    """Processes at once; left out: one for each processor."""
+    """Parallel processes; default: one for each processor."""
     json: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
     """Print JSON instead of a table."""
     csv: Annotated[Path | None, tyro.conf.arg(metavar="OUT.csv", help_behavior_hint="")] = None

@@ -1,7 +1,7 @@
 """Exclusive claims of folders and of output files; they die with their process, however it ends.
 
 A claim is a lock of the operating system on a small file that lies in the place itself, so that all names of a
-place (links, relative paths, other mounts) meet in one lock. Processes that this one forks let go of it at once;
+place (links, relative paths, other mounts) meet in one lock. Processes that this one forks release it immediately;
 programs that it starts never have it.
 """
 

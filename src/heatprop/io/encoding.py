@@ -99,7 +99,7 @@ class VideoWriter:
         self._matrix = Colorspace.ITU709 if is_bt709 else guess_matrix(width, height)
         self._reformatter = VideoReformatter()
         self._last = -1
-        self._left_out = 0
+        self._removed_ticks = 0
         self._file: GrowingFile | None = None
         self._sound: Sound | None = None
         self._container: av.container.OutputContainer | None = None
@@ -179,8 +179,8 @@ class VideoWriter:
             **SINGLE_THREAD,
         )
         ticks = round(time / self._time_base)
-        self._left_out = max(self._left_out, ticks - self._last - _LONGEST_GAP)
-        self._last = max(ticks - self._left_out, self._last + 1)
+        self._removed_ticks = max(self._removed_ticks, ticks - self._last - _LONGEST_GAP)
+        self._last = max(ticks - self._removed_ticks, self._last + 1)
         frame.pts = self._last
         frame.time_base = self._time_base
         self._mux_video(frame)

@@ -1,6 +1,6 @@
 """What a folder or pattern holds: images, which are one source, or videos, which are several.
 
-Nothing that looks like an image or a video is passed over in silence: what is not read has a place in `LeftOut`.
+Nothing that looks like an image or a video is ignored in silence: `SkippedFiles` names what is not read.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MOST_NAMES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class SkippedFiles:
     """Files that look like images or videos, and are not read.
 
     Attributes:
@@ -51,14 +51,14 @@ class LeftOut:
         """Return the line that names them.
 
         Example:
-            >>> LeftOut(others=[Path("a.heic")], made=[Path("b.mp4")]).note("videos")
-            '2 files beside the videos are left out (.heic; made by heatprop: b.mp4); give them by themselves'
+            >>> SkippedFiles(others=[Path("a.heic")], made=[Path("b.mp4")]).note("videos")
+            '2 files beside the videos are skipped (.heic; made by heatprop: b.mp4); give them by themselves'
         """
         is_one = len(self) == 1
         files, are = ("1 file", "is") if is_one else (f"{len(self):,} files", "are")
         them = "it by itself" if is_one else "them by themselves"
         remedy = f"; give {them}" if self.others or self.made else ""
-        return f"{files} beside the {beside} {are} left out ({self}){remedy}"
+        return f"{files} beside the {beside} {are} skipped ({self}){remedy}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +69,13 @@ class Found:
         files: how many files of any kind.
         images: those that are read, with the numbers in their names in order; if there are any, no videos are.
         videos: those that are read, each a source of its own.
-        left_out: what looks like either, and is not read.
+        skipped: what looks like either, and is not read.
     """
 
     files: int
     images: Sequence[Path]
     videos: Sequence[Path]
-    left_out: LeftOut
+    skipped: SkippedFiles
 
 
 def is_pattern(path: Path) -> bool:
@@ -118,11 +118,11 @@ def inspect_folder(path: Path) -> Found:
     images = [each for each in rest if each.suffix.lower() in IMAGE_SUFFIXES]
     if images:
         others = _without(rest, images)
-        return Found(len(entries), images, [], LeftOut(others, [], unfinished, companions))
+        return Found(len(entries), images, [], SkippedFiles(others, [], unfinished, companions))
     videos = [each for each in rest if each.suffix.lower() in VIDEO_SUFFIXES]
     made = [each for each in videos if each.name.lower().endswith(_BY_DEFAULT) or _is_annotated(each)]
-    left_out = LeftOut(_without(rest, videos), made, unfinished, companions)
-    return Found(len(entries), [], _without(videos, made), left_out)
+    skipped = SkippedFiles(_without(rest, videos), made, unfinished, companions)
+    return Found(len(entries), [], _without(videos, made), skipped)
 
 
 def _entries(path: Path) -> list[Path]:

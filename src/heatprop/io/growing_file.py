@@ -11,7 +11,7 @@ class GrowingFile:
 
     What goes to its end is on the disk at once. What changes bytes that are there already, as the index of a video
     does when it closes, waits for `settle`. When the disk refuses more, the error is kept, and whatever comes is
-    let go: the muxer, which would change the file's head in any case, cannot spoil what is there. `close` then
+    discarded: the muxer, which would change the file's head in any case, cannot spoil what is there. `close` then
     cuts the file back to the last `mark_whole`.
 
     Args:

@@ -97,7 +97,7 @@ class StoredImage:
 def read_image(path: str | Path) -> ImageArray:
     """Return an image as uint8 RGB ``(H, W, 3)`` of BT.709, upright by what the file says of it.
 
-    Grey images and palettes become RGB; transparency is left out, so that colours stand as they are stored. Of
+    Grey images and palettes become RGB; transparency is dropped, so that colours stand as they are stored. Of
     several images in a file the first is read. Deeper images than 8 bits are scaled by what they hold, or by
     what their kind fixes; those of a sequence are read by `SequenceReader`, all alike.
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from heatprop.errors import SourceError
-from heatprop.io.folders import LeftOut, inspect_folder
+from heatprop.io.folders import SkippedFiles, inspect_folder
 from heatprop.io.image_files import ImageError
 from heatprop.io.image_headers import header_of
 from heatprop.io.sequence_reader import SequenceReader
@@ -17,7 +17,7 @@ from heatprop.types import Frame, ImageArray
 _MOST_NAMES = 3
 
 
-def find_images(path: Path) -> tuple[Sequence[Path], LeftOut]:
+def find_images(path: Path) -> tuple[Sequence[Path], SkippedFiles]:
     """Return the images in a folder, of a pattern, or the one image, with numbers in their names in order.
 
     Returns:
@@ -28,19 +28,19 @@ def find_images(path: Path) -> tuple[Sequence[Path], LeftOut]:
         SourceError: there are no images among what was found, or it cannot be read.
     """
     if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
-        return [path], LeftOut()
+        return [path], SkippedFiles()
     found = inspect_folder(path)
     if not found.images:
         kinds = " ".join(sorted(IMAGE_SUFFIXES))
-        left_out = f" (left out: {found.left_out})" if found.left_out else ""
-        raise SourceError(f"{path}: no images among {found.files} files{left_out}; images end in {kinds}")
-    return found.images, found.left_out
+        skipped = f" (skipped: {found.skipped})" if found.skipped else ""
+        raise SourceError(f"{path}: no images among {found.files} files{skipped}; images end in {kinds}")
+    return found.images, found.skipped
 
 
 class ImageSource(OpenSource):
     """Images as a video, 25 a second since images carry no times; they may differ in size.
 
-    A damaged image is left out, counted and named; the time it would have had stays empty. Images of more than 8
+    A damaged image is skipped, counted and named; the time it would have had stays empty. Images of more than 8
     bits are scaled by what they hold, all alike.
 
     Args:
@@ -53,11 +53,11 @@ class ImageSource(OpenSource):
 
     def __init__(self, path: str | Path) -> None:
         super().__init__()
-        self._paths, left_out = find_images(Path(path))
+        self._paths, skipped = find_images(Path(path))
         self._reader = SequenceReader(self._paths)
         self._lasting: list[str] = []
-        if left_out:
-            self._lasting.append(left_out.note("images"))
+        if skipped:
+            self._lasting.append(skipped.note("images"))
         self._found: dict[Path, str] = {}
         first = next((image for image in map(self._read, self._paths) if image is not None), None)
         if first is None:
@@ -113,7 +113,7 @@ class ImageSource(OpenSource):
             return self._reader.read(path)
         except ImageError as error:
             if path not in self._found and len(self._found) < _MOST_NAMES:
-                self.note(f"damaged, left out: {path.name} {error.problem}")
+                self.note(f"damaged, skipped: {path.name} {error.problem}")
             self._found[path] = error.problem
             return None
 

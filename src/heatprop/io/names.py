@@ -28,7 +28,7 @@ def sources_of(names: Sequence[str], notify: Callable[[str], None] = lambda _: N
 
     Args:
         names: what the user gave.
-        notify: is told in a line of what lies beside the videos of a folder and is left out.
+        notify: is told in a line of what lies beside the videos of a folder and is skipped.
 
     Raises:
         SourceError: a folder or pattern cannot be read.
@@ -40,8 +40,8 @@ def sources_of(names: Sequence[str], notify: Callable[[str], None] = lambda _: N
             sources.append(name)
             continue
         sources += map(str, found.videos)
-        if found.left_out:
-            notify(f"{name}: {found.left_out.note('videos')}")
+        if found.skipped:
+            notify(f"{name}: {found.skipped.note('videos')}")
     return sources
 
 

@@ -30,7 +30,7 @@ class NewestFrames(OpenSource):
 
     Attributes:
         info: of the inner source.
-        skipped: damaged packets and frames that the inner source left out.
+        skipped: damaged packets and frames that the inner source skipped.
         notes: of the inner source.
         dropped: whole frames that nobody took before a newer one came.
         waited: seconds that consumers waited for frames.

@@ -50,7 +50,7 @@ class ResultsHeader:
         classes: a name for each class number.
         source: facts of the video, such as name, width, height and frame rate.
         settings: everything that shapes the detections; values as JSON knows them, or frozen dataclasses.
-        versions: of Python and the packages; those of this machine when left out.
+        versions: of Python and the packages; default: those of this machine.
         heatprop: version of heatprop that wrote the file.
         version: of the format that was read; what is written is of the newest.
     """

@@ -54,7 +54,7 @@ _ODD_PAIR = re.compile(
 
 
 def masked_query(query: str) -> str:
-    """Return a query with its values masked, but for those that only say what is shown."""
+    """Return a query with its values masked, except those that only say what is shown."""
     return "&".join(_masked_pair(each) for each in query.split("&"))
 
 

@@ -30,7 +30,7 @@ _DESCRIBED = frozenset({"alac", "flac", "opus", "vorbis"})
 _AAC_RATES = frozenset({8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000})
 # A decoder needs the packet before the first heard one; players skip what lies before 0.
 _LEAD_IN = 0.05
-# What is left out before the first frame is said from here on, in seconds.
+# What is skipped before the first frame is reported from here on, in seconds.
 _HEARD = 0.1
 # Layouts of channels that AAC has a number for; the others go into the largest of these.
 _AAC_LAYOUTS = MappingProxyType({"mono": 1, "stereo": 2, "3.0": 3, "4.0": 4, "5.0": 5, "5.1": 6})
@@ -45,8 +45,8 @@ class Track:
         clock: how the source's own clock was followed for the frames.
 
     Attributes:
-        damaged: packets that were left out, because they are.
-        early: seconds that were left out before the first frame.
+        damaged: packets that were skipped because they are.
+        early: seconds that were skipped before the first frame.
         note: what else was lost; None when nothing was.
     """
 
@@ -176,7 +176,7 @@ class Sound:
         streams.sort(key=lambda stream: stream is not best)
         self._tracks = {stream.index: Track(stream, clock) for stream in streams}
         self._streams = streams
-        self._left_out = len(self._container.streams.audio) - len(streams)
+        self._skipped_tracks = len(self._container.streams.audio) - len(streams)
         self._until = 0.0
         self._next: av.Packet[AudioStream] | None = None
         self._source = PacketReader(self._container, streams, name, TIMEOUT if is_address(source) else None)
@@ -186,12 +186,14 @@ class Sound:
     def note(self) -> str | None:
         """What was lost so far; None when nothing was."""
         damaged = self._source.damaged + sum(track.damaged for track in self._tracks.values())
-        notes = [f"{damaged} damaged parts of the sound were left out"] if damaged else []
-        if self._left_out:
-            all_tracks = self._left_out + len(self._tracks)
-            notes.append(f"{self._left_out} of {all_tracks} tracks left out, their codec or channels are unknown")
+        notes = [f"{damaged} damaged parts of the sound were skipped"] if damaged else []
+        if self._skipped_tracks:
+            all_tracks = self._skipped_tracks + len(self._tracks)
+            notes.append(
+                f"{self._skipped_tracks} of {all_tracks} tracks skipped, their codec or channels are unknown"
+            )
         if (early := max(track.early for track in self._tracks.values())) >= _HEARD:
-            notes.append(f"{early:.1f} s before the first frame were left out")
+            notes.append(f"{early:.1f} s before the first frame were skipped")
         notes += [track.note for track in self._tracks.values() if track.note is not None]
         return "; ".join(notes) or None
 

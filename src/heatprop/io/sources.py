@@ -64,7 +64,7 @@ class SourceInfo:
 class VideoSource(Protocol):
     """A video that can be read frame by frame, and a context manager.
 
-    Iterating yields `Frame`: uint8 RGB ``(H, W, 3)``, upright; `index` from 0 without gaps, but for frames that a
+    Iterating yields `Frame`: uint8 RGB ``(H, W, 3)``, upright; `index` from 0 without gaps, except frames that a
     live source dropped; `time` in seconds, 0 for the first frame and strictly increasing. Frames may change
     their size on the way. Iterating a file, folder or pattern again starts again at the beginning and ends an
     iteration under way; a live source just goes on. After `close`, iterating raises `SourceError`.
@@ -77,7 +77,7 @@ class VideoSource(Protocol):
 
     @property
     def skipped(self) -> int:
-        """Damaged packets and frames left out so far in the present iteration."""
+        """Damaged packets and frames skipped so far in the present iteration."""
         ...
 
     @property

@@ -46,4 +46,4 @@ OTHER_SUFFIXES = _endings(
     .ari .braw .cif .crm .nv12 .qcif .r3d .rgb .swf .v210 .yuv .yuv10
     """
 )
-"""Images and videos that are not read from a folder; they are named as left out."""
+"""Images and videos that are not read from a folder; they are named as skipped."""

@@ -20,7 +20,7 @@ from heatprop.types import Frame, ImageArray
 class TiffSource(OpenSource):
     """The pages of a TIFF, without smaller copies of them and masks; one after the other is in memory.
 
-    A damaged page is left out and counted; the time it would have had stays empty. Pages of more than 8 bits are
+    A damaged page is skipped and counted; the time it would have had stays empty. Pages of more than 8 bits are
     scaled by what they hold, all alike.
 
     Args:

@@ -71,7 +71,7 @@ class FrameReader:
         # A part of a frame is where the file was cut off, and some decoders take it for a whole one. In streams
         # that may break off anywhere later frames need the parts.
         may_break = Flags.ts_discont in Flags(container.format.flags)
-        self._parts_are_left_out = timeout is None and not may_break
+        self._skips_parts = timeout is None and not may_break
 
     @property
     def taken(self) -> int:
@@ -80,7 +80,7 @@ class FrameReader:
 
     @property
     def skipped(self) -> int:
-        """Damaged packets and frames left out so far."""
+        """Damaged packets and frames skipped so far."""
         return self._packets.damaged + self._spoilt
 
     @property
@@ -149,7 +149,7 @@ class FrameReader:
             self._at_end = True
         else:
             self._count(packet)
-            if packet.is_corrupt and self._parts_are_left_out:
+            if packet.is_corrupt and self._skips_parts:
                 self._spoilt += 1
                 return
         try:

@@ -58,7 +58,7 @@ def read_metadata(path: Path) -> dict[str, str]:
 
 
 def read_operators(path: Path) -> set[str]:
-    """Return the names of the operators in the graph of the ONNX file at `path`, functions left out.
+    """Return the names of the operators in the graph of the ONNX file at `path`, without those in functions.
 
     Raises:
         NotOnnxError: the file is something else, or is cut short.
