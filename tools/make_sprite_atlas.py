@@ -39,7 +39,7 @@ DEFAULT_SOURCES = ROOT / "build/sprite-sources"
 DEFAULT_OUTPUT = ROOT / "src/heatprop/lab/synthesis/atlas"
 
 LONGEST_SIDE = 96
-LEAST_ALPHA = 8  # what is fainter is cut away
+MIN_ALPHA = 8  # what is fainter is cut away
 SHEET_WIDTH = 1024
 RASTERISED_WIDTH = 4 * LONGEST_SIDE
 WATER = re.compile(r'<path fill="#55ACEE" d="M0 \d+h36v\d+H0z"/>')  # a band from side to side
@@ -261,7 +261,7 @@ def make_sprite(image: np.ndarray, longest_side: int = LONGEST_SIDE) -> np.ndarr
 
 def crop_margin(image: np.ndarray) -> np.ndarray:
     """Return the image from its first to its last row and column that can be seen; the invisible becomes 0."""
-    visible = image[..., 3] >= LEAST_ALPHA
+    visible = image[..., 3] >= MIN_ALPHA
     if not visible.any():
         raise AtlasError("an image of the package is empty")
     top, bottom = np.flatnonzero(visible.any(axis=1))[[0, -1]]

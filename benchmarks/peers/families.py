@@ -102,7 +102,7 @@ def _norfair_settings() -> list[NorfairSettings]:
                 distance_threshold=distance,
                 hit_counter_max=lives,
                 initialization_delay=delay,
-                least_score=least,
+                min_score=least,
                 keeps_untracked=keeps,
             )
             for distance, (lives, delay), least, keeps in grid

@@ -19,7 +19,7 @@ class NorfairSettings:
         distance_threshold: largest ``1 - IoU`` of a detection and a track.
         hit_counter_max: for how many frames an object that was seen for long lives on without a detection.
         initialization_delay: frames before an object counts; None means half of `hit_counter_max`.
-        least_score: detections below it are not tracked.
+        min_score: detections below it are not tracked.
         keeps_untracked: keep detections that belong to no object that counts as they are. The package returns
             objects only, which costs recall that average precision counts; tuning may choose.
     """
@@ -27,7 +27,7 @@ class NorfairSettings:
     distance_threshold: float = 0.7
     hit_counter_max: int = 15
     initialization_delay: int | None = None
-    least_score: float = 0.25
+    min_score: float = 0.25
     keeps_untracked: bool = False
 
 
@@ -50,7 +50,7 @@ def _start(settings: NorfairSettings) -> Track:
         given = [
             package.Detection(box.reshape(2, 2).astype(np.float64), scores=np.full(2, score), data=row)
             for row, (box, score) in enumerate(zip(found.boxes, found.scores.tolist(), strict=True))
-            if score >= settings.least_score
+            if score >= settings.min_score
         ]
         objects = tracker.update(given)
         boxes, scores, used = [], [], set()

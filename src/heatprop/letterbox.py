@@ -102,6 +102,16 @@ class Letterbox:
         """Pixels of the input for one pixel of the frame, along y."""
         return self.image_height / self.frame_height
 
+    @property
+    def picture_width(self) -> int:
+        """`image_width`, as 0.1.0 called it."""
+        return self.image_width
+
+    @property
+    def picture_height(self) -> int:
+        """`image_height`, as 0.1.0 called it."""
+        return self.image_height
+
     def image_area(self, stride: int) -> tuple[float, float, float, float]:
         """Left, top, right and bottom of the image on an output grid of `stride` pixels a cell, in cells.
 

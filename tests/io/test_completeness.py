@@ -108,11 +108,11 @@ def test_bytes_of_any_kind_are_no_mark(
 def test_an_unfinished_video_does_not_replace_a_longer_one(tmp_path: Path) -> None:
     path = write(tmp_path / "out.mp4", complete=False)
     before = path.read_bytes()
-    sink = VideoSink(path, replace(INFO), overwrite=True, least_frames=COUNT)
+    sink = VideoSink(path, replace(INFO), overwrite=True, min_frames=COUNT)
     sink.write(paint(0), 0.0)
     sink.close(complete=False)
     assert path.read_bytes() == before
-    sink = VideoSink(path, INFO, overwrite=True, least_frames=COUNT)
+    sink = VideoSink(path, INFO, overwrite=True, min_frames=COUNT)
     sink.write(paint(0), 0.0)
     sink.close()
     assert state_of(path).frames == 1

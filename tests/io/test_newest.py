@@ -19,7 +19,7 @@ from heatprop.io.sources import OpenSource
 from heatprop.types import Frame
 
 PATIENCE = 30.0  # seconds until a test that fails gives up; none that passes waits so long
-MOST_ALIVE = 4  # waiting, read just now, with the consumer, and released a moment ago
+MAX_ALIVE = 4  # waiting, read just now, with the consumer, and released a moment ago
 
 
 class Released(OpenSource):
@@ -28,7 +28,7 @@ class Released(OpenSource):
     def __init__(self, total: int | None = None, error: Exception | None = None, *, seconds: float = 0.04) -> None:
         super().__init__()
         self.info = SourceInfo("released", 8, 6, Fraction(25), None, None, is_live=True, has_audio=False)
-        self.most_alive = 0
+        self.max_alive = 0
         self._images: list[weakref.ref[np.ndarray]] = []
         self._total, self._error = total, error
         self._index = 0
@@ -71,7 +71,7 @@ class Released(OpenSource):
     def _next(self) -> Frame:
         image = np.zeros((6, 8, 3), np.uint8)
         self._images = [*(seen for seen in self._images if seen() is not None), weakref.ref(image)]
-        self.most_alive = max(self.most_alive, len(self._images))
+        self.max_alive = max(self.max_alive, len(self._images))
         self._index += 1
         return Frame(image, self._index - 1, (self._index - 1) * self._seconds)
 
@@ -122,7 +122,7 @@ def test_whoever_is_slow_gets_the_newest_and_all_are_counted(
         assert handed[-1] == total - 1
         assert all(before < after for before, after in pairwise(handed))
         assert len(handed) + source.dropped == total
-    assert inner.most_alive <= MOST_ALIVE
+    assert inner.max_alive <= MAX_ALIVE
     assert not reading_threads()
 
 
@@ -182,7 +182,7 @@ def test_memory_does_not_grow_with_the_frames_that_nobody_takes() -> None:
         next(frames)
         inner.let(1000)
         inner.settle()
-        assert inner.most_alive <= MOST_ALIVE
+        assert inner.max_alive <= MAX_ALIVE
         assert source.dropped == 999
         inner.let()
         assert [frame.index for frame in frames] == [1000]

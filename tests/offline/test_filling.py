@@ -86,7 +86,7 @@ def test_what_is_too_weak_to_be_shown_anywhere_is_not_followed() -> None:
     def follow_back(boxes: np.ndarray) -> list[np.ndarray]:
         raise AssertionError(f"followed {boxes}")
 
-    (middle,) = fill_between(first, stays(first.boxes, 2), last, follow_back, least_score=0.3)
+    (middle,) = fill_between(first, stays(first.boxes, 2), last, follow_back, min_score=0.3)
     assert len(middle) == 0
 
 

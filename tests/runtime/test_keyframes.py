@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heatprop.errors import InvalidConfigError
-from heatprop.runtime.keyframes import FIRST_BEAT, MOST_INTERVAL, KeyframeClock, KeyframeConfig, SpeedControl
+from heatprop.runtime.keyframes import FIRST_BEAT, MAX_INTERVAL, KeyframeClock, KeyframeConfig, SpeedControl
 
-intervals = st.integers(1, MOST_INTERVAL)
+intervals = st.integers(1, MAX_INTERVAL)
 
 
 class Ticking:
@@ -45,7 +45,7 @@ def test_a_shot_begins_with_a_key_frame_and_counts_from_there(interval: int, sho
     assert max(b - a for a, b in zip(found, [*found[1:], 100], strict=True)) <= interval
 
 
-@given(st.floats(1 / MOST_INTERVAL, 1), st.lists(st.floats(0, 100), min_size=1, max_size=300))
+@given(st.floats(1 / MAX_INTERVAL, 1), st.lists(st.floats(0, 100), min_size=1, max_size=300))
 def test_with_a_target_gaps_are_bounded_and_the_first_frame_is_looked_at(
     pace: float, changes: list[float]
 ) -> None:
@@ -53,7 +53,7 @@ def test_with_a_target_gaps_are_bounded_and_the_first_frame_is_looked_at(
     clock.pace = pace
     found = key_frames(clock, changes)
     assert found[0] == 0
-    assert all(b - a <= MOST_INTERVAL for a, b in pairwise(found))
+    assert all(b - a <= MAX_INTERVAL for a, b in pairwise(found))
     steady = 1 + len(changes) * pace * 2
     assert len(found) <= steady + 1
 
@@ -96,12 +96,12 @@ def test_a_target_that_can_be_held_is_held_with_looks_to_spare(
 ) -> None:
     control, clock = held(network, rest, target, delay=delay)
     # With a tenth of room on either side; what lies between is not asked here.
-    if rest + network / MOST_INTERVAL < 0.9 / target:
+    if rest + network / MAX_INTERVAL < 0.9 / target:
         assert control.held_fps is None
         assert rest + network * clock.pace <= 1.2 / target
         assert clock.pace == 1 or rest + network * clock.pace >= 0.7 / target
-    elif rest + network / MOST_INTERVAL > 1.2 / target:
-        assert clock.pace == pytest.approx(1 / MOST_INTERVAL)
+    elif rest + network / MAX_INTERVAL > 1.2 / target:
+        assert clock.pace == pytest.approx(1 / MAX_INTERVAL)
         assert control.held_fps is not None
         assert control.held_fps < target
 
@@ -168,7 +168,7 @@ def test_the_interval_is_the_least_with_a_target() -> None:
     assert clock.pace == 0.25
 
 
-@pytest.mark.parametrize("value", [0, -1, MOST_INTERVAL + 1, 2.5, True, float("nan")])
+@pytest.mark.parametrize("value", [0, -1, MAX_INTERVAL + 1, 2.5, True, float("nan")])
 def test_an_interval_outside_its_range_is_refused(value: float) -> None:
     with pytest.raises(InvalidConfigError, match="whole number from 1 to 30"):
         KeyframeConfig(interval=value)

@@ -23,7 +23,7 @@ from campaigns.outcomes import Tally, run_heatprop
 
 _REASONS = ("No space left", "File too large", "space left", "room")
 # A video of fewer bytes may hold no whole second yet.
-_LEAST_PLAYABLE = 60_000
+_MIN_PLAYABLE = 60_000
 _VIDEO_FRAMES = 75
 _SIZES = {"detect": 900_000, "synthesize": 260_000, "evaluate": 120_000}
 
@@ -95,7 +95,7 @@ def _once(command: _Command, place: Path, make_room: Callable[[], None]) -> tupl
 def _unplayable(place: Path) -> str | None:
     """Return what is wrong with the videos that are left, None if nothing is."""
     for video in place.glob("*.mp4"):
-        if video.stat().st_size < _LEAST_PLAYABLE:
+        if video.stat().st_size < _MIN_PLAYABLE:
             continue
         try:
             with av.open(str(video)) as container:

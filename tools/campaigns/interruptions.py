@@ -22,7 +22,7 @@ from campaigns.resumable import Resumable, contents_of, difference, resumable_co
 
 # What goes on for longer after a signal hangs.
 _LONGEST_TO_STOP = 30.0
-_MOST_BETWEEN_TWO = 0.5
+_MAX_BETWEEN_TWO = 0.5
 # So long, in seconds, the interpreter may take on a busy machine until it begins with heatprop.
 _LONGEST_TO_BEGIN = 0.3
 # Files of the package that a traceback names, and those that are loaded before signals can be cared for.
@@ -50,7 +50,7 @@ def _interrupt_and_finish(command: Resumable, place: Path, draw: random.Random) 
     number = draw.choice((signal.SIGINT, signal.SIGTERM))
     moments = [draw.uniform(0, command.seconds)]
     if draw.random() < 0.5:
-        moments.append(moments[0] + draw.uniform(0, _MOST_BETWEEN_TWO))
+        moments.append(moments[0] + draw.uniform(0, _MAX_BETWEEN_TWO))
     ended = _interrupt(command, place, number, moments, is_terminal=draw.random() < 0.5)
     may_kill = len(moments) > 1 or moments[0] < _LONGEST_TO_BEGIN
     outcome, fault = judge(ended, number, may_kill=may_kill)

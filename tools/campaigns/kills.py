@@ -12,7 +12,7 @@ from pathlib import Path
 from campaigns.outcomes import Tally, run_heatprop, start_heatprop
 from campaigns.resumable import Resumable, contents_of, difference, resumable_commands
 
-_MOST_KILLS = 3
+_MAX_KILLS = 3
 
 
 def run(runs: int, seed: int, folder: Path) -> Tally:
@@ -25,7 +25,7 @@ def run(runs: int, seed: int, folder: Path) -> Tally:
         place = folder / f"{number}-{command.name}"
         place.mkdir()
         killed = sum(
-            _kill_once(command, place, draw, again=turn > 0) for turn in range(draw.randint(1, _MOST_KILLS))
+            _kill_once(command, place, draw, again=turn > 0) for turn in range(draw.randint(1, _MAX_KILLS))
         )
         ended = run_heatprop(command.again, place)
         fault = ended.fault(allowed=(0,))

@@ -19,7 +19,7 @@ LONGEST = 120.0
 _FOREIGN = re.compile(
     r"^\[[\w,.:+-]+ @ 0x|Corrupt JPEG|libpng|\[ WARN:|\[ERROR:|TIFFRead|^\w+Warning:", re.MULTILINE
 )
-_MOST_EXAMPLES = 5
+_MAX_EXAMPLES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Tally:
         self.outcomes[outcome] += 1
         if fault is not None:
             self.faults[fault] += 1
-            if len(self.examples) < _MOST_EXAMPLES:
+            if len(self.examples) < _MAX_EXAMPLES:
                 self.examples.append(f"{fault}: {example}")
 
     def as_json(self) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from heatprop.zoo import Model, ModelCard
 Precision: TypeAlias = Literal["f32", "bf16", "f16"]
 Device: TypeAlias = Literal["auto", "cpu", "cuda", "tensorrt"]
 INPUT = "images"
-_MOST_CALLS_AT_ONCE = 8
+_MAX_CONCURRENT_CALLS = 8
 
 
 class Backend(Protocol):
@@ -193,4 +193,4 @@ def share_processors(threads: int | None, concurrency: int | None) -> tuple[int,
         if value is not None and value < 1:
             raise InvalidConfigError(f"{name} is {value}; it must be at least 1")
     threads = threads or usable_processors()
-    return threads, min(threads, concurrency or _MOST_CALLS_AT_ONCE)
+    return threads, min(threads, concurrency or _MAX_CONCURRENT_CALLS)

@@ -32,7 +32,7 @@ from heatprop.lab.evaluation.runs.temporal import temporal_methods
 from heatprop.lab.evaluation.tables import new_table, number_text, titled
 
 _SHARES = ("AP50", "AP75", "mAP", "found")
-_LEAST_WIDTH = 170  # what the intervals take; narrower, they would be broken into pieces
+_MIN_WIDTH = 170  # what the intervals take; narrower, they would be broken into pieces
 _TITLES = {
     "AP50": "AP50",
     "AP75": "AP75",
@@ -114,7 +114,7 @@ class Compare:
             sys.stdout.write(json.dumps(as_json(rows, settings), allow_nan=False) + "\n")
         else:
             console = Console(highlight=False, markup=False)
-            console.width = max(console.width, _LEAST_WIDTH)
+            console.width = max(console.width, _MIN_WIDTH)
             console.print(as_tables(rows, settings))
         return 0
 

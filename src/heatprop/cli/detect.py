@@ -183,10 +183,10 @@ class Detect:
         if not self.no_propagation:
             form = _FORMS[self.propagation]()
             propagation = replace(form, radius=self.radius, alpha=self.alpha, beta=self.beta)
-        least_score = self.score_threshold
+        min_score = self.score_threshold
         if self.seq_nms:
             # Paths need their weak boxes too; they are cut down when they are rescored.
-            least_score = min(least_score, PropagationConfig.score_threshold)
+            min_score = min(min_score, PropagationConfig.score_threshold)
         return VideoDetector(
             self.model,
             propagation=propagation,
@@ -194,7 +194,7 @@ class Detect:
             precision=self.precision,
             device=self.device,
             forget_at_cuts=not self.carry_over_cuts,
-            score_threshold=least_score,
+            score_threshold=min_score,
             keyframes=self._keyframes(),
             input_size=self.input_size,
         )

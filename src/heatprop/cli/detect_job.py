@@ -30,7 +30,7 @@ from heatprop.io.outputs import is_null
 from heatprop.io.results import ResultsHeader, is_stream
 from heatprop.offline.seqnms import seq_nms
 from heatprop.runtime.detector import VideoDetector
-from heatprop.runtime.keyframes import MOST_INTERVAL
+from heatprop.runtime.keyframes import MAX_INTERVAL
 from heatprop.runtime.stream import FrameResult
 from heatprop.runtime.timings import StageTimings
 from heatprop.types import Detections, Frame
@@ -244,7 +244,7 @@ class Job:
             self._is_told = True
             self.notify(
                 f"heatprop: {self.request.name}: {self.detector.keyframes.target_fps:g} frames a second cannot be "
-                f"held, even with the network on every {MOST_INTERVAL}th; some {self.timings.held_fps:.0f} are"
+                f"held, even with the network on every {MAX_INTERVAL}th; some {self.timings.held_fps:.0f} are"
             )
         if limit is not None and self._frames >= limit:
             self.end(None)

@@ -19,7 +19,7 @@ from heatprop.letterbox import LARGEST_SIDE, InputFormat, fit_letterbox, letterb
 from heatprop.types import ImageArray
 from heatprop.zoo.formats import FORMATS, check_request
 
-_MOST_IMAGES = 128
+_MAX_IMAGES = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,13 +162,13 @@ def images_of(source: str, input_format: InputFormat) -> list[ImageArray]:
     """
     images: list[ImageArray] = []
     with open_video(source) as video:
-        step = max(1, (video.info.frame_count or 0) // _MOST_IMAGES)
+        step = max(1, (video.info.frame_count or 0) // _MAX_IMAGES)
         for number, frame in enumerate(video):
             check()
             if number % step == 0:
                 height, width = frame.image.shape[:2]
                 images.append(letterbox(frame.image, fit_letterbox(width, height, input_format))[None])
-            if len(images) == _MOST_IMAGES:
+            if len(images) == _MAX_IMAGES:
                 break
     if not images:
         raise SourceError(f"{source}: no frame in it can be read; give another video for the calibration")

@@ -21,7 +21,7 @@ from heatprop.io.source_files import SourceFiles
 from heatprop.io.suffixes import IMAGE_SUFFIXES
 
 _RESULTS_SUFFIXES = (".jsonl", ".json")
-_MOST_NAMES = 3
+_MAX_NAMES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +149,9 @@ def _refuse_single_images(sources: Sequence[str]) -> None:
     single = [source for source, path in paths.items() if path.suffix.lower() in IMAGE_SUFFIXES]
     single = [source for source in single if not is_pattern(paths[source]) and not paths[source].is_dir()]
     if len(single) > 1:
-        more = f" and {len(single) - _MOST_NAMES} more" if len(single) > _MOST_NAMES else ""
+        more = f" and {len(single) - _MAX_NAMES} more" if len(single) > _MAX_NAMES else ""
         raise InvalidConfigError(
-            f"a video each of single images was asked for: {', '.join(single[:_MOST_NAMES])}{more}; for one of "
+            f"a video each of single images was asked for: {', '.join(single[:_MAX_NAMES])}{more}; for one of "
             "them all give a pattern in quotes: 'images/*.jpg'; see heatprop detect --help"
         )
 

@@ -84,7 +84,7 @@ class DetectOutputs:
                     info,
                     overwrite=overwrite,
                     width=info.width * 2 if compare else None,
-                    least_frames=frames_before.get(video, 0),
+                    min_frames=frames_before.get(video, 0),
                 )
         except BaseException:
             self.discard()

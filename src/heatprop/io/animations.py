@@ -15,7 +15,7 @@ from heatprop.io.sources import OpenSource, SourceInfo
 from heatprop.types import Frame, ImageArray
 
 # What browsers take for a frame that is to be shown for no time, in seconds.
-_LEAST_SECONDS = 0.011
+_MIN_SECONDS = 0.011
 _USUAL_SECONDS = 0.1
 _AT_ONCE = 32
 
@@ -72,7 +72,7 @@ class AnimationSource(OpenSource):
         except cv2.error:
             return [], []
         milliseconds = np.asarray(animation.durations, np.float64).reshape(-1).tolist()
-        shown = [each / 1000 if each / 1000 >= _LEAST_SECONDS else _USUAL_SECONDS for each in milliseconds]
+        shown = [each / 1000 if each / 1000 >= _MIN_SECONDS else _USUAL_SECONDS for each in milliseconds]
         return [np.asarray(frame, np.uint8) for frame in animation.frames], shown[: len(animation.frames)]
 
     def _frames(self) -> Iterator[Frame]:

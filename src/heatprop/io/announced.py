@@ -12,7 +12,7 @@ from typing import BinaryIO
 import av
 
 _HEAD = 1 << 16
-_MOST_BOXES = 10_000
+_MAX_BOXES = 10_000
 # Boxes that a file of the kind of mp4 begins with.
 _FIRST_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"})
 _EBML, _SEGMENT = bytes.fromhex("1a45dfa3"), bytes.fromhex("18538067")
@@ -113,7 +113,7 @@ def announced_bytes(path: Path) -> int | None:
 def _end_of_boxes(file: BinaryIO) -> int | None:
     """Return where the data of an mp4 file end; None of one in fragments, which may go on at any time."""
     place, end = 0, None
-    for _ in range(_MOST_BOXES):
+    for _ in range(_MAX_BOXES):
         file.seek(place)
         head = file.read(16)
         if len(head) < 8:
@@ -134,7 +134,7 @@ def _end_of_boxes(file: BinaryIO) -> int | None:
 def _end_of_riff(file: BinaryIO) -> int:
     """Return where the last of the parts ends that an AVI file, larger than 1 GB, may have."""
     place = end = 0
-    for _ in range(_MOST_BOXES):
+    for _ in range(_MAX_BOXES):
         file.seek(place)
         head = file.read(12)
         if len(head) < 12 or head[:4] != b"RIFF":

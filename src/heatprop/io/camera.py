@@ -17,7 +17,7 @@ from heatprop.io.silence import opencv_silence
 from heatprop.io.sources import OpenSource, SourceInfo
 from heatprop.types import Frame, ImageArray
 
-_MOST_FAILURES_IN_A_ROW = 10
+_MAX_FAILURES_IN_A_ROW = 10
 _LONGEST_WAIT = 1.0
 
 
@@ -81,7 +81,7 @@ class CameraSource(OpenSource):
         )
 
     def _read(self) -> ImageArray:
-        for _ in range(_MOST_FAILURES_IN_A_ROW):
+        for _ in range(_MAX_FAILURES_IN_A_ROW):
             with opencv_silence():
                 is_read, image = self._capture.read()
             if is_read and image is not None and image.size:

@@ -12,7 +12,7 @@ from heatprop.io.end_mark import COMMENT, is_left_open, read_end_mark, read_fing
 from heatprop.io.results_header import FORMAT, ResultsError, ResultsHeader, header_of, parse_header
 
 _TAIL_BYTES = 4096
-_MOST_HEADER_BYTES = 1 << 24
+_MAX_HEADER_BYTES = 1 << 24
 _HEAD_BYTES = 1 << 16
 _SMALLEST_HEAD = 64
 
@@ -139,7 +139,7 @@ def parse_end(line: bytes) -> tuple[int, bool] | None:
 
 def _results_state(path: Path) -> OutputState:
     with path.open("rb") as file:
-        line = file.readline(_MOST_HEADER_BYTES)
+        line = file.readline(_MAX_HEADER_BYTES)
     try:
         header = parse_header(line, path)
     except ResultsError:

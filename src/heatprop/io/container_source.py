@@ -23,7 +23,7 @@ from heatprop.io.video_frames import FrameReader
 from heatprop.types import Frame
 
 DEFAULT_FRAME_RATE = Fraction(25)
-_LEAST_RATE, _MOST_RATE = Fraction(1, 3600), 1000
+_MIN_RATE, _MAX_RATE = Fraction(1, 3600), 1000
 _LONGEST_WAIT = 1.0
 # Codec tags of streams that only Dolby Vision shows well, unless they say what they are without it.
 _DOLBY_VISION = {"dvh1", "dvhe", "dva1", "dvav", "dav1"}
@@ -233,7 +233,7 @@ class ContainerSource(OpenSource):
 
 
 def _credible(rate: Fraction | None) -> Fraction | None:
-    return as_fraction(rate) if rate and _LEAST_RATE <= rate <= _MOST_RATE else None
+    return as_fraction(rate) if rate and _MIN_RATE <= rate <= _MAX_RATE else None
 
 
 def _seconds(ticks: int | None, time_base: Fraction | None) -> float | None:

@@ -10,7 +10,7 @@ from av.stream import Stream
 
 from heatprop.errors import SourceError
 
-_MOST_ERRORS_IN_A_ROW = 64
+_MAX_ERRORS_IN_A_ROW = 64
 _REMEDY = (
     "play it, or repair it; what comes through a pipe and has its index at its end must be saved to a file first"
 )
@@ -53,7 +53,7 @@ class PacketReader:
             SourceError: an address gives no more data in time, or the file cannot be read on.
         """
         errors = 0
-        while errors < _MOST_ERRORS_IN_A_ROW:
+        while errors < _MAX_ERRORS_IN_A_ROW:
             try:
                 packet = next(self._packets, None)
             except IndexError:
@@ -72,7 +72,7 @@ class PacketReader:
             # To a decoder an empty packet is the end. PyAV's own, at the end, have no time; others hold a place.
             self.damaged += packet.dts is not None or packet.pts is not None
         raise SourceError(
-            f"{self._name}: {_MOST_ERRORS_IN_A_ROW} damaged parts in a row, and nothing whole after them; "
+            f"{self._name}: {_MAX_ERRORS_IN_A_ROW} damaged parts in a row, and nothing whole after them; "
             + (_REMEDY if self._timeout is None else "check the stream")
         )
 

@@ -12,8 +12,8 @@ import av
 
 from heatprop.errors import OutputError
 
-MOST_TICKS = 1_000_000
-MOST_TICKS_MPEG4 = 65_535
+MAX_TICKS = 1_000_000
+MAX_TICKS_MPEG4 = 65_535
 _ENCODERS = ("libx264", "libopenh264", "h264_videotoolbox", "h264_mf", "mpeg4")
 # Longest side in pixels: x264 refuses more, OpenH264 too, and MPEG-4 has 13 bits for it.
 _LONGEST_SIDES = MappingProxyType({"libx264": 16384, "libopenh264": 3840, "mpeg4": 8191})
@@ -33,12 +33,12 @@ def choose_encoder(available: Collection[str]) -> str:
     raise OutputError(f"PyAV here has none of the encoders {', '.join(_ENCODERS)}; install its binary wheel")
 
 
-def choose_time_base(frame_rate: Fraction, most_ticks: int = MOST_TICKS) -> Fraction:
+def choose_time_base(frame_rate: Fraction, max_ticks: int = MAX_TICKS) -> Fraction:
     """Return a clock tick in which frames of this rate fall on whole ticks, about 1/90000 s.
 
     Args:
         frame_rate: nominal frames a second.
-        most_ticks: most ticks a second that the encoder takes.
+        max_ticks: largest number of ticks a second that the encoder takes.
 
     Less than a frame a second needs no fine ticks, and mp4 has no room for many between two frames: there it is
     about a millisecond.
@@ -51,8 +51,8 @@ def choose_time_base(frame_rate: Fraction, most_ticks: int = MOST_TICKS) -> Frac
     """
     wanted = _WANTED_TICKS if frame_rate >= 1 else 1000
     ticks = frame_rate.numerator
-    times = min(math.ceil(wanted / ticks), most_ticks // ticks)
-    return Fraction(1, ticks * times if times else min(wanted, most_ticks))
+    times = min(math.ceil(wanted / ticks), max_ticks // ticks)
+    return Fraction(1, ticks * times if times else min(wanted, max_ticks))
 
 
 def check_size(path: Path, width: int, height: int) -> None:

@@ -14,7 +14,7 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 
 from heatprop.errors import SourceError
-from heatprop.io.encoders import MOST_TICKS, MOST_TICKS_MPEG4, choose_encoder, choose_time_base
+from heatprop.io.encoders import MAX_TICKS, MAX_TICKS_MPEG4, choose_encoder, choose_time_base
 from heatprop.io.end_mark import comment, segment_with_mark
 from heatprop.io.growing_file import GrowingFile
 from heatprop.io.indexing import index_video
@@ -85,9 +85,7 @@ class VideoWriter:
         self._sample_aspect_ratio = sample_aspect_ratio
         self._rate = frame_rate
         self._encoder = encoder or choose_encoder(av.codecs_available)
-        self._time_base = choose_time_base(
-            frame_rate, MOST_TICKS_MPEG4 if self._encoder == "mpeg4" else MOST_TICKS
-        )
+        self._time_base = choose_time_base(frame_rate, MAX_TICKS_MPEG4 if self._encoder == "mpeg4" else MAX_TICKS)
         self._is_matroska = self._suffix == ".mkv"
         if self._is_matroska:  # it has no other, and two frames in one tick would be one
             self._time_base = _TICK_OF_MKV

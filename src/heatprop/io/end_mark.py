@@ -27,7 +27,7 @@ _FINGERPRINT = re.compile(rf"{COMMENT} \[([0-9a-f]{{16,64}})\]".encode())
 _BOX_ID = b"heatprop end box"
 _TAIL = struct.Struct(">I8s")
 _MAGIC = b"heatprop"
-_MOST_BYTES = 1 << 24
+_MAX_BYTES = 1 << 24
 _HEAD_BYTES = 1 << 16
 _SEGMENT = bytes.fromhex("18538067")
 _SEGMENT_OF_UNKNOWN_SIZE = _SEGMENT + bytes.fromhex("01ffffffffffffff")
@@ -102,7 +102,7 @@ def read_end_mark(path: Path) -> tuple[dict[str, Any], dict[str, Any]] | None:
             return None
         file.seek(size - _TAIL.size)
         length, magic = _TAIL.unpack(file.read(_TAIL.size))
-        if magic != _MAGIC or not 0 < length <= min(size - _TAIL.size, _MOST_BYTES):
+        if magic != _MAGIC or not 0 < length <= min(size - _TAIL.size, _MAX_BYTES):
             return None
         file.seek(size - _TAIL.size - length)
         lines = file.read(length).splitlines()

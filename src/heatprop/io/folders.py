@@ -20,7 +20,7 @@ _LOOK_ALIKE = IMAGE_SUFFIXES | VIDEO_SUFFIXES | OTHER_SUFFIXES
 _PARTIAL = ".part"
 _OF_MACOS = "._"
 _BY_DEFAULT = ".heatprop.mp4"
-_MOST_NAMES = 3
+_MAX_NAMES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,5 +162,5 @@ def _without(paths: Sequence[Path], *others: Iterable[Path]) -> list[Path]:
 
 
 def _names(paths: Sequence[Path]) -> str:
-    more = f" and {len(paths) - _MOST_NAMES:,} more" if len(paths) > _MOST_NAMES else ""
-    return ", ".join(each.name for each in paths[:_MOST_NAMES]) + more
+    more = f" and {len(paths) - _MAX_NAMES:,} more" if len(paths) > _MAX_NAMES else ""
+    return ", ".join(each.name for each in paths[:_MAX_NAMES]) + more

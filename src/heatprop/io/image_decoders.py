@@ -85,7 +85,7 @@ def _values(data: bytes, header: ImageHeader) -> np.ndarray | None:
             data = plain_tiff(data, next(pages(data)))
         except struct.error:
             return None
-    elif len(data) < _least_length(data, header):
+    elif len(data) < _min_length(data, header):
         raise ProblemError("is cut off: its end is missing")
     image = _opencv(data)
     return _opencv_by_file(data) if image is None and header.kind == "TIFF" else image
@@ -168,7 +168,7 @@ def _checked_png(data: bytes) -> bytes:
     return b"".join(parts)
 
 
-def _least_length(data: bytes, header: ImageHeader) -> int:
+def _min_length(data: bytes, header: ImageHeader) -> int:
     """Return how many bytes a WebP, or a BMP without compression, must have; 0 where that is not known."""
     if header.kind == "WebP":
         return 8 + int.from_bytes(data[4:8], "little")

@@ -14,7 +14,7 @@ from heatprop.io.sources import IMAGE_RATE, OpenSource, SourceInfo
 from heatprop.io.suffixes import IMAGE_SUFFIXES
 from heatprop.types import Frame, ImageArray
 
-_MOST_NAMES = 3
+_MAX_NAMES = 3
 
 
 def find_images(path: Path) -> tuple[Sequence[Path], SkippedFiles]:
@@ -112,7 +112,7 @@ class ImageSource(OpenSource):
         try:
             return self._reader.read(path)
         except ImageError as error:
-            if path not in self._found and len(self._found) < _MOST_NAMES:
+            if path not in self._found and len(self._found) < _MAX_NAMES:
                 self.note(f"damaged, skipped: {path.name} {error.problem}")
             self._found[path] = error.problem
             return None

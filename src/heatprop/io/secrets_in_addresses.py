@@ -31,10 +31,10 @@ _WHOLE_KEY = re.compile(
     re.IGNORECASE,
 )
 _RUN = re.compile(r"[A-Za-z0-9]+")
-_LEAST_ODD, _LONG = 10, 16
+_MIN_ODD, _LONG = 10, 16
 _LONGEST_NUMBER = 17
 # A word, a name or a number has more letters or digits between two changes of their kind.
-_LEAST_HUMP, _LEAST_HUMPED = 2.6, 12
+_MIN_HUMP, _MIN_HUMPED = 2.6, 12
 # Date and time, size, rate, codec: what people write in the names of files.
 _MEASURE = re.compile(
     r"(?<!\d)(?:19|20)\d\d-?(?:0\d|1[0-2])-?[0-3]\d(?:[T_-]?\d\d(?:[-:.]?\d\d){1,2}\d{0,3}Z?)?(?!\d)"
@@ -108,11 +108,11 @@ def is_key(piece: str) -> bool:
     if _WHOLE_KEY.search(piece):
         return True
     stem = _SUFFIX.sub("", piece)
-    if sum(len(run) for run in _RUN.findall(stem) if not _is_name(run)) >= _LEAST_ODD:
+    if sum(len(run) for run in _RUN.findall(stem) if not _is_name(run)) >= _MIN_ODD:
         return True
     humps = _HUMP_OR_NUMBER.findall(_MEASURE.sub(" ", stem))
     letters = sum(map(len, humps))
-    return _LEAST_HUMPED <= letters < _LEAST_HUMP * len(humps)
+    return _MIN_HUMPED <= letters < _MIN_HUMP * len(humps)
 
 
 def _is_name(run: str) -> bool:
@@ -129,6 +129,6 @@ def _is_name(run: str) -> bool:
 
 def _is_word(letters: str) -> bool:
     humps = _HUMP.findall(letters)
-    least = _LEAST_HUMP if len(letters) < _LEAST_HUMPED else 3
+    least = _MIN_HUMP if len(letters) < _MIN_HUMPED else 3
     is_mixed = len(letters) >= 5 and len(letters) < least * len(humps)
     return not is_mixed and not _ODD_PAIR.search(letters.lower())

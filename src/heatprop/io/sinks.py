@@ -85,7 +85,7 @@ class VideoSink:
             ``dataclasses.replace(info, has_audio=False)``.
         crf: quality of x264, 0 (lossless) to 51; lower is better and larger.
         preset: effort of x264, by its names.
-        least_frames: a video that ends unfinished, with fewer frames, is not kept, and does not replace a longer
+        min_frames: a video that ends unfinished, with fewer frames, is not kept, and does not replace a longer
             one.
 
     Attributes:
@@ -111,7 +111,7 @@ class VideoSink:
         audio_from: str | Path | None = None,
         crf: int = 23,
         preset: str = "superfast",
-        least_frames: int = 0,
+        min_frames: int = 0,
     ) -> None:
         path = Path(path)
         if not is_null(path) and path.suffix.lower() not in SUFFIXES:
@@ -145,7 +145,7 @@ class VideoSink:
         self._thread: threading.Thread | None = None
         self._error: Exception | None = None
         self._mark = b""
-        self._least_frames = least_frames
+        self._min_frames = min_frames
         self._written = self._encoded = 0
         self._is_complete = True
         self._is_given_up = self._holds_frames = False
@@ -233,7 +233,7 @@ class VideoSink:
         self._is_open = False
         self._stop()
         kept = "nothing is written"
-        if self._holds_frames and self._encoded >= self._least_frames:
+        if self._holds_frames and self._encoded >= self._min_frames:
             self._output.commit()
             kept = "what was done until then is kept, unfinished"
         else:
@@ -259,7 +259,7 @@ class VideoSink:
         if not self._is_open:
             return
         was_used = self._thread is not None
-        if not complete and self._written < self._least_frames:
+        if not complete and self._written < self._min_frames:
             self.discard()
             return
         self._is_complete = complete

@@ -16,7 +16,7 @@ WIDTH, HEIGHT, ORIENTATION = 256, 257, 274
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _NUMBERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q"}
-_MOST_TAGS = 4096
+_MAX_TAGS = 4096
 _KIND, _OLD_KIND = 254, 255
 _REDUCED, _MASK, _OLD_REDUCED = 1, 4, 2
 _BITS, _PHOTOMETRIC, _EXTRA_SAMPLES, _SAMPLE_FORM = 258, 262, 338, 339
@@ -90,7 +90,7 @@ def directory_at(data: Bytes, start: int | None = None) -> Directory:
     if start is None:
         (start,) = unpack(order + word, data, 8 if is_big else 4)
     (count,) = unpack(order + count_form, data, start)
-    if count > _MOST_TAGS:
+    if count > _MAX_TAGS:
         raise ValueError("a directory of no sensible length")
     first = start + struct.calcsize(count_form)
     table = data[first : first + count * size + wide]

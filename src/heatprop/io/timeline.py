@@ -19,7 +19,7 @@ _CLOCK_JUMP = 1.0
 _TICK = 0.001
 _UNEVEN = 1.5
 _SOON = 2.5
-_MOST_HOLE = 4.0
+_MAX_HOLE = 4.0
 _REMEMBERED_CLOCKS = 4
 _REMEMBERED_STEPS = 9
 
@@ -213,7 +213,7 @@ class Timeline:
         """Return the clock that was left, if there is one on which the stamp is due."""
         step = self._step()
         for origin in reversed(self._origins):
-            if -_SOON * step < stamp - origin - due <= _MOST_HOLE * step:
+            if -_SOON * step < stamp - origin - due <= _MAX_HOLE * step:
                 return origin
         return None
 
@@ -271,5 +271,5 @@ def _are_shuffled(last: float, stamps: Sequence[float]) -> bool:
     usual = median(gaps)
     falls = sum(before - after > usual / 2 for before, after in pairwise(stamps))
     # One that has fallen back may be wrong alone; into a hole that it fills, it belongs.
-    reach = {0: 0.0, 1: _UNEVEN}.get(falls, _MOST_HOLE) * usual
+    reach = {0: 0.0, 1: _UNEVEN}.get(falls, _MAX_HOLE) * usual
     return min(gaps) > usual / 2 and max(gaps) < reach

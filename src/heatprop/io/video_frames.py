@@ -17,7 +17,7 @@ from heatprop.io.container import as_fraction
 from heatprop.io.demuxing import PacketReader
 from heatprop.io.image_headers import LARGEST_IMAGE, too_large
 
-_MOST_ASPECT = 16
+_MAX_ASPECT = 16
 _SMALL_FRAME = 1280 * 720
 _NOT_VIDEO = {"tty", "image2", "bin", "xbin", "adf", "idf"}
 
@@ -132,7 +132,7 @@ class FrameReader:
         # What the container says counts first, until the frames themselves say something new.
         coded = self.stream.codec_context.sample_aspect_ratio
         ratio = self.stream.sample_aspect_ratio if coded == self._coded_aspect else coded
-        return as_fraction(ratio) if ratio and 1 / _MOST_ASPECT <= ratio <= _MOST_ASPECT else Fraction(1)
+        return as_fraction(ratio) if ratio and 1 / _MAX_ASPECT <= ratio <= _MAX_ASPECT else Fraction(1)
 
     @property
     def colours(self) -> ColourSpace:

@@ -10,7 +10,7 @@ import numpy as np
 from heatprop.boxes import iou, pair_off
 from heatprop.types import Detections, FloatArray, IntArray
 
-LEAST_OVERLAP = 0.3
+MIN_OVERLAP = 0.3
 
 Following = Sequence[FloatArray]
 
@@ -21,7 +21,7 @@ def fill_between(
     last: Detections,
     follow_back: Callable[[FloatArray], Following],
     *,
-    least_score: float = 0.0,
+    min_score: float = 0.0,
 ) -> list[Detections]:
     """Return the detections of the frames between two key frames.
 
@@ -35,7 +35,7 @@ def fill_between(
         last: of the last key frame; boxes on the same grid.
         follow_back: follows boxes ``(M, 4)`` from the last key frame backwards through the ``K - 1`` frames before
             it, the nearest first.
-        least_score: objects of one key frame alone with less are skipped, since their score only falls.
+        min_score: objects of one key frame alone with less are skipped, since their score only falls.
 
     Returns:
         ``K - 1`` frames, each by falling score.
@@ -52,8 +52,8 @@ def fill_between(
     if steps < 2:
         return []
     ours, theirs = _matched(replace(first, boxes=forward[-1]), last)
-    gone = np.setdiff1d(np.flatnonzero(first.scores >= least_score), ours)
-    new = np.setdiff1d(np.flatnonzero(last.scores >= least_score), theirs)
+    gone = np.setdiff1d(np.flatnonzero(first.scores >= min_score), ours)
+    new = np.setdiff1d(np.flatnonzero(last.scores >= min_score), theirs)
     backward = follow_back(last.boxes[new])[::-1] if len(new) else [last.boxes[new]] * (steps - 1)
     error = last.boxes[theirs] - forward[-1][ours]
     labels = np.concatenate([first.labels[ours], first.labels[gone], last.labels[new]])
@@ -78,7 +78,7 @@ def _matched(first: Detections, last: Detections) -> tuple[IntArray, IntArray]:
     is_same = (first.track_ids[:, None] == last.track_ids) & (last.track_ids >= 0)
     overlaps = np.where(first.labels[:, None] == last.labels, iou(first.boxes[:, None], last.boxes[None]), 0.0)
     worth = np.where(is_same, 2.0, overlaps)
-    rows, columns = np.nonzero(worth >= LEAST_OVERLAP)
+    rows, columns = np.nonzero(worth >= MIN_OVERLAP)
     order = np.argsort(-worth[rows, columns], kind="stable")
     taken = order[pair_off(rows[order], columns[order])]
     return rows[taken], columns[taken]

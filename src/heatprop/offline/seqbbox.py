@@ -26,7 +26,7 @@ from heatprop.errors import InvalidArrayError, check_count, check_range
 from heatprop.types import Detections, IntArray
 
 _DoubleArray: TypeAlias = NDArray[np.float64]
-_MOST_GAP = 10_000  # minutes of video
+_MAX_GAP = 10_000  # minutes of video
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,7 @@ class SeqBboxConfig:
 
     def __post_init__(self) -> None:
         check_range("min_iou", self.min_iou, 0, 1)
-        check_count("max_gap", self.max_gap, 0, _MOST_GAP)
+        check_count("max_gap", self.max_gap, 0, _MAX_GAP)
 
 
 def match_boxes(first: Detections, second: Detections, min_iou: float) -> IntArray:

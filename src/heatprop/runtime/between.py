@@ -55,13 +55,13 @@ class Between:
         growth = np.divide(width, was, out=np.ones(len(now), np.float32), where=was > 0)
         return shifts, growth
 
-    def filled(self, found: Detections, frame: PreparedFrame, *, least_score: float) -> list[Detections]:
+    def filled(self, found: Detections, frame: PreparedFrame, *, min_score: float) -> list[Detections]:
         """Return the detections of the waiting frames, from the last key frame and the one that has come.
 
         Args:
             found: of the key frame that has come.
             frame: that one.
-            least_score: see `fill_between`.
+            min_score: see `fill_between`.
         """
 
         def follow_back(boxes: FloatArray) -> Sequence[FloatArray]:
@@ -72,7 +72,7 @@ class Between:
                 after = before
             return places
 
-        return fill_between(self.found, self.paths, found, follow_back, least_score=least_score)
+        return fill_between(self.found, self.paths, found, follow_back, min_score=min_score)
 
     def filled_from_past(self) -> list[Detections]:
         """Return the detections of the waiting frames from the last key frame alone."""

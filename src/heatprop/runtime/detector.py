@@ -21,7 +21,7 @@ from heatprop.runtime.stream import FrameResult, StreamedVideo
 from heatprop.runtime.timings import StageTimings
 from heatprop.types import Detections, Frame, HeadOutput, ImageArray, check_image
 
-_MOST_BETWEEN = 5
+_MAX_BETWEEN = 5
 
 Source: TypeAlias = str | os.PathLike[str] | int | VideoSource
 Opener: TypeAlias = Callable[[], AbstractContextManager[VideoSource]]
@@ -260,7 +260,7 @@ class VideoDetector:
 
         A live source is answered soon instead.
         """
-        interval = min(self.keyframes.expected_interval, _MOST_BETWEEN)
+        interval = min(self.keyframes.expected_interval, _MAX_BETWEEN)
         return 0 if source.info.is_live else (interval - 1) * self.backend.concurrency
 
     def _infer(self, frame: PreparedFrame) -> tuple[HeadOutput | None, float]:

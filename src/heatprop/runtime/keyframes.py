@@ -13,14 +13,14 @@ from heatprop.errors import InvalidConfigError, check_range
 
 Fill: TypeAlias = Literal["auto", "past", "between"]
 
-MOST_INTERVAL = 30
-_LEAST_SECONDS = 0.5  # of a window of the control
-_MOST_FRAMES = 60
-_LEAST_KEY_FRAMES = 4  # in a window, so that one more or less does not matter much
-_CALM, _MOST_RISE = 0.95, 4.0
+MAX_INTERVAL = 30
+_MIN_SECONDS = 0.5  # of a window of the control
+_MAX_FRAMES = 60
+_MIN_KEY_FRAMES = 4  # in a window, so that one more or less does not matter much
+_CALM, _MAX_RISE = 0.95, 4.0
 _SHORTFALL = 0.95
 _WINDOWS_SHORT = 2
-_LEAST_CHANGE, _MOST_CHANGE = 0.5, 2.0
+_MIN_CHANGE, _MAX_CHANGE = 0.5, 2.0
 _MEMORY = 0.95
 
 
@@ -55,9 +55,9 @@ class KeyframeConfig:
 
     def __post_init__(self) -> None:
         is_whole = isinstance(self.interval, Integral) and not isinstance(self.interval, bool)
-        if not is_whole or not 1 <= self.interval <= MOST_INTERVAL:
+        if not is_whole or not 1 <= self.interval <= MAX_INTERVAL:
             raise InvalidConfigError(
-                f"keyframe interval is {self.interval!r}; it must be a whole number from 1 to {MOST_INTERVAL}"
+                f"keyframe interval is {self.interval!r}; it must be a whole number from 1 to {MAX_INTERVAL}"
             )
         if self.target_fps is not None:
             check_range("target_fps", self.target_fps, 0.1, 1000)
@@ -84,7 +84,7 @@ class Beat(NamedTuple):
         usual: how much the image changed of late.
     """
 
-    since: int = MOST_INTERVAL
+    since: int = MAX_INTERVAL
     phase: float = 1.0
     usual: float = 0.0
 
@@ -133,9 +133,9 @@ class KeyframeClock:
         if self._is_adaptive and not at_once:
             usual = _MEMORY * usual + (1 - _MEMORY) * change if usual else change
             ratio = change / usual if usual else 1.0
-            phase += self.pace * min(max(ratio, _LEAST_CHANGE), _MOST_CHANGE)
+            phase += self.pace * min(max(ratio, _MIN_CHANGE), _MAX_CHANGE)
         is_due = since >= self._interval and (not self._is_adaptive or phase >= 1 or self.pace >= 1)
-        if at_once or (is_due and not put_off) or since >= MOST_INTERVAL:
+        if at_once or (is_due and not put_off) or since >= MAX_INTERVAL:
             return True, Beat(0, min(max(phase - 1, 0.0), 1.0), usual)
         return False, Beat(since, phase, usual)
 
@@ -197,18 +197,18 @@ class SpeedControl:
         self._dropped += dropped
         self._seconds += seconds
         self._network += network or 0.0
-        is_long = self._seconds >= _LEAST_SECONDS or self._frames * self._budget >= _LEAST_SECONDS
-        if not is_long or self._frames < min(_LEAST_KEY_FRAMES / pace, _MOST_FRAMES):
+        is_long = self._seconds >= _MIN_SECONDS or self._frames * self._budget >= _MIN_SECONDS
+        if not is_long or self._frames < min(_MIN_KEY_FRAMES / pace, _MAX_FRAMES):
             return
         load = self._load(is_live=network is not None)
-        is_short = pace <= 1 / MOST_INTERVAL and load * _SHORTFALL > 1
+        is_short = pace <= 1 / MAX_INTERVAL and load * _SHORTFALL > 1
         self._short = self._short + 1 if is_short else 0
         self.held_fps = self._frames / self._seconds if self._short >= _WINDOWS_SHORT else None
         if load > 1:
             pace /= load
         elif load < _CALM:
-            pace *= min(_CALM / load if load else _MOST_RISE, _MOST_RISE)
-        self._clock.pace = min(max(pace, 1 / MOST_INTERVAL), self._most)
+            pace *= min(_CALM / load if load else _MAX_RISE, _MAX_RISE)
+        self._clock.pace = min(max(pace, 1 / MAX_INTERVAL), self._most)
         self._begin_window()
 
     def _load(self, *, is_live: bool) -> float:

@@ -15,13 +15,13 @@ from heatprop.types import FloatArray, ImageArray
 
 # docs/decisions/016-key-frames.md says what other values gave.
 GREY_SCALE = 0.5  # of the network's input
-_MOST_FOLLOWED = 16
+_MAX_FOLLOWED = 16
 _POINTS = 4  # a side of the grid in each box
 _WINDOW = (11, 11)
 _LEVELS = 2
 _STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 10, 0.03)
-_LEAST_SHARE_FOUND = 1 / 3
-_MOST_GROWTH = 1.1
+_MIN_SHARE_FOUND = 1 / 3
+_MAX_GROWTH = 1.1
 _STEPS = ((np.arange(_POINTS, dtype=np.float32) + 0.5) / _POINTS * 0.8 + 0.1).astype(np.float32)
 _GRID = np.stack(np.meshgrid(_STEPS, _STEPS), axis=-1).reshape(-1, 2)
 _PAIRS = np.triu_indices(_POINTS**2, 1)
@@ -62,7 +62,7 @@ def follow_boxes(before: NDArray[np.uint8], after: NDArray[np.uint8], boxes: Flo
     """
     if not len(boxes):
         return boxes.astype(np.float32)
-    followed = boxes[:_MOST_FOLLOWED].astype(np.float32)
+    followed = boxes[:_MAX_FOLLOWED].astype(np.float32)
     low, sides = followed[:, None, :2], (followed[:, 2:] - followed[:, :2])[:, None]
     points = low + _GRID * sides
     flat = points.reshape(-1, 1, 2)
@@ -75,7 +75,7 @@ def follow_boxes(before: NDArray[np.uint8], after: NDArray[np.uint8], boxes: Flo
     found = found.reshape(points.shape)
 
     shifts, growth = np.zeros((len(followed), 2), np.float32), np.ones(len(followed), np.float32)
-    known = np.flatnonzero(is_found.mean(axis=1) >= _LEAST_SHARE_FOUND)
+    known = np.flatnonzero(is_found.mean(axis=1) >= _MIN_SHARE_FOUND)
     if len(known):
         is_known, ends = is_found[known], (points[known], found[known])
         shifts[known] = _median(ends[1] - ends[0], is_known[..., None])
@@ -83,12 +83,12 @@ def follow_boxes(before: NDArray[np.uint8], after: NDArray[np.uint8], boxes: Flo
         before_apart, apart = (((each[:, first] - each[:, second]) ** 2).sum(axis=-1) for each in ends)
         ratios = np.sqrt(apart / np.maximum(before_apart, 1e-6))
         growth[known] = _median(ratios, is_known[:, first] & is_known[:, second])
-        growth = growth.clip(1 / _MOST_GROWTH, _MOST_GROWTH)
+        growth = growth.clip(1 / _MAX_GROWTH, _MAX_GROWTH)
 
     centres, halves = (followed[:, :2] + followed[:, 2:]) / 2, (followed[:, 2:] - followed[:, :2]) / 2
     halves *= growth[:, None]
     moved = np.concatenate([centres + shifts - halves, centres + shifts + halves], axis=1)
-    rest = boxes[_MOST_FOLLOWED:].astype(np.float32)
+    rest = boxes[_MAX_FOLLOWED:].astype(np.float32)
     if len(rest):
         distances = ((rest[:, None, :2] + rest[:, None, 2:]) / 2 - centres) ** 2
         nearest = distances.sum(axis=-1).argmin(axis=1)

@@ -90,7 +90,7 @@ class Postprocessing:
             return VideoState(memory, between), finished
         memory, found = self._detect(memory, between, frame, output, overwrite=overwrite)
         if between.waiting:
-            filled = between.filled(found, frame, least_score=self._score_threshold)
+            filled = between.filled(found, frame, min_score=self._score_threshold)
             finished += self._shown_between(filled, between)
         finished.append(self._shown(found, frame))
         return VideoState(memory, Between(self._stride, found, found.boxes, frame)), finished

@@ -13,9 +13,9 @@ from heatprop.types import ImageArray
 
 _SIDE = 32
 # Between what camera movement does and what cuts do: see docs/decisions/005-cuts.md.
-_LEAST_DIFFERENCE = 30.0
-_MOST_CORRELATION = 0.75
-_LEAST_CONTRAST = 6.0
+_MIN_DIFFERENCE = 30.0
+_MAX_CORRELATION = 0.75
+_MIN_CONTRAST = 6.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +61,7 @@ def thumbnail(image: ImageArray) -> NDArray[np.float32]:
 
 def is_blank(thumbnail: NDArray[np.float32]) -> bool:
     """Say whether a thumbnail shows next to nothing: a black frame, a flash, a fade. It belongs to no shot."""
-    return bool(thumbnail.mean(axis=2).std() < _LEAST_CONTRAST)
+    return bool(thumbnail.mean(axis=2).std() < _MIN_CONTRAST)
 
 
 def is_cut(before: NDArray[np.float32], after: NDArray[np.float32]) -> bool:
@@ -74,8 +74,8 @@ def is_cut(before: NDArray[np.float32], after: NDArray[np.float32]) -> bool:
     >>> is_cut(stripes, stripes[::-1]), is_cut(stripes, stripes * np.float32(0.3))
     (True, False)
     """
-    if np.abs(after - before).mean() <= _LEAST_DIFFERENCE:
+    if np.abs(after - before).mean() <= _MIN_DIFFERENCE:
         return False
     first, second = (thumbnail.mean(axis=2) - thumbnail.mean() for thumbnail in (before, after))
     correlation = (first * second).mean() / max(float(first.std() * second.std()), 1e-6)
-    return bool(correlation < _MOST_CORRELATION)
+    return bool(correlation < _MAX_CORRELATION)
