@@ -87,7 +87,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeadOutput:
-    """What the network says about one frame, on the output grid of ``H x W`` cells.
+    """The network's output for one frame, on the output grid of ``H x W`` cells.
 
     Attributes:
         heatmap: float32 ``(C, H, W)`` in [0, 1], after the sigmoid: how likely an object of the class has

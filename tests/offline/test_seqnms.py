@@ -265,7 +265,7 @@ def test_classes_do_not_touch():
 def test_a_score_that_is_none_is_refused_with_its_frame(score):
     video = [Detections.empty(), Detections([[0, 0, 9, 9]], [0.5], [0])]
     video[1].scores[0] = score  # `Detections` refuses it, but its arrays can be written to
-    with pytest.raises(InvalidArrayError, match=r"score of a detection in frame 1 is .* leave it out"):
+    with pytest.raises(InvalidArrayError, match=r"score of a detection in frame 1 is .* remove it"):
         seq_nms(video)
 
 

@@ -48,7 +48,7 @@ class HeatmapInterpolator:
         """Detect in the next frame.
 
         Args:
-            output: what the network says about the frame.
+            output: the network's, for the frame.
 
         Returns:
             Boxes in cells of the output grid, by falling averaged score; every length is 1.

@@ -37,7 +37,7 @@ def scene(x: float, seed: int = 0) -> np.ndarray:
 
 
 def seen(x: float | None) -> HeadOutput:
-    """Return what a network says of the patch: its middle, 8 x 8 cells; or nothing."""
+    """Return a network's output for the patch: its middle, 8 x 8 cells; or nothing."""
     heatmap = np.zeros((1, SIDE // 4, SIDE // 4), np.float32)
     if x is not None:
         heatmap[0, 14, round((x + 16) / 4)] = 0.8
@@ -131,7 +131,7 @@ def test_propagation_follows_what_moves_further_than_its_radius_between_key_fram
     found, key_frames = go_through([scene(x) for x in places], says, keyframes, replace(propagation, alpha=0.9))
     assert key_frames == [0, 6, 12]
     assert found[6].lengths.tolist() == [2]
-    assert found[12].lengths.tolist() == [3]  # carried where the network said nothing
+    assert found[12].lengths.tolist() == [3]  # propagated where the network detected nothing
     assert (found[12].boxes[0, 0] + found[12].boxes[0, 2]) / 2 == pytest.approx(places[12] + 16, abs=8)
 
 

@@ -365,8 +365,8 @@ class Job:
                 "let nothing write to it meanwhile"
             )
 
-    def _shown(self, found: Detections) -> Detections:
-        return found.select(found.scores >= self.request.score_threshold)
+    def _shown(self, detections: Detections) -> Detections:
+        return detections.select(detections.scores >= self.request.score_threshold)
 
     def _header(self, video: VideoSource) -> ResultsHeader:
         request = self.request

@@ -120,7 +120,7 @@ class DetectOutputs:
             self._writer = ResultsWriter(self._claimed, header)
 
     def write(
-        self, index: int, time: float, image: ImageArray | None, found: Detections, alone: Detections | None
+        self, index: int, time: float, image: ImageArray | None, detections: Detections, alone: Detections | None
     ) -> None:
         """Write one frame to all outputs.
 
@@ -128,8 +128,8 @@ class DetectOutputs:
             index: number of the frame.
             time: in seconds.
             image: of the frame; may be None where no video is drawn.
-            found: its detections.
-            alone: what the network says alone, for `compare`.
+            detections: of the frame.
+            alone: detections of the network alone, for `compare`.
 
         Raises:
             BrokenPipeError: standard output was closed, and there is no video to go on with.
@@ -137,15 +137,15 @@ class DetectOutputs:
         """
         if self._writer is not None:
             with self._reader_may_leave():
-                self._writer.write(index, time, found)
+                self._writer.write(index, time, detections)
         if self._sink is not None and image is not None:
             with self._timings.measured("draw"):
-                drawn = draw(image, found, self._classes, mark_new=self._mark_new)
+                drawn = draw(image, detections, self._classes, mark_new=self._mark_new)
                 if alone is not None and self._compare:
                     drawn = side_by_side(draw(image, alone, self._classes), drawn, self._captions)
             self._sink.write(drawn, time)
         self.frames += 1
-        self.objects += len(found)
+        self.objects += len(detections)
 
     @contextmanager
     def _reader_may_leave(self) -> Iterator[None]:

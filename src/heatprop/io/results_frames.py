@@ -80,14 +80,14 @@ def _read_frames(path: Path, header: ResultsHeader) -> Iterator[tuple[int, float
                     continue
             if end is not None:
                 raise ResultsError(f"{path}, line {number}: there is more after the end; make the file again")
-            index, time, found = _parse_frame(line, path, number, len(header.classes))
+            index, time, detections = _parse_frame(line, path, number, len(header.classes))
             if index <= last:
                 text = f"frame {index} where one after {last} is wanted" if last >= 0 else f"frame {index}"
                 raise ResultsError(
                     f"{path}, line {number}: {text}; frames stand once each, by rising numbers from 0; "
                     "make the file again"
                 )
-            yield index, time, found
+            yield index, time, detections
             count, last = count + 1, index
 
 
@@ -95,15 +95,15 @@ def _parse_frame(line: bytes, path: Path, number: int, class_count: int) -> tupl
     value = parse_line(line, path, number)
     try:
         index, time = value["frame"], value["time"]
-        found = Detections(value["boxes"], value["scores"], value["labels"], value["lengths"])
+        detections = Detections(value["boxes"], value["scores"], value["labels"], value["lengths"])
         if not isinstance(index, int) or isinstance(index, bool):
             raise ResultsError(f"'frame' is {index!r:.60}; it must be a whole number")
         if not isinstance(time, (int, float)) or isinstance(time, bool) or not abs(time) <= sys.float_info.max:
             raise ResultsError(f"'time' is {time!r:.60}; it must be a finite number of seconds")
-        if len(found) and not 0 <= found.labels.min() <= found.labels.max() < class_count:
+        if len(detections) and not 0 <= detections.labels.min() <= detections.labels.max() < class_count:
             raise ResultsError(f"a label lies outside the header's {class_count} classes")
     except KeyError as error:
         raise ResultsError(f"{path}, line {number}: {error} is missing; make the file again") from None
     except HeatpropError as error:
         raise ResultsError(f"{path}, line {number}: {error}; make the file again") from None
-    return index, float(time), found
+    return index, float(time), detections

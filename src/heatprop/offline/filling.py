@@ -68,8 +68,8 @@ def fill_between(
             (1 - share) * first.scores[gone],
             share * last.scores[new],
         ]
-        found = Detections(np.concatenate(boxes), np.concatenate(scores), labels, lengths, ids)
-        frames.append(found.select(np.argsort(-found.scores, kind="stable")))
+        detections = Detections(np.concatenate(boxes), np.concatenate(scores), labels, lengths, ids)
+        frames.append(detections.select(np.argsort(-detections.scores, kind="stable")))
     return frames
 
 

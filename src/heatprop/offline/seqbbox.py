@@ -90,8 +90,8 @@ class SeqBboxMatcher:
     Example:
         >>> matcher = SeqBboxMatcher()
         >>> for score in (0.9, 0.5, 0.1):
-        ...     found = matcher.update(Detections([[0, 0, 20, 10]], [score], [2]))
-        >>> found.scores.round(3), found.lengths
+        ...     detections = matcher.update(Detections([[0, 0, 20, 10]], [score], [2]))
+        >>> detections.scores.round(3), detections.lengths
         (array([0.5], dtype=float32), array([3]))
     """
 
@@ -105,11 +105,11 @@ class SeqBboxMatcher:
         self._sums = np.empty(0)
         self._counts = np.empty(0, np.int64)
 
-    def update(self, found: Detections) -> Detections:
+    def update(self, detections: Detections) -> Detections:
         """Give the detections of the next frame their new scores.
 
         Args:
-            found: boxes on any grid, the same in all frames.
+            detections: boxes on any grid, the same in all frames.
 
         Returns:
             The same boxes and labels by falling new score, equal scores in their order; lengths are in how many
@@ -118,13 +118,13 @@ class SeqBboxMatcher:
         Raises:
             InvalidArrayError: a box is not finite, or a score is not finite or below 0. The state stays as it was.
         """
-        _check_numbers(found)
-        sums, counts = found.scores.astype(np.float64), np.ones(len(found), np.int64)
-        before, now = match_boxes(self._last, found, self.config.min_iou).T
+        _check_numbers(detections)
+        sums, counts = detections.scores.astype(np.float64), np.ones(len(detections), np.int64)
+        before, now = match_boxes(self._last, detections, self.config.min_iou).T
         sums[now] += self._sums[before]
         counts[now] += self._counts[before]
-        self._last, self._sums, self._counts = found, sums, counts
-        return _by_falling_score(found.boxes, sums / counts, found.labels, counts)
+        self._last, self._sums, self._counts = detections, sums, counts
+        return _by_falling_score(detections.boxes, sums / counts, detections.labels, counts)
 
 
 def seq_bbox(detections: Sequence[Detections], config: SeqBboxConfig = SeqBboxConfig()) -> list[Detections]:
@@ -156,13 +156,13 @@ def seq_bbox(detections: Sequence[Detections], config: SeqBboxConfig = SeqBboxCo
     """
     if not detections:
         return []
-    for found in detections:
-        _check_numbers(found)
+    for frame in detections:
+        _check_numbers(frame)
     starts = np.cumsum([0, *map(len, detections)])
     frames = np.repeat(np.arange(len(detections)), np.diff(starts))
-    labels = np.concatenate([found.labels for found in detections])
-    scores = np.concatenate([found.scores for found in detections]).astype(np.float64)
-    boxes = np.concatenate([found.boxes for found in detections]).astype(np.float64)
+    labels = np.concatenate([frame.labels for frame in detections])
+    scores = np.concatenate([frame.scores for frame in detections]).astype(np.float64)
+    boxes = np.concatenate([frame.boxes for frame in detections]).astype(np.float64)
 
     before = np.full(len(frames), -1)
     for place, (first, second) in enumerate(pairwise(detections)):
@@ -268,8 +268,10 @@ def _by_falling_score(
     )
 
 
-def _check_numbers(found: Detections) -> None:
-    if not np.isfinite(found.boxes).all():
-        raise InvalidArrayError("a box of the detections is not finite; leave such detections out")
-    if not (np.isfinite(found.scores) & (found.scores >= 0)).all():
-        raise InvalidArrayError("a score of the detections is not a finite number of at least 0; leave such out")
+def _check_numbers(detections: Detections) -> None:
+    if not np.isfinite(detections.boxes).all():
+        raise InvalidArrayError("a box of the detections is not finite; remove such detections")
+    if not (np.isfinite(detections.scores) & (detections.scores >= 0)).all():
+        raise InvalidArrayError(
+            "a score of the detections is not a finite number of at least 0; remove such detections"
+        )

@@ -72,25 +72,25 @@ def seq_nms(detections: Sequence[Detections], config: SeqNmsConfig = SeqNmsConfi
         A car that is nearly lost in the middle frame gets the mean of its path.
 
         >>> video = [Detections([[0, 0, 20, 10]], [score], [2]) for score in (0.9, 0.3, 0.9)]
-        >>> [f"{found.scores[0]:.3f}" for found in seq_nms(video)]
+        >>> [f"{frame.scores[0]:.3f}" for frame in seq_nms(video)]
         ['0.700', '0.700', '0.700']
     """
     if not detections:
         return []
-    counts = [len(found) for found in detections]
+    counts = [len(frame) for frame in detections]
     scores, kept = rescore(
         np.repeat(np.arange(len(counts)), counts),
-        np.concatenate([found.labels for found in detections]),
-        np.concatenate([found.scores for found in detections]).astype(np.float64),
-        np.concatenate([found.boxes for found in detections]).astype(np.float64),
+        np.concatenate([frame.labels for frame in detections]),
+        np.concatenate([frame.scores for frame in detections]).astype(np.float64),
+        np.concatenate([frame.boxes for frame in detections]).astype(np.float64),
         config,
     )
     rescored = []
-    for found, (start, end) in zip(detections, pairwise(np.cumsum([0, *counts]).tolist()), strict=True):
+    for frame, (start, end) in zip(detections, pairwise(np.cumsum([0, *counts]).tolist()), strict=True):
         left = np.flatnonzero(kept[start:end])
         left = left[np.argsort(-scores[start:end][left], kind="stable")]
         new = scores[start:end][left].astype(np.float32)
-        rescored.append(replace(found.select(left), scores=new))
+        rescored.append(replace(frame.select(left), scores=new))
     return rescored
 
 
@@ -280,5 +280,5 @@ def _check_numbers(frames: IntArray, scores: _DoubleArray, boxes: _DoubleArray) 
             value = boxes[row].tolist() if name == "box" else float(scores[row])
             wanted = "finite" if name == "box" else "a finite number of at least 0"
             raise InvalidArrayError(
-                f"{name} of a detection in frame {frames[row]} is {value}; it must be {wanted}: leave it out"
+                f"{name} of a detection in frame {frames[row]} is {value}; it must be {wanted}: remove it"
             )

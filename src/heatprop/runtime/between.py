@@ -21,7 +21,7 @@ class Between:
 
     Attributes:
         stride: pixels of the network's input for one cell.
-        found: the detections of the last key frame.
+        detections: the detections of the last key frame.
         boxes: where their boxes are in the last frame, float32 ``(N, 4)``.
         last: the last frame; None at the beginning of a shot.
         paths: their boxes in each frame since, the last in `boxes`.
@@ -29,7 +29,7 @@ class Between:
     """
 
     stride: int
-    found: Detections = field(default_factory=Detections.empty)
+    detections: Detections = field(default_factory=Detections.empty)
     boxes: FloatArray = field(default_factory=lambda: _NO_BOXES)
     last: PreparedFrame | None = None
     paths: tuple[FloatArray, ...] = ()
@@ -47,19 +47,19 @@ class Between:
 
         Float32 ``(N, 2)`` in cells, and ``(N,)``.
         """
-        if not self.paths or not len(self.found):
+        if not self.paths or not len(self.detections):
             return None
-        before, now = self.found.boxes, self.boxes
+        before, now = self.detections.boxes, self.boxes
         shifts = (now[:, :2] + now[:, 2:] - before[:, :2] - before[:, 2:]) / np.float32(2)
         width, was = now[:, 2] - now[:, 0], before[:, 2] - before[:, 0]
         growth = np.divide(width, was, out=np.ones(len(now), np.float32), where=was > 0)
         return shifts, growth
 
-    def filled(self, found: Detections, frame: PreparedFrame, *, min_score: float) -> list[Detections]:
+    def filled(self, detections: Detections, frame: PreparedFrame, *, min_score: float) -> list[Detections]:
         """Return the detections of the waiting frames, from the last key frame and the one that has come.
 
         Args:
-            found: of the key frame that has come.
+            detections: of the key frame that has come.
             frame: that one.
             min_score: see `fill_between`.
         """
@@ -72,12 +72,12 @@ class Between:
                 after = before
             return places
 
-        return fill_between(self.found, self.paths, found, follow_back, min_score=min_score)
+        return fill_between(self.detections, self.paths, detections, follow_back, min_score=min_score)
 
     def filled_from_past(self) -> list[Detections]:
         """Return the detections of the waiting frames from the last key frame alone."""
         paths = self.paths[len(self.paths) - len(self.waiting) :]
-        return [replace(self.found, boxes=boxes) for boxes in paths]
+        return [replace(self.detections, boxes=boxes) for boxes in paths]
 
     def _follow(self, before: PreparedFrame, after: PreparedFrame, boxes: FloatArray) -> FloatArray:
         if before.grey is None or after.grey is None:

@@ -126,7 +126,7 @@ class VideoDetector:
             frame, seen = self._preprocessing.prepare(image, seen)
         output, seconds = self._infer(frame)
         with self.timings.measured("propagate"):
-            state, (found,) = self._postprocessing.step(state, frame, output)
+            state, (detections,) = self._postprocessing.step(state, frame, output)
         self._past = seen, state
         self.timings.frames += 1
         self.timings.key_frames += output is not None
@@ -134,7 +134,7 @@ class VideoDetector:
         if self._control is not None:
             self._control.passed(frame.pace, perf_counter() - started)
             self.timings.held_fps = self._control.held_fps
-        return found
+        return detections
 
     def stream(
         self, source: Source, *, alone: bool = False, timings: StageTimings | None = None
@@ -146,7 +146,7 @@ class VideoDetector:
 
         Args:
             source: what `heatprop.open_video` takes, or an open `VideoSource`.
-            alone: whether each result also has `alone`, what the network alone says of the frame. The network
+            alone: whether each result also has `alone`, the detections of the network alone. The network
                 runs once for both.
             timings: where this stream counts its time; None for the detector's own.
 

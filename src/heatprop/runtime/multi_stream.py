@@ -95,8 +95,8 @@ class MultiStreamDetector:
 
         Example:
             >>> detector = MultiStreamDetector("mb3-coco")
-            >>> for number, frame, found in detector.stream(["gone.mp4"], on_error=lambda *error: print(*error)):
-            ...     print(number, frame.index, len(found))
+            >>> for number, frame, detections in detector.stream(["gone.mp4"], on_error=lambda *e: print(*e)):
+            ...     print(number, frame.index, len(detections))
             0 gone.mp4: no such file; check the path
         """
         check_count("at_once", at_once, 1)

@@ -1,4 +1,4 @@
-"""Postprocessing: from what the network says of the frames of a video to detections in their pixels."""
+"""Postprocessing: from the network's outputs for the frames of a video to detections in their pixels."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Postprocessing:
         Args:
             state: after the frame before.
             frame: the frame.
-            output: what the network says of it; None where it is no key frame. The first of a shot is one.
+            output: the network's, for that frame; None where it is no key frame. The first of a shot is one.
             overwrite: whether `output.heatmap` may be changed, which spares copying it.
 
         Returns:
@@ -88,12 +88,12 @@ class Postprocessing:
                 finished += self._shown_between(between.filled_from_past(), between)
                 between = replace(between, waiting=())
             return VideoState(memory, between), finished
-        memory, found = self._detect(memory, between, frame, output, overwrite=overwrite)
+        memory, detections = self._detect(memory, between, frame, output, overwrite=overwrite)
         if between.waiting:
-            filled = between.filled(found, frame, min_score=self._score_threshold)
+            filled = between.filled(detections, frame, min_score=self._score_threshold)
             finished += self._shown_between(filled, between)
-        finished.append(self._shown(found, frame))
-        return VideoState(memory, Between(self._stride, found, found.boxes, frame)), finished
+        finished.append(self._shown(detections, frame))
+        return VideoState(memory, Between(self._stride, detections, detections.boxes, frame)), finished
 
     def finish(self, state: VideoState) -> list[Detections]:
         """Return the detections of the frames that still wait for a key frame, from the past alone."""
@@ -108,18 +108,18 @@ class Postprocessing:
         if (motion := between.motion()) is not None:
             self._propagator.move(*motion)
         area = frame.letterbox.image_area(self._stride)
-        found = self._propagator.update(output, overwrite=overwrite, picture=area)
-        return self._propagator.memory, found
+        detections = self._propagator.update(output, overwrite=overwrite, picture=area)
+        return self._propagator.memory, detections
 
-    def _shown_between(self, found: list[Detections], between: Between) -> list[Detections]:
+    def _shown_between(self, detections: list[Detections], between: Between) -> list[Detections]:
         """Return what is shown of the waiting frames: nothing that has left the frame."""
         shown = []
-        for each, frame in zip(found, between.waiting, strict=True):
+        for each, frame in zip(detections, between.waiting, strict=True):
             inside = self._shown(each, frame)
             width, height = (inside.boxes[:, 2:] - inside.boxes[:, :2]).T
             shown.append(inside.select((width > 0) & (height > 0)))
         return shown
 
-    def _shown(self, found: Detections, frame: PreparedFrame) -> Detections:
-        shown = found.select(found.scores >= self._score_threshold)
+    def _shown(self, detections: Detections, frame: PreparedFrame) -> Detections:
+        shown = detections.select(detections.scores >= self._score_threshold)
         return replace(shown, boxes=boxes_to_frame(shown.boxes, frame.letterbox, self._stride))

@@ -24,7 +24,7 @@ class FrameResult:
         source: the place of its source among those of the stream, from 0.
         frame: the frame.
         detections: boxes in its pixels, by falling score.
-        alone: what the network alone says of it; None where that was not asked for.
+        alone: the detections of the network alone; None where that was not asked for.
     """
 
     source: int
@@ -83,7 +83,7 @@ class StreamedVideo:
     def push(
         self, number: int, frame: Frame, prepared: PreparedFrame, output: HeadOutput | None
     ) -> Iterator[FrameResult]:
-        """Take a frame and what the network says of it; return what is finished by it.
+        """Take a frame and the network's output; return what is finished by it.
 
         Raises:
             InvalidArrayError: the output is broken; all is as it was.
@@ -96,7 +96,7 @@ class StreamedVideo:
         self._waiting.append(frame)
         self._timings.frames += 1
         self._timings.key_frames += output is not None
-        return self._results(number, [found for _, found in steps])
+        return self._results(number, [detections for _, detections in steps])
 
     def finish(self, number: int) -> Iterator[FrameResult]:
         """Return what still waits."""
@@ -116,6 +116,6 @@ class StreamedVideo:
             self._timings.held_fps = self._control.held_fps
         self._since, self._dropped = now, lost
 
-    def _results(self, number: int, found: Sequence[list[Detections]]) -> Iterator[FrameResult]:
-        for *alone, each in zip(*found, strict=True):
+    def _results(self, number: int, detections: Sequence[list[Detections]]) -> Iterator[FrameResult]:
+        for *alone, each in zip(*detections, strict=True):
             yield FrameResult(number, self._waiting.popleft(), each, *alone)
