@@ -27,13 +27,21 @@ PUBLISHED = InputFormat(
 
 sides = st.integers(1, 5000)
 formats = st.builds(
-    lambda times, multiple: InputFormat(longest_side=times * multiple, multiple=multiple),
+    lambda times, multiple, place: InputFormat(longest_side=times * multiple, multiple=multiple, place=place),
     st.integers(1, 24),
     st.sampled_from([1, 4, 32, 128]),
+    st.sampled_from(["centre", "top-left"]),
 )
+fixed = st.builds(
+    lambda size, fit, place: InputFormat(fixed_size=size, fit=fit, place=place),
+    st.tuples(st.integers(1, 900), st.integers(1, 900)),
+    st.sampled_from(["letterbox", "stretch"]),
+    st.sampled_from(["centre", "top-left"]),
+)
+squares = st.builds(lambda times: InputFormat(longest_side=32 * times, fit="stretch"), st.integers(1, 24))
 
 
-@given(sides, sides, formats)
+@given(sides, sides, formats | fixed | squares)
 def test_geometry_equals_the_explanation(width: int, height: int, input_format: InputFormat) -> None:
     fitted = fit_letterbox(width, height, input_format)
     for name, value in reference.geometry(width, height, input_format).items():
@@ -53,7 +61,29 @@ def test_the_longest_side_fits_and_no_side_is_lost(width: int, height: int, inpu
         assert scaled <= padded < scaled + input_format.multiple
 
 
-@given(sides, sides, formats, st.lists(st.tuples(*[st.floats(0, 1)] * 4), max_size=8))
+@given(sides, sides, fixed | squares)
+def test_an_input_of_one_size_is_of_that_size_and_holds_the_image(
+    width: int, height: int, input_format: InputFormat
+) -> None:
+    fitted = fit_letterbox(width, height, input_format)
+    longest = input_format.longest_side
+    assert (fitted.input_height, fitted.input_width) == (input_format.fixed_size or (longest, longest))
+    assert fitted.pad_left + fitted.image_width <= fitted.input_width
+    assert fitted.pad_top + fitted.image_height <= fitted.input_height
+    if input_format.fit == "stretch":
+        assert (fitted.image_height, fitted.image_width) == (fitted.input_height, fitted.input_width)
+    if input_format.place == "top-left":
+        assert (fitted.pad_left, fitted.pad_top) == (0, 0)
+
+
+def test_padding_has_the_grey_level_that_the_network_was_trained_with() -> None:
+    fitted = fit_letterbox(8, 4, InputFormat(longest_side=32, multiple=32, place="top-left", padding=114))
+    laid = letterbox(np.full((4, 8, 3), 200, np.uint8), fitted)
+    assert (laid[:16] == 200).all()
+    assert (laid[16:] == 114).all()
+
+
+@given(sides, sides, formats | fixed | squares, st.lists(st.tuples(*[st.floats(0, 1)] * 4), max_size=8))
 def test_boxes_within_the_frame_come_back(
     width: int, height: int, input_format: InputFormat, shares: list[tuple[float, ...]]
 ) -> None:

@@ -1,14 +1,14 @@
 """Image -> network input, and the exact way back for boxes.
 
-The image is scaled so that its longest side fits, centred, and padded with black. It stays uint8: backends
-normalise it. Two grids meet here: pixels of the frame (`boxes_px`) and cells of the network's output grid
-(`boxes_cells`).
+The image is scaled so that its longest side fits, and padded; some networks want it stretched. It stays uint8:
+backends normalise it. Two grids meet here: pixels of the frame (`boxes_px`) and cells of the network's output
+grid (`boxes_cells`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import cv2
 import numpy as np
@@ -17,6 +17,8 @@ from heatprop.errors import InvalidArrayError, InvalidConfigError
 from heatprop.types import FloatArray, ImageArray, check_image
 
 ChannelOrder = Literal["RGB", "BGR"]
+Fit = Literal["letterbox", "stretch"]
+Place = Literal["centre", "top-left"]
 LARGEST_SIDE = 16384
 """Of a network's input, in pixels: beyond what any memory of today holds the features of."""
 
@@ -33,6 +35,10 @@ class InputFormat:
         scale: factor that 0..255 is multiplied by first; 1 / 255 for networks that want 0..1.
         mean: subtracted from each channel after scaling, in `channel_order`.
         std: each channel is divided by it last, in `channel_order`.
+        fit: "letterbox" keeps the shape of objects and pads; "stretch" fills a square, or `fixed_size`.
+        place: of the image among its padding.
+        padding: grey level of the padding, 0 to 255.
+        fixed_size: height and width in pixels where the network takes one size alone; else None.
 
     Raises:
         InvalidConfigError: a number lies outside its range.
@@ -44,6 +50,10 @@ class InputFormat:
     scale: float = 1.0
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    fit: Fit = "letterbox"
+    place: Place = "centre"
+    padding: int = 0
+    fixed_size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         if self.multiple < 1:
@@ -62,6 +72,16 @@ class InputFormat:
             raise InvalidConfigError(f"mean is {self.mean}; it must be three numbers")
         if len(self.std) != 3 or not np.isfinite(self.std).all() or min(self.std) <= 0:
             raise InvalidConfigError(f"std is {self.std}; it must be three numbers above 0")
+        if self.fit not in get_args(Fit):
+            raise InvalidConfigError(f"fit is {self.fit!r}; it must be 'letterbox' or 'stretch'")
+        if self.place not in get_args(Place):
+            raise InvalidConfigError(f"place is {self.place!r}; it must be 'centre' or 'top-left'")
+        if not 0 <= self.padding <= 255:
+            raise InvalidConfigError(f"padding is {self.padding}; it must be from 0 to 255")
+        if self.fixed_size is not None and not 1 <= min(self.fixed_size) <= max(self.fixed_size) <= LARGEST_SIDE:
+            raise InvalidConfigError(
+                f"fixed_size is {self.fixed_size}; both sides must be from 1 to {LARGEST_SIDE}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +101,7 @@ class Letterbox:
         pad_top: rows of padding above the image.
         input_width: width of the input in pixels.
         input_height: height of the input in pixels.
+        padding: grey level of the padding, 0 to 255.
     """
 
     frame_width: int
@@ -91,6 +112,7 @@ class Letterbox:
     pad_top: int
     input_width: int
     input_height: int
+    padding: int = 0
 
     @property
     def scale_x(self) -> float:
@@ -128,7 +150,7 @@ def fit_letterbox(
     """Lay a frame of `frame_width` x `frame_height` pixels into the input that `input_format` asks for.
 
     However long and thin the frame is, the scaled image keeps at least one pixel on each side. Where the
-    padding is odd, the larger part is on the right and below.
+    image is centred and the padding is odd, the larger part is on the right and below.
 
     Args:
         frame_width: in pixels.
@@ -149,26 +171,35 @@ def fit_letterbox(
     if frame_width < 1 or frame_height < 1:
         raise InvalidArrayError(f"frame is {frame_width}x{frame_height}; both sides must be at least 1")
     longest, multiple = input_format.longest_side, input_format.multiple
+    fixed_height, fixed_width = input_format.fixed_size or (longest, longest)
     shown_width = frame_width * sample_aspect_ratio
-    ratio = longest / max(shown_width, frame_height)
-    image_width = max(1, round(shown_width * ratio))
-    image_height = max(1, round(frame_height * ratio))
-    input_width = -(-image_width // multiple) * multiple
-    input_height = -(-image_height // multiple) * multiple
+    if input_format.fit == "stretch":
+        image_width, image_height = fixed_width, fixed_height
+    else:
+        ratio = min(fixed_width / shown_width, fixed_height / frame_height)
+        image_width = max(1, round(shown_width * ratio))
+        image_height = max(1, round(frame_height * ratio))
+    if input_format.fit == "stretch" or input_format.fixed_size is not None:
+        input_width, input_height = fixed_width, fixed_height
+    else:
+        input_width = -(-image_width // multiple) * multiple
+        input_height = -(-image_height // multiple) * multiple
+    is_centred = input_format.place == "centre"
     return Letterbox(
         frame_width=frame_width,
         frame_height=frame_height,
         image_width=image_width,
         image_height=image_height,
-        pad_left=(input_width - image_width) // 2,
-        pad_top=(input_height - image_height) // 2,
+        pad_left=(input_width - image_width) // 2 if is_centred else 0,
+        pad_top=(input_height - image_height) // 2 if is_centred else 0,
         input_width=input_width,
         input_height=input_height,
+        padding=input_format.padding,
     )
 
 
 def letterbox(image: ImageArray, fitted: Letterbox) -> ImageArray:
-    """Scale one image, centre it and pad it with black.
+    """Scale one image, put it in its place and pad it.
 
     Args:
         image: uint8 ``(H, W, 3)`` RGB of the size that `fitted` was made for.
@@ -186,7 +217,7 @@ def letterbox(image: ImageArray, fitted: Letterbox) -> ImageArray:
             f"image is {image.shape[1]}x{image.shape[0]} but the letterbox was fitted to "
             f"{fitted.frame_width}x{fitted.frame_height}; fit it again"
         )
-    canvas = np.zeros((fitted.input_height, fitted.input_width, 3), np.uint8)
+    canvas = np.full((fitted.input_height, fitted.input_width, 3), fitted.padding, np.uint8)
     rows = slice(fitted.pad_top, fitted.pad_top + fitted.image_height)
     columns = slice(fitted.pad_left, fitted.pad_left + fitted.image_width)
     _resize_into(image, canvas[rows, columns])

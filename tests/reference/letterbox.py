@@ -12,18 +12,26 @@ from heatprop.letterbox import InputFormat
 
 def geometry(frame_width: int, frame_height: int, input_format: InputFormat) -> dict[str, int]:
     """Sizes of the scaled image, the padding and the input."""
-    ratio = Fraction(input_format.longest_side, max(frame_width, frame_height))
+    longest, multiple = input_format.longest_side, input_format.multiple
+    height, width = input_format.fixed_size or (longest, longest)
     sides = {"width": frame_width, "height": frame_height}
-    images = {name: max(1, round(float(side * ratio))) for name, side in sides.items()}
-    multiple = input_format.multiple
-    inputs = {name: ceil(Fraction(side, multiple)) * multiple for name, side in images.items()}
+    if input_format.fit == "stretch":
+        images = {"width": width, "height": height}
+    else:
+        ratio = min(Fraction(width, frame_width), Fraction(height, frame_height))
+        images = {name: max(1, round(float(side * ratio))) for name, side in sides.items()}
+    if input_format.fit == "stretch" or input_format.fixed_size:
+        inputs = {"width": width, "height": height}
+    else:
+        inputs = {name: ceil(Fraction(side, multiple)) * multiple for name, side in images.items()}
+    part = {"centre": 2, "top-left": 10**9}[input_format.place]
     return {
         "image_width": images["width"],
         "image_height": images["height"],
         "input_width": inputs["width"],
         "input_height": inputs["height"],
-        "pad_left": (inputs["width"] - images["width"]) // 2,
-        "pad_top": (inputs["height"] - images["height"]) // 2,
+        "pad_left": (inputs["width"] - images["width"]) // part,
+        "pad_top": (inputs["height"] - images["height"]) // part,
     }
 
 

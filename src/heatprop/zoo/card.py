@@ -13,7 +13,9 @@ from heatprop.letterbox import InputFormat
 from heatprop.structuring import MisfitError, structure
 
 METADATA_KEY = "heatprop.card"
+_LATER_INPUT_KEYS = ("fit", "place", "padding", "fixed_size")
 
+_DEFAULT_INPUT = asdict(InputFormat())
 BoxForm = Literal["size", "distances"]
 
 
@@ -75,8 +77,15 @@ class ModelCard:
         return 2 if self.box_form == "size" else 4
 
     def to_json(self) -> str:
-        """Return the card as one line of JSON, the same for equal cards."""
-        return json.dumps(asdict(self) | {"sha256": dict(self.sha256)}, separators=(",", ":"))
+        """Return the card as one line of JSON, the same for equal cards.
+
+        What cards of version 0.1.0 did not have stands in it only where it is not the default.
+        """
+        value = asdict(self) | {"sha256": dict(self.sha256)}
+        for each in _LATER_INPUT_KEYS:
+            if value["input"][each] == _DEFAULT_INPUT[each]:
+                del value["input"][each]
+        return json.dumps(value, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> ModelCard:
@@ -89,6 +98,8 @@ class ModelCard:
             value = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise ModelError(f"model card is not JSON ({error}); export the model again") from None
+        if isinstance(value, dict) and isinstance(value.get("input"), dict):
+            value["input"] = {key: _DEFAULT_INPUT[key] for key in _LATER_INPUT_KEYS} | value["input"]
         try:
             return structure(cls, value, "card", "json")
         except MisfitError as error:
