@@ -33,7 +33,7 @@ from heatprop.lab.evaluation.runs.cache import CachedPart, OutputCache, part_cou
 from heatprop.lab.evaluation.runs.cache_manifest import manifest_of
 from heatprop.lab.evaluation.runs.methods import Method, VideoMethod
 from heatprop.lab.evaluation.runs.number_lists import parse_numbers
-from heatprop.lab.evaluation.runs.running import PictureNetwork, open_network
+from heatprop.lab.evaluation.runs.running import ImageNetwork, open_network
 from heatprop.lab.evaluation.runs.sparse_outputs import sparsify
 from heatprop.letterbox import Letterbox
 from heatprop.propagation import PropagationConfig
@@ -70,7 +70,7 @@ class Cost:
 
 
 def detect(
-    dataset: VideoDataset, network: PictureNetwork, costs: list[Cost]
+    dataset: VideoDataset, network: ImageNetwork, costs: list[Cost]
 ) -> list[dict[str, list[tuple[int, Detections]]]]:
     """Return the detections of each method, first on the network's own outputs, then through each cache."""
     found: list[dict[str, list[tuple[int, Detections]]]] = [{name: [] for name in METHODS} for _ in [None, *costs]]
@@ -83,7 +83,7 @@ def detect(
             for _ in found
         ]
         paths = (Path(dataset.image_paths[row]) for row in video.rows)
-        with closing(map_ahead(paths, network.look, network.backend.concurrency + 2)) as frames:
+        with closing(map_ahead(paths, network.infer, network.backend.concurrency + 2)) as frames:
             for part in range(part_count(video)):
                 rows = part_rows(video, part)
                 seen = [next(frames)[1] for _ in rows]

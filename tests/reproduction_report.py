@@ -21,7 +21,7 @@ _DIFFICULTIES = ("motion_blur", "occlusion", "low_light", "small", "fast", "crow
 
 
 def made_up_report(*, quick: bool = False, seed: int = 7) -> dict[str, Any]:
-    """Return a whole report; pictures of its scenes are named as the program names them."""
+    """Return a whole report; images of its scenes are named as the program names them."""
     generator = np.random.default_rng(seed)
     return {
         "format": "heatprop-report",
@@ -60,8 +60,8 @@ def made_up_report(*, quick: bool = False, seed: int = 7) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def picture_names(report: dict[str, Any]) -> list[str]:
-    """Return the names of all pictures of a report."""
+def image_names(report: dict[str, Any]) -> list[str]:
+    """Return the names of all images of a report."""
     steps = [step for scene in report["scenes"] for step in scene["steps"]]
     return [step[name] for step in steps for name in ("network", "propagation")]
 

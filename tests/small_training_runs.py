@@ -30,7 +30,7 @@ TINY: Mapping[str, Mapping[str, Any]] = {
 
 
 def draw_shapes(side: int, random: np.random.Generator) -> tuple[ImageArray, list[tuple[int, tuple[int, ...]]]]:
-    """Return a square picture, BGR, and (class number, box as x, y, w, h) of shapes apart from each other."""
+    """Return a square image, BGR, and (class number, box as x, y, w, h) of shapes apart from each other."""
     image = np.full((side, side, 3), random.integers(60, 200), np.uint8)
     shapes: list[tuple[int, tuple[int, ...]]] = []
     half = side // 2

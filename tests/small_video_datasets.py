@@ -1,4 +1,4 @@
-"""A small CocoVID dataset of real pictures, on disk."""
+"""A small CocoVID dataset of real images, on disk."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from heatprop.types import ImageArray
 
 WIDTH, HEIGHT, TOP = 320, 240, 8
-# Category and box in the whole picture: a man on a bicycle, the car behind him.
+# Category and box in the whole image: a man on a bicycle, the car behind him.
 OBJECTS = ((1, (162, 11, 337, 246)), (3, (373, 14, 635, 264)))
 
 
@@ -31,8 +31,8 @@ def write_coco_video(
         videos.append({"id": number, "name": name, "width": WIDTH, "height": HEIGHT})
         for frame in range(length):
             left = (20 * number + 4 * frame) % 300
-            picture = np.ascontiguousarray(image[TOP : TOP + HEIGHT, left : left + WIDTH, ::-1])
-            cv2.imwrite(str(root / name / f"{frame:06d}.png"), picture)
+            window = np.ascontiguousarray(image[TOP : TOP + HEIGHT, left : left + WIDTH, ::-1])
+            cv2.imwrite(str(root / name / f"{frame:06d}.png"), window)
             images.append(
                 {
                     "id": len(images) + 1,

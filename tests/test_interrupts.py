@@ -33,7 +33,7 @@ def run(program: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-def test_a_signal_is_raised_where_it_is_looked_at_with_the_shells_exit_code(name: str) -> None:
+def test_a_signal_is_raised_where_it_is_checked_with_the_shells_exit_code(name: str) -> None:
     done = run(f"""
 try:
     with handled():

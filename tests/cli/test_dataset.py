@@ -21,7 +21,7 @@ def test_a_usable_dataset_is_shown_with_its_counts(run: Run) -> None:
     assert (done.code, done.err) == (0, "")
     assert "4 videos, 60 frames (4 without objects), 215 boxes" in done.out
     assert "zebra" in done.out
-    assert "note: no pictures" in done.out
+    assert "note: no images" in done.out
     assert done.out.endswith("usable\n")
 
 
@@ -32,7 +32,7 @@ def test_json_is_one_object(run: Run) -> None:
 
 
 def test_damage_gives_exit_code_1_with_file_and_line(run: Run, tmp_path: Path) -> None:
-    write_list(write_vid(tmp_path / "vid set", TWO, pictures=True), "val.txt", frame_lines(TWO))
+    write_list(write_vid(tmp_path / "vid set", TWO, images=True), "val.txt", frame_lines(TWO))
     path = tmp_path / "vid set/Annotations/VID/val/ILSVRC2015_val_00000000/000001.xml"
     path.write_text(xml(xml_object(box=(9, 9, 3, 3))))
     done = run("dataset", "check", tmp_path / "vid set", "--quick")
@@ -42,8 +42,8 @@ def test_damage_gives_exit_code_1_with_file_and_line(run: Run, tmp_path: Path) -
     assert "1 damaged or missing" in done.out
 
 
-def test_as_a_user_runs_it_on_damaged_pictures(tmp_path: Path) -> None:
-    root = write_coco(tmp_path / "data", coco({"a": 4}, [{}]), pictures=True)
+def test_as_a_user_runs_it_on_damaged_images(tmp_path: Path) -> None:
+    root = write_coco(tmp_path / "data", coco({"a": 4}, [{}]), images=True)
     data = (root / "a/000001.jpg").read_bytes()
     (root / "a/000001.jpg").write_bytes(data[: len(data) // 3])
     (root / "a/000002.jpg").write_bytes(b"<html>404</html>")

@@ -1,4 +1,4 @@
-"""`heatprop evaluate` on real pictures: killed, stopped, asked for nonsense."""
+"""`heatprop evaluate` on real images: killed, stopped, asked for nonsense."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ def test_a_cache_serves_other_settings_and_a_sweep(run: Run, small: Path) -> Non
     assert json.loads(exact.out)["mAP"] == pytest.approx(report["mAP"], abs=0.005)
 
 
-def test_the_network_sees_pictures_of_the_input_size_that_is_asked_for(run: Run, street_image: ImageArray) -> None:
+def test_the_network_sees_images_of_the_input_size_that_is_asked_for(run: Run, street_image: ImageArray) -> None:
     detector = VideoDetector(
         backend="onnx",
         propagation=PropagationConfig.paper(),
@@ -301,7 +301,7 @@ def test_a_stop_keeps_what_is_finished(long: Path, tmp_path: Path, number: int) 
     assert re.fullmatch(r"heatprop: \d+ of 265 frames are finished already\n", done.err)
 
 
-def test_a_damaged_picture_is_named_and_finished_work_kept(run: Run, street_image: ImageArray) -> None:
+def test_a_damaged_image_is_named_and_finished_work_kept(run: Run, street_image: ImageArray) -> None:
     root = write_coco_video(Path("data"), street_image, (3, 3))
     damaged = root / "clip-2" / "000001.png"
     whole = damaged.read_bytes()
@@ -309,12 +309,12 @@ def test_a_damaged_picture_is_named_and_finished_work_kept(run: Run, street_imag
     done = run("evaluate", *FEW, "--root", root, "-o", "out")
     assert done.code == 1
     assert done.err.count("\n") == 1
-    assert "clip-2/000001.png: this picture is cut off or damaged" in done.err
+    assert "clip-2/000001.png: this image is cut off or damaged" in done.err
     assert sorted(path.name for path in Path("out/work").iterdir()) == ["000000-000.npz"]
     damaged.unlink()
     done = run("evaluate", *FEW, "--root", root, "-o", "out")
     assert done.code == 1
-    assert "clip-2/000001.png: there is no such picture, and 1 of 3 are missing in all" in done.err
+    assert "clip-2/000001.png: there is no such image, and 1 of 3 are missing in all" in done.err
     damaged.write_bytes(whole)
     done = run("evaluate", *FEW, "--root", root, "-o", "out")
     assert done.code == 0

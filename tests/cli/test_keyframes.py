@@ -21,9 +21,7 @@ def detections(path: Path) -> list:
     return [found for _, _, found in read_results(path)[1]]
 
 
-def test_every_frame_is_written_and_the_summary_says_how_often_the_network_looked(
-    run: Run, short_clip: Path
-) -> None:
+def test_every_frame_is_written_and_the_summary_says_how_often_the_network_ran(run: Run, short_clip: Path) -> None:
     done = run("detect", short_clip, *ONNX, "--keyframe-interval", "3", "-o", "out.mp4", "--json", "out.jsonl")
     assert done.code == 0
     assert video_shape(Path("out.mp4")) == (FRAMES, WIDTH, HEIGHT)
@@ -88,7 +86,7 @@ def test_a_target_that_is_easily_held_runs_the_network_on_each_frame(run: Run, s
     assert "cannot be held" not in done.err
 
 
-def test_the_first_frame_of_a_shot_is_looked_at(run: Run, short_clip: Path, tmp_path: Path) -> None:
+def test_the_network_runs_on_the_first_frame_of_a_shot(run: Run, short_clip: Path, tmp_path: Path) -> None:
     folder = tmp_path / "shots"
     folder.mkdir()
     with open_video(short_clip) as source:

@@ -25,7 +25,7 @@ from small_video_datasets import write_coco_video
 
 @pytest.fixture(scope="module")
 def cached(street_image: ImageArray, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a dataset, without its pictures, and the cache of it."""
+    """Return a folder with a dataset, without its images, and the cache of it."""
     folder = tmp_path_factory.mktemp("cached")
     root = write_coco_video(folder / "data", street_image)
     request = ["evaluate", "--dataset", "coco-video", "--backend", "onnx", "--root", str(root), "--quiet"]

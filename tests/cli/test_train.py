@@ -82,7 +82,7 @@ def assert_same(one: object, other: object, where: str = "") -> None:
 
 
 @pytest.mark.timeout(900)
-def test_eight_pictures_are_learned_by_heart_and_the_result_is_a_model(run: Run) -> None:
+def test_eight_images_are_learned_by_heart_and_the_result_is_a_model(run: Run) -> None:
     shapes = write_shapes(Path("shapes"), 8, 96)
     config = tiny_config(
         Path("run.toml"),
@@ -190,7 +190,7 @@ def test_a_loss_that_is_no_number_ends_it_and_keeps_the_batch(run: Run, shapes: 
     assert f"its batch is in {kept}" in done.err
     batch = torch.load(kept)
     assert len(batch["images"]) == len(batch["pictures"]) == 4
-    assert all(Path(picture).is_file() for picture in batch["pictures"])
+    assert all(Path(image).is_file() for image in batch["pictures"])
     load_checkpoint("run/last.pt")
 
 
@@ -203,19 +203,19 @@ def test_weights_that_have_run_away_end_it_at_a_validation(run: Run, shapes: Pat
     assert done.err.count("\n") == 1
 
 
-def test_a_picture_that_cannot_be_read_is_passed_over_and_named(run: Run) -> None:
+def test_an_image_that_cannot_be_read_is_passed_over_and_named(run: Run) -> None:
     shapes = write_shapes(Path("shapes"), 8)
     (shapes / "5.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
     done = run("train", "--config", tiny_config(Path("run.toml"), shapes), "-o", "run")
     assert done.code == 0, done.err
-    line = "shapes/5.png: this picture is cut off or damaged: its header is not whole; replace it"
+    line = "shapes/5.png: this image is cut off or damaged: its header is not whole; replace it"
     assert f"{line} (another is learned from in its place" in done.err
     assert "1 frames of the validation set cannot be read" in done.err
-    assert "1 of 8 pictures could not be read" in done.err
+    assert "1 of 8 images could not be read" in done.err
     assert Path("run/unreadable.txt").read_text().splitlines() == [line]
 
 
-def test_tensorboard_has_curves_and_pictures(run: Run, shapes: Path) -> None:
+def test_tensorboard_has_curves_and_images(run: Run, shapes: Path) -> None:
     config = tiny_config(Path("run.toml"), shapes, run={"tensorboard": True})
     assert run("train", "--config", config, "-o", "run").code == 0
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -224,8 +224,8 @@ def test_tensorboard_has_curves_and_pictures(run: Run, shapes: Path) -> None:
     wanted = {"loss/total", "loss/heatmap", "loss/size", "loss/offset", "validation/AP50, COCO"}
     assert wanted <= set(events.Tags()["scalars"])
     assert [event.step for event in events.Scalars("validation/AP50, COCO")] == [2, 4]
-    pictures = events.Images(events.Tags()["images"][0])
-    assert [(each.step, each.width, each.height) for each in pictures] == [(2, 3 * 64, 64), (4, 3 * 64, 64)]
+    images = events.Images(events.Tags()["images"][0])
+    assert [(each.step, each.width, each.height) for each in images] == [(2, 3 * 64, 64), (4, 3 * 64, 64)]
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_tensorboard_has_curves_and_pictures(run: Run, shapes: Path) -> None:
         ("model.start=nowhere.pth", "checkpoint nowhere.pth: there is no such file"),
         ("model.backbone=timm:nothing", "'timm:nothing' is unknown to timm"),
         ("model.input_side=100", "model.input_side is 100; it must be a multiple of 32"),
-        ("schedule.batch_size=10", "schedule.batch_size is 10, but there are only 9 pictures"),
+        ("schedule.batch_size=10", "schedule.batch_size is 10, but there are only 9 images"),
         ("run.device=cuda", "run.device is 'cuda', but PyTorch has 0 such devices here"),
     ],
 )

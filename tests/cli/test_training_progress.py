@@ -22,10 +22,10 @@ def test_a_line_has_epoch_losses_speed_and_time_left(capsys: pytest.CaptureFixtu
     )
 
 
-def test_waiting_for_pictures_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+def test_waiting_for_images_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     with TrainingProgress(quiet=False, pause=0) as progress:
         progress.stepped(report(1, waited=1.0))
-    assert "8.0 images/s (50 % waiting for pictures); " in capsys.readouterr().err
+    assert "8.0 images/s (50 % waiting for images); " in capsys.readouterr().err
 
 
 def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:

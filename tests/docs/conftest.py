@@ -89,8 +89,8 @@ def _write_shots(folder: Path, clip: Path) -> None:
     with av.open(str(clip)) as container:
         for number, frame in enumerate(container.decode(video=0)):
             if number < 3:
-                picture = np.ascontiguousarray(frame.to_ndarray(format="rgb24")[..., ::-1])
-                cv2.imwrite(str(folder / f"shot{number}.jpg"), picture)
+                image = np.ascontiguousarray(frame.to_ndarray(format="rgb24")[..., ::-1])
+                cv2.imwrite(str(folder / f"shot{number}.jpg"), image)
 
 
 def _write_detections(folder: Path) -> None:

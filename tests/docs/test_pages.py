@@ -23,7 +23,7 @@ _GRID = (16, 16)
 @pytest.mark.parametrize("page", pages())
 def test_what_a_page_shows_works(page: str, street_image: ImageArray) -> None:
     names: dict[str, Any] = {
-        # What the snippets say the reader has: a picture, and the outputs of a network.
+        # What the snippets say the reader has: an image, and the outputs of a network.
         "image": street_image,
         "heatmap": np.zeros((3, *_GRID)),
         "size": np.ones((2, *_GRID)),

@@ -40,10 +40,10 @@ def test_images_far_brighter_than_the_others_keep_what_they_show(
         assert video.notes == []
 
 
-def test_of_a_very_long_sequence_it_is_said_how_many_are_brighter_than_those_looked_at(tmp_path: Path) -> None:
+def test_of_a_very_long_sequence_it_is_said_how_many_are_brighter_than_those_sampled(tmp_path: Path) -> None:
     count = MAX_SAMPLED + 9
-    looked_at = set(np.linspace(0, count - 1, MAX_SAMPLED).round().astype(int).tolist())
-    others = sorted(set(range(count)) - looked_at)
+    sampled = set(np.linspace(0, count - 1, MAX_SAMPLED).round().astype(int).tolist())
+    others = sorted(set(range(count)) - sampled)
     values = [9000 if number in others[:3] else 3000 for number in range(count)]
     with open_video(write(tmp_path, values)) as video:
         for _ in range(2):

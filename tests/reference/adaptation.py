@@ -17,18 +17,18 @@ class LoopingFollower:
         self.config = config
         self.objects = []  # of the last frame, by falling score: dicts, see `update`
 
-    def update(self, heatmap, size, offset=None, picture=None):
+    def update(self, heatmap, size, offset=None, area=None):
         """Return the detections of the next frame as a list of dicts with box and label besides."""
         config, settings = self.config, self.config.adaptation
         network = heatmap.astype(np.float32).astype(np.float64)
         size = size.astype(np.float32).astype(np.float64)
 
-        if picture is None:
-            picture = (0, 0, network.shape[2], network.shape[1])
+        if area is None:
+            area = (0, 0, network.shape[2], network.shape[1])
         followed_to = self.places(network, size)
         balanced = network.copy()
         for cell, carried in followed_to.items():
-            balanced[cell] = self.balance(network[cell], carried, picture)
+            balanced[cell] = self.balance(network[cell], carried, area)
         balanced = balanced.astype(np.float32)
         if settings.holds_peaks:
             self.hold(balanced, network, followed_to)
@@ -158,14 +158,14 @@ class LoopingFollower:
         awaited = box(expected(carried), carried["size"], None)
         return iou(own.tolist(), awaited.tolist())
 
-    def balance(self, seen, carried, picture):
+    def balance(self, seen, carried, area):
         """Equations 5 and 6 at one cell, adapted."""
         config, settings, score = self.config, self.config.adaptation, carried["score"]
         b = config.beta * min(carried["length"], settings.max_length)
         gain = config.alpha * (1.0 if math.isinf(b) else b / (1.0 + b))
         needed = settings.support * score
         gain *= min(max(seen / needed, settings.decay), 1.0) if needed > 0 else 1.0
-        if seen < score and self.leaves(carried, picture):
+        if seen < score and self.leaves(carried, area):
             gain *= settings.leaving
         target = score
         if seen >= np.float32(config.score_threshold):
@@ -184,8 +184,8 @@ class LoopingFollower:
                 if is_around and other not in placed and network[other] <= network[cell]:
                     balanced[other] = min(balanced[other], balanced[cell])
 
-    def leaves(self, carried, picture):
-        left, top, right, bottom = picture
+    def leaves(self, carried, area):
+        left, top, right, bottom = area
         x1, y1, x2, y2 = box(expected(carried), carried["size"], None)
         vy, vx = carried["velocity"]
         speed = self.config.adaptation.leaving_speed

@@ -51,10 +51,10 @@ def losses_of(
         else:
             heatmap -= log(1 - said) * said**2 * (1 - wanted) ** 4
     sums, objects = [0.0, 0.0], 0
-    for picture in range(len(batch.images)):
-        for place in np.flatnonzero(batch.mask[picture].numpy()):
+    for image in range(len(batch.images)):
+        for place in np.flatnonzero(batch.mask[image].numpy()):
             objects += 1
-            y, x = divmod(int(batch.cells[picture, place]), logits.shape[3])
+            y, x = divmod(int(batch.cells[image, place]), logits.shape[3])
             for part, (head, wanted) in enumerate(((size, batch.size), (offset, batch.offset))):
-                sums[part] += np.abs(head[picture, :, y, x] - wanted[picture, place].numpy()).sum()
+                sums[part] += np.abs(head[image, :, y, x] - wanted[image, place].numpy()).sum()
     return heatmap / max(positives, 1), sums[0] / (2 * objects + 1e-4), sums[1] / (2 * objects + 1e-4)

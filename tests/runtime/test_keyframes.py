@@ -46,9 +46,7 @@ def test_a_shot_begins_with_a_key_frame_and_counts_from_there(interval: int, sho
 
 
 @given(st.floats(1 / MAX_INTERVAL, 1), st.lists(st.floats(0, 100), min_size=1, max_size=300))
-def test_with_a_target_gaps_are_bounded_and_the_first_frame_is_looked_at(
-    pace: float, changes: list[float]
-) -> None:
+def test_with_a_target_gaps_are_bounded_and_the_first_is_a_key_frame(pace: float, changes: list[float]) -> None:
     clock = KeyframeClock(KeyframeConfig(target_fps=30))
     clock.pace = pace
     found = key_frames(clock, changes)
@@ -144,7 +142,7 @@ def test_a_live_source_is_followed_whole_where_the_pace_allows_it(network: float
     assert min(1, 0.5 * 0.04 / network) <= pace <= min(1.0, 1.1 * 0.04 / network)
 
 
-def test_a_slow_live_source_is_looked_at_in_every_frame() -> None:
+def test_every_frame_of_a_slow_live_source_is_a_key_frame() -> None:
     share, pace = live(0.02, 5, 30)
     assert (share, pace) == (1.0, 1.0)
 

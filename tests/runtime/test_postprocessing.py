@@ -154,7 +154,7 @@ def test_a_frame_of_another_size_begins_anew(fill: str) -> None:
     assert [each.lengths.tolist() for each in found] == [[1]] * 6
 
 
-def test_a_video_that_begins_black_is_looked_at_when_it_begins() -> None:
+def test_a_video_that_begins_black_has_its_key_frame_when_it_begins() -> None:
     black = np.zeros((SIDE, SIDE, 3), np.uint8)
     found, key_frames = go_through(
         [black] * 3 + [scene(20)] * 5, [None] * 3 + [20.0] * 5, KeyframeConfig(interval=30, fill="past")

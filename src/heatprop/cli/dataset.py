@@ -15,7 +15,7 @@ from rich.table import Table
 from heatprop.cli.messages import error
 from heatprop.cli.progress import FrameProgress
 from heatprop.interrupts import Interrupted, check
-from heatprop.lab.datasets.checking import CheckedLayout, Pictures, check_dataset
+from heatprop.lab.datasets.checking import CheckedLayout, ImageCheck, check_dataset
 from heatprop.lab.datasets.report import DatasetReport
 
 
@@ -53,7 +53,7 @@ class Dataset:
         Raises:
             DatasetError: there is no dataset.
         """
-        pictures: Pictures = "not checked" if self.no_images else "quick" if self.quick else "decoded"
+        pictures: ImageCheck = "not checked" if self.no_images else "quick" if self.quick else "decoded"
         try:
             with _Stages(quiet=self.quiet) as stages:
 
@@ -115,7 +115,7 @@ def _print(report: DatasetReport) -> None:
         f"  there are    {report.videos:,} {_videos(report)}, {report.frames:,} frames ({report.empty_frames:,} "
         f"without objects), {report.boxes:,} boxes, {report.tracks:,} tracks"
     )
-    console.print(f"  pictures     {report.pictures}")
+    console.print(f"  images       {report.pictures}")
     shown = [one for one in report.classes if one.boxes]
     if shown:
         table = Table(box=None, pad_edge=False, header_style="bold")

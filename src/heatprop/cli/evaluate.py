@@ -29,13 +29,13 @@ from heatprop.lab.evaluation.runs.class_matching import ClassMatching
 from heatprop.lab.evaluation.runs.evaluation_folder import EvaluationFolder, write_results
 from heatprop.lab.evaluation.runs.methods import Method, MethodName
 from heatprop.lab.evaluation.runs.running import (
-    PictureNetwork,
+    ImageNetwork,
     detect_dataset,
     finished_detections,
     frames_to_do,
+    images_of_other_size,
     open_network,
-    pictures_of_other_size,
-    require_pictures,
+    require_images,
 )
 from heatprop.offline.seqnms import SeqNmsConfig
 from heatprop.propagation import PropagationConfig
@@ -133,14 +133,14 @@ class Evaluate:
     def _work(
         self,
         dataset: VideoDataset,
-        network: PictureNetwork,
+        network: ImageNetwork,
         method: Method,
         folder: EvaluationFolder,
         cache: OutputCache | None,
     ) -> int:
         try:
             self._announce(dataset, network.classes)
-            require_pictures(dataset, folder, cache)
+            require_images(dataset, folder, cache)
             self._detect(dataset, network, method, folder, cache)
             report = self._finish(dataset, method, folder)
         except Interrupted as interrupted:
@@ -183,7 +183,7 @@ class Evaluate:
     def _detect(
         self,
         dataset: VideoDataset,
-        network: PictureNetwork,
+        network: ImageNetwork,
         method: Method,
         folder: EvaluationFolder,
         cache: OutputCache | None,
@@ -195,7 +195,7 @@ class Evaluate:
             )
         with FrameProgress(self.root.name or str(self.root), to_do, quiet=self.quiet) as progress:
             detect_dataset(dataset, network, method, folder, cache=cache, advance=progress.advance)
-        wrong = pictures_of_other_size(dataset, folder)
+        wrong = images_of_other_size(dataset, folder)
         if wrong and not self.quiet:
             say(
                 f"heatprop: warning: {len(wrong)} images are not as large as the annotations say, so boxes "

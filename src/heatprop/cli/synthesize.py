@@ -82,7 +82,7 @@ class Synthesize:
 
     def _fill(self, settings: SynthesisSettings) -> int:
         try:
-            with FrameProgress(self.output.name, settings.pictures, quiet=self.quiet) as progress:
+            with FrameProgress(self.output.name, settings.image_count, quiet=self.quiet) as progress:
                 fill(self.output, settings, workers=usable_processors(), advance=progress.advance)
         except Interrupted as interrupted:
             if not self.quiet:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from heatprop.lab.datasets import DatasetError, load_coco_video, load_imagenet_vid
-from heatprop.lab.datasets.checking import Pictures, check_dataset, find_layout
+from heatprop.lab.datasets.checking import ImageCheck, check_dataset, find_layout
 from heatprop.lab.datasets.report import DatasetReport
 from lab.datasets.trees import (
     DOG,
@@ -23,8 +23,8 @@ from lab.datasets.trees import (
     frame_lines,
     write_coco,
     write_det,
+    write_image,
     write_list,
-    write_picture,
     write_vid,
     xml,
     xml_object,
@@ -45,8 +45,8 @@ def example(report: DatasetReport, kind: str) -> str:
 
 @pytest.fixture
 def vid(tmp_path: Path) -> Path:
-    """Return a whole VID tree of two snippets, five frames, with pictures and list."""
-    write_list(write_vid(tmp_path, TWO, pictures=True), "val.txt", frame_lines(TWO))
+    """Return a whole VID tree of two snippets, five frames, with images and list."""
+    write_list(write_vid(tmp_path, TWO, images=True), "val.txt", frame_lines(TWO))
     return tmp_path
 
 
@@ -54,20 +54,20 @@ def annotation(root: Path, frame: int = 0) -> Path:
     return root / f"Annotations/VID/val/{FIRST}/{frame:06d}.xml"
 
 
-def picture(root: Path, frame: int = 0) -> Path:
+def image(root: Path, frame: int = 0) -> Path:
     return root / f"Data/VID/val/{FIRST}/{frame:06d}.JPEG"
 
 
-@pytest.mark.parametrize("pictures", ["decoded", "quick", "not checked"])
-def test_a_whole_dataset_is_counted_and_usable(vid: Path, pictures: str) -> None:
+@pytest.mark.parametrize("images", ["decoded", "quick", "not checked"])
+def test_a_whole_dataset_is_counted_and_usable(vid: Path, images: str) -> None:
     annotation(vid, 1).write_text(xml())
     annotation(vid, 2).write_text(
         xml(xml_object(), xml_object(box=(9, 5, 20, 30), track=1), xml_object(DOG, track=2))
     )
-    report = check_dataset(vid, pictures=pictures)  # type: ignore[arg-type]
+    report = check_dataset(vid, pictures=images)  # type: ignore[arg-type]
     assert report.is_usable
     assert report.findings == ()
-    assert (report.layout, report.split, report.pictures) == ("imagenet-vid", "val", pictures)
+    assert (report.layout, report.split, report.pictures) == ("imagenet-vid", "val", images)
     assert report.frames_from == str(vid / "ImageSets/VID/val.txt")
     assert (report.videos, report.frames, report.empty_frames, report.boxes, report.tracks) == (2, 5, 1, 6, 4)
     counts = {one.name: (one.id, one.videos, one.tracks, one.boxes) for one in report.classes if one.boxes}
@@ -75,7 +75,7 @@ def test_a_whole_dataset_is_counted_and_usable(vid: Path, pictures: str) -> None
     assert json.loads(json.dumps(report.to_json()))["usable"] is True
 
 
-def test_the_golden_tree_has_no_pictures_and_is_usable_for_scoring() -> None:
+def test_the_golden_tree_has_no_images_and_is_usable_for_scoring() -> None:
     report = check_dataset(GOLDEN)
     assert report.is_usable
     assert kinds(report) == {"no pictures": 1}
@@ -92,11 +92,11 @@ def test_every_kind_of_damage_is_found_at_once(vid: Path) -> None:
     second = vid / "Annotations/VID/val" / SECOND
     (second / "000000.xml").unlink()
     (second / "000007.xml").write_text('<!DOCTYPE a [<!ENTITY x "y">]><annotation/>')
-    pictures = vid / "Data/VID/val" / SECOND
-    (pictures / "000000.JPEG").unlink()
-    data = (pictures / "000001.JPEG").read_bytes()
-    (pictures / "000001.JPEG").write_bytes(data[: len(data) // 2])
-    write_picture(pictures / "000009.JPEG")
+    images = vid / "Data/VID/val" / SECOND
+    (images / "000000.JPEG").unlink()
+    data = (images / "000001.JPEG").read_bytes()
+    (images / "000001.JPEG").write_bytes(data[: len(data) // 2])
+    write_image(images / "000009.JPEG")
     report = check_dataset(vid)
     assert not report.is_usable
     assert kinds(report) == {
@@ -113,9 +113,9 @@ def test_every_kind_of_damage_is_found_at_once(vid: Path) -> None:
         "track twice in a frame": 1,
     }
     assert example(report, "inverted box").startswith(f"{annotation(vid, 1)}, line 14: ")
-    assert example(report, "size of the picture") == f"{picture(vid, 2)}: is 64x48, but annotated as 65x48"
-    assert example(report, "missing picture") == f"{pictures / '000000.JPEG'}: is missing"
-    assert example(report, "damaged picture").startswith(f"{pictures / '000001.JPEG'}: is cut off")
+    assert example(report, "size of the picture") == f"{image(vid, 2)}: is 64x48, but annotated as 65x48"
+    assert example(report, "missing picture") == f"{images / '000000.JPEG'}: is missing"
+    assert example(report, "damaged picture").startswith(f"{images / '000001.JPEG'}: is cut off")
     damage = [group.is_damage for group in report.findings]
     assert damage == sorted(damage, reverse=True)
 
@@ -133,7 +133,7 @@ def test_lists_and_folders_that_lack_something_are_told(vid: Path) -> None:
     report = check_dataset(vid)
     assert kinds(report) == {"missing list": 1}
     assert report.is_usable
-    write_picture(vid / "Data/VID/val/new/000000.JPEG")
+    write_image(vid / "Data/VID/val/new/000000.JPEG")
     assert kinds(check_dataset(vid)) == {"snippet without annotations": 1, "missing list": 1}
 
 
@@ -147,10 +147,8 @@ def test_a_damaged_list_is_damage_and_the_folders_take_its_place(vid: Path) -> N
     assert (report.frames, report.frames_from) == (5, "folders")
 
 
-def test_det_is_counted_by_pictures_of_the_30_classes(tmp_path: Path) -> None:
-    write_picture(
-        write_det(tmp_path, pictures=True) / "Data/DET/train/ILSVRC2013_train/n03/without_annotation.JPEG"
-    )
+def test_det_is_counted_by_images_of_the_30_classes(tmp_path: Path) -> None:
+    write_image(write_det(tmp_path, images=True) / "Data/DET/train/ILSVRC2013_train/n03/without_annotation.JPEG")
     report = check_dataset(tmp_path, split="train")
     assert (report.layout, report.split, report.frames_from) == ("imagenet-det", "train", "folders")
     assert (report.videos, report.frames, report.boxes) == (4, 4, 6)
@@ -162,36 +160,36 @@ def test_det_is_counted_by_pictures_of_the_30_classes(tmp_path: Path) -> None:
 
 
 def test_damage_in_det_is_found(tmp_path: Path) -> None:
-    names = list(write_det(tmp_path, pictures=True).glob("Annotations/DET/train/*/*/*.xml"))
+    names = list(write_det(tmp_path, images=True).glob("Annotations/DET/train/*/*/*.xml"))
     (tmp_path / "ImageSets").mkdir()
     (tmp_path / "ImageSets/DET_train_30classes.txt").write_text(
         "train/gone 1\n" + "".join(f"train/ILSVRC2013_train/n02/{path.stem} 1\n" for path in names[:2])
     )
     annotation = tmp_path / "Annotations/DET/train/ILSVRC2013_train/n02/n02_1.xml"
     annotation.write_text(xml(xml_object(box=(9, 9, 3, 3))))
-    picture = tmp_path / "Data/DET/train/ILSVRC2013_train/n02/n02_2.JPEG"
-    picture.write_bytes(picture.read_bytes()[:500])
+    image = tmp_path / "Data/DET/train/ILSVRC2013_train/n02/n02_2.JPEG"
+    image.write_bytes(image.read_bytes()[:500])
     report = check_dataset(tmp_path, split="train")
     assert kinds(report) == {
         "missing annotation": 1, "inverted box": 1, "missing picture": 1, "damaged picture": 1,
     }  # fmt: skip
     assert example(report, "inverted box").startswith(f"{annotation}, line 14: ")
-    assert example(report, "damaged picture").startswith(f"{picture}: is cut off")
+    assert example(report, "damaged picture").startswith(f"{image}: is cut off")
     (tmp_path / "ImageSets/DET_train_30classes.txt").write_text("rubbish\n")
     damaged = check_dataset(tmp_path, split="train")
     assert "line 1: 'rubbish' is not a path and a number" in example(damaged, "damaged list")
     assert (damaged.frames, damaged.frames_from) == (3, "folders")
 
 
-def test_det_without_a_picture_of_the_30_classes_is_damage(tmp_path: Path) -> None:
+def test_det_without_an_image_of_the_30_classes_is_damage(tmp_path: Path) -> None:
     write_det(tmp_path, {"train/a": ("n07739125",)})
     report = check_dataset(tmp_path, split="train")
-    assert example(report, "no frames").startswith(f"{tmp_path / 'Annotations/DET/train'}: holds no picture")
+    assert example(report, "no frames").startswith(f"{tmp_path / 'Annotations/DET/train'}: holds no image")
     with pytest.raises(DatasetError, match=r"DET/val: no such folder, .* splits that are there: train"):
         check_dataset(tmp_path)
 
 
-def test_that_det_is_there_too_is_told_where_vid_is_looked_through(vid: Path) -> None:
+def test_that_det_is_there_too_is_told_where_vid_is_checked(vid: Path) -> None:
     write_det(vid)
     report = check_dataset(vid)
     assert (report.layout, report.is_usable) == ("imagenet-vid", True)
@@ -211,8 +209,8 @@ def test_a_gap_in_the_numbering_is_told_but_not_an_even_choice(tmp_path: Path) -
     assert example(report, "gap in the numbering") == "val/a: frame 6 follows frame 3"
 
 
-def test_a_link_to_nowhere_is_a_missing_annotation_or_picture(vid: Path) -> None:
-    for path in (annotation(vid), picture(vid)):
+def test_a_link_to_nowhere_is_a_missing_annotation_or_image(vid: Path) -> None:
+    for path in (annotation(vid), image(vid)):
         path.unlink()
         path.symlink_to(vid / "gone")
     assert kinds(check_dataset(vid)) == {"missing annotation": 1, "missing picture": 1}
@@ -229,10 +227,10 @@ def test_a_split_without_frames_is_damage(tmp_path: Path) -> None:
 
 def test_cocovid_is_counted_and_its_damage_found(tmp_path: Path) -> None:
     boxes = [{"image_id": 1}, {"image_id": 2, "bbox": [0, 0, 70, 3]}, {"image_id": 9}, {"bbox": [0, 0, -1, 3]}]
-    write_coco(tmp_path, coco({"a": 2, "b": 1}, boxes), pictures=True)
+    write_coco(tmp_path, coco({"a": 2, "b": 1}, boxes), images=True)
     (tmp_path / "b/000000.jpg").unlink()
     cv2.imwrite(str(tmp_path / "a/000001.jpg"), np.zeros((10, 20, 3), np.uint8))
-    write_picture(tmp_path / "a/000005.jpg")
+    write_image(tmp_path / "a/000005.jpg")
     report = check_dataset(tmp_path)
     assert (report.layout, report.split, report.videos, report.frames, report.boxes) == (
         "coco-video",
@@ -294,7 +292,7 @@ DOUBTFUL: dict[str, tuple[list[object], str]] = {
     "a line": ([5, 5, 10, 0], "box without area"),
     "half a pixel": ([5, 5, 0.5, 10], "box smaller than a pixel"),
     "shares of 1": ([0.2, 0.3, 0.4, 0.4], "box in shares of the picture"),
-    "all of the picture in shares": ([0, 0, 1, 1], "box in shares of the picture"),
+    "all of the image in shares": ([0, 0, 1, 1], "box in shares of the picture"),
     "beyond": ([60, 40, 10, 10], "box outside the picture"),
     "left of it": ([-5, 2, 10, 10], "box outside the picture"),
 }
@@ -352,7 +350,7 @@ def test_boxes_written_as_corners_are_noticed(tmp_path: Path) -> None:
 
 
 def from_corner_to_corner(count: int, **more: object) -> list[dict[str, object]]:
-    """Return boxes written as corners that lie within the picture if read as place and sides, too."""
+    """Return boxes written as corners that lie within the image if read as place and sides, too."""
     written = [[3 + n, 4, 25 + n, 20 + n % 5] for n in range(count)]
     return [
         {
@@ -458,7 +456,7 @@ def test_what_cannot_be_scored_is_noted(tmp_path: Path) -> None:
     assert checked(tmp_path / "class", coco({"a": 1}, [{}])) == {"class without objects": 1}
 
 
-def test_a_picture_listed_twice_is_noted(tmp_path: Path) -> None:
+def test_an_image_listed_twice_is_noted(tmp_path: Path) -> None:
     content = coco({"a": 2}, [{}, A_DOG])
     content["images"][1]["file_name"] = "a/000000.jpg"
     assert checked(tmp_path, content)["picture listed twice"] == 1
@@ -490,12 +488,12 @@ def test_numbers_that_are_shifted_by_one_get_a_hint(tmp_path: Path) -> None:
 def test_photos_that_are_turned_by_their_tag_fit_annotations_of_what_people_see(tmp_path: Path) -> None:
     write_coco(tmp_path, coco({"a": 1}, [{}, A_DOG]))
     tags = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
-    write_picture(tmp_path / "a/000000.jpg", HEIGHT, WIDTH)
+    write_image(tmp_path / "a/000000.jpg", HEIGHT, WIDTH)
     data = (tmp_path / "a/000000.jpg").read_bytes()
     part = b"\xff\xe1" + (len(tags) + 2).to_bytes(2, "big") + tags
     (tmp_path / "a/000000.jpg").write_bytes(data[:2] + part + data[2:])
-    for pictures in ("decoded", "quick"):
-        assert check_dataset(tmp_path, pictures=pictures).findings == ()  # type: ignore[arg-type]
+    for images in ("decoded", "quick"):
+        assert check_dataset(tmp_path, pictures=images).findings == ()  # type: ignore[arg-type]
 
 
 def write_pages(path: Path) -> None:
@@ -508,8 +506,8 @@ def write_gif(path: Path) -> None:
         stream = container.add_stream("gif", rate=10)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "rgb8"
         for level in (9, 200):
-            picture = np.full((HEIGHT, WIDTH, 3), level, np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture).reformat(format="rgb8")))
+            image = np.full((HEIGHT, WIDTH, 3), level, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image).reformat(format="rgb8")))
         container.mux(stream.encode(None))
 
 
@@ -522,15 +520,15 @@ def write_stereo(path: Path) -> None:
     path.write_bytes(jpeg[:2] + b"\xff\xe2" + (len(index) + 2).to_bytes(2, "big") + index + jpeg[2:] + jpeg)
 
 
-@pytest.mark.parametrize("pictures", ["decoded", "quick"])
+@pytest.mark.parametrize("images", ["decoded", "quick"])
 @pytest.mark.parametrize(
     ("name", "write"), [("a.tiff", write_pages), ("gif.png", write_gif), ("stereo.jpg", write_stereo)]
 )
-def test_a_picture_file_with_several_pictures_is_noted(
-    name: str, write: Callable[[Path], None], pictures: Pictures, tmp_path: Path
+def test_an_image_file_with_several_images_is_noted(
+    name: str, write: Callable[[Path], None], images: ImageCheck, tmp_path: Path
 ) -> None:
     content = coco({"a": 1}, [{}, A_DOG])
     content["images"][0]["file_name"] = name
     write_coco(tmp_path, content)
     write(tmp_path / name)
-    assert kinds(check_dataset(tmp_path, pictures=pictures)) == {"several pictures in a file": 1}
+    assert kinds(check_dataset(tmp_path, pictures=images)) == {"several pictures in a file": 1}

@@ -264,7 +264,7 @@ def test_damaged_annotations_can_be_collected_and_left_out(tmp_path: Path) -> No
         ("annotation 3", True),
         ("annotation 4", False),
     ]
-    assert findings[2].text == "box (60, 0, 69, 9) reaches beyond the picture of 64x48"
+    assert findings[2].text == "box (60, 0, 69, 9) reaches beyond the image of 64x48"
 
 
 def as_floats(value: Any) -> Any:

@@ -77,9 +77,9 @@ def test_a_missing_list_is_made_from_the_folders(tmp_path: Path) -> None:
     assert made.frame_ids.tolist() == listed.frame_ids.tolist() == [1, 2, 3, 4, 5]
 
 
-def test_without_a_list_a_picture_without_annotation_is_refused(tmp_path: Path) -> None:
+def test_without_a_list_an_image_without_annotation_is_refused(tmp_path: Path) -> None:
     first, second = (f"val/{name}" for name in TWO)
-    write_vid(tmp_path, TWO, pictures=True)
+    write_vid(tmp_path, TWO, images=True)
     assert load_imagenet_vid(tmp_path).frame_count == 5
     (tmp_path / f"Annotations/VID/{first}/000001.xml").unlink()
     with pytest.raises(DatasetError, match=rf"Data/VID/{first}/000001\.JPEG: has no annotation; restore it, or"):

@@ -98,7 +98,7 @@ def test_a_box_of_one_pixel_is_not_inverted() -> None:
 @pytest.mark.parametrize(
     "box", [(-1, 5, 20, 30), (4, -3, 20, 30), (4, 5, 65, 30), (4, 5, 20, 49), (900, 900, 901, 901)]
 )
-def test_a_box_beyond_the_picture_is_read_as_written_and_reported_with_its_line(box: tuple[int, ...]) -> None:
+def test_a_box_beyond_the_image_is_read_as_written_and_reported_with_its_line(box: tuple[int, ...]) -> None:
     assert parse(xml(xml_object(box=box))).objects[0].box == box
     annotation, (finding,) = collect(xml(xml_object(), xml_object(box=box)))
     assert annotation is not None
@@ -143,7 +143,7 @@ DAMAGED: dict[str, tuple[str | bytes, str]] = {
     "too long": (xml() + " " * (1 << 24), r"a.xml: is larger than 16 MB"),
     "no size": ("<annotation>\n</annotation>", r"a.xml, line 1: <annotation> has no <size>"),
     "no width": (xml().replace("width", "breadth"), r"a.xml, line 7: <size> has no <width>"),
-    "a side of 0": (xml(width=0), r"a.xml, line 7: the picture is 0x48"),
+    "a side of 0": (xml(width=0), r"a.xml, line 7: the image is 0x48"),
     "a side that is a word": (xml(height="tall"), r"a.xml, line 9: height is 'tall'; it must be a finite number"),
     "no name": (xml(xml_object()).replace("name>", "n>"), r"a.xml, line 11: <object> has no <name>"),
     "no box": (xml(xml_object()).replace("bndbox", "b"), r"a.xml, line 11: <object> has no <bndbox>"),

@@ -13,7 +13,7 @@ import numpy as np
 WIDTH, HEIGHT = 64, 48
 CAR, DOG, ZEBRA = "n02958343", "n02084071", "n02391049"
 OTHER = "n07739125"  # of the 170 classes of DET that VID does not have
-DET_PICTURES = {
+DET_IMAGES = {
     "train/ILSVRC2013_train/n02/n02_1": (CAR,),
     "train/ILSVRC2013_train/n02/n02_2": (CAR, OTHER, CAR),
     "train/ILSVRC2013_train/n03/n03_1": (OTHER,),
@@ -49,7 +49,7 @@ def xml(*objects: str, width: object = WIDTH, height: object = HEIGHT) -> str:
     )
 
 
-def write_picture(path: Path, width: int = WIDTH, height: int = HEIGHT) -> None:
+def write_image(path: Path, width: int = WIDTH, height: int = HEIGHT) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     image = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
     data = cv2.imencode(".jpg" if path.suffix.lower() in {".jpeg", ".jpg"} else path.suffix, image)[1]
@@ -68,29 +68,29 @@ def write_vid(
     snippets: Mapping[str, int],
     *,
     split: str = "val",
-    pictures: bool = False,
+    images: bool = False,
     text: str | None = None,
 ) -> Path:
-    """Write snippets of so many frames each, with a car that has track 0; pictures only if asked."""
+    """Write snippets of so many frames each, with a car that has track 0; images only if asked."""
     for snippet, length in snippets.items():
         folder = root / "Annotations" / "VID" / split / snippet
         folder.mkdir(parents=True)
         for frame in range(length):
             (folder / f"{frame:06d}.xml").write_text(xml(xml_object()) if text is None else text)
-            if pictures:
-                write_picture(root / "Data" / "VID" / split / snippet / f"{frame:06d}.JPEG")
+            if images:
+                write_image(root / "Data" / "VID" / split / snippet / f"{frame:06d}.JPEG")
     return root
 
 
-def write_det(root: Path, contents: Mapping[str, Sequence[str]] = DET_PICTURES, *, pictures: bool = False) -> Path:
-    """Write annotations of pictures that hold objects of these classes; pictures only if asked."""
+def write_det(root: Path, contents: Mapping[str, Sequence[str]] = DET_IMAGES, *, images: bool = False) -> Path:
+    """Write annotations of images that hold objects of these classes; images only if asked."""
     for name, wnids in contents.items():
         path = root / "Annotations/DET" / f"{name}.xml"
         path.parent.mkdir(parents=True, exist_ok=True)
         objects = (xml_object(wnid, (4 + x, 5, 20 + x, 30), track=None) for x, wnid in enumerate(wnids))
         path.write_text(xml(*objects))
-        if pictures:
-            write_picture(root / "Data/DET" / f"{name}.JPEG")
+        if images:
+            write_image(root / "Data/DET" / f"{name}.JPEG")
     return root
 
 
@@ -120,10 +120,10 @@ def coco(videos: Mapping[str, int], boxes: Iterable[Mapping[str, Any]] = ()) -> 
     }
 
 
-def write_coco(root: Path, content: object, *, name: str = "annotations.json", pictures: bool = False) -> Path:
+def write_coco(root: Path, content: object, *, name: str = "annotations.json", images: bool = False) -> Path:
     root.mkdir(parents=True, exist_ok=True)
     (root / name).write_text(json.dumps(content))
-    if pictures and isinstance(content, dict):
+    if images and isinstance(content, dict):
         for image in content["images"]:
-            write_picture(root / image["file_name"], image["width"], image["height"])
+            write_image(root / image["file_name"], image["width"], image["height"])
     return root

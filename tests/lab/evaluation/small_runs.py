@@ -1,4 +1,4 @@
-"""A dataset of tiny pictures and a network that is a few lines of arithmetic, for runs of hundreds of frames."""
+"""A dataset of tiny images and a network that is a few lines of arithmetic, for runs of hundreds of frames."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from heatprop.lab.datasets.annotations import VideoDataset
 from heatprop.lab.evaluation.runs.cache import OutputCache
 from heatprop.lab.evaluation.runs.cache_manifest import CacheManifest, hash_of_frames
 from heatprop.lab.evaluation.runs.class_matching import match_classes
-from heatprop.lab.evaluation.runs.running import PictureNetwork
+from heatprop.lab.evaluation.runs.running import ImageNetwork
 from heatprop.letterbox import InputFormat
 from heatprop.types import HeadOutput, ImageArray
 from heatprop.zoo import ModelCard
@@ -24,7 +24,7 @@ LENGTHS = (70, 1, 64)
 
 
 class TinyBackend:
-    """Two channels of the picture, squared, as the heatmap; brightness as the size."""
+    """Two channels of the image, squared, as the heatmap; brightness as the size."""
 
     name = "tiny"
     description = "tiny"
@@ -44,7 +44,7 @@ class TinyBackend:
 
 
 def write_dataset(root: Path, lengths: Sequence[int] = LENGTHS) -> VideoDataset:
-    """Return videos of drifting noise, each picture 48 x 36, with an object in each frame."""
+    """Return videos of drifting noise, each image 48 x 36, with an object in each frame."""
     random = np.random.default_rng(3)
     dataset = make_dataset(
         [(row, row % 2, 0, (8.0, 8.0, 24.0, 24.0)) for row in range(sum(lengths))], lengths, size=(48, 36)
@@ -55,8 +55,8 @@ def write_dataset(root: Path, lengths: Sequence[int] = LENGTHS) -> VideoDataset:
         for row in video.rows:
             still = np.clip(still + random.normal(0, 0.08, still.shape), 0, 1)
             path = root / f"{row:06d}.png"
-            picture = cv2.resize((255 * still**2).astype(np.uint8), (48, 36), interpolation=cv2.INTER_CUBIC)
-            cv2.imwrite(str(path), picture)
+            image = cv2.resize((255 * still**2).astype(np.uint8), (48, 36), interpolation=cv2.INTER_CUBIC)
+            cv2.imwrite(str(path), image)
             paths.append(path)
     return VideoDataset(
         **{name: getattr(dataset, name) for name in VideoDataset.__slots__ if name != "image_paths"},
@@ -64,10 +64,10 @@ def write_dataset(root: Path, lengths: Sequence[int] = LENGTHS) -> VideoDataset:
     )
 
 
-def tiny_network(dataset: VideoDataset) -> tuple[PictureNetwork, TinyBackend]:
+def tiny_network(dataset: VideoDataset) -> tuple[ImageNetwork, TinyBackend]:
     """Return the network on a dataset, and what counts its runs."""
     backend = TinyBackend()
-    return PictureNetwork(backend, CARD, match_classes(CARD.classes, dataset.classes)), backend
+    return ImageNetwork(backend, CARD, match_classes(CARD.classes, dataset.classes)), backend
 
 
 def tiny_cache(folder: Path, dataset: VideoDataset, floor: float = 0.01) -> OutputCache:

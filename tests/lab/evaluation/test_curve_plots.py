@@ -37,7 +37,7 @@ def test_each_speed_has_a_curve_from_recall_0_to_the_last():
 
 
 @pytest.mark.parametrize("suffix", [".svg", ".png", ".pdf"])
-def test_files_are_pictures_and_the_same_each_time(tmp_path, suffix):
+def test_files_are_images_and_the_same_each_time(tmp_path, suffix):
     first = PlotFiles(tmp_path / "new" / "plots", suffix=suffix).write(REPORT)
     assert [path.name for path in first] == [f"classes{suffix}", f"motion{suffix}"]
     contents = [path.read_bytes() for path in first]

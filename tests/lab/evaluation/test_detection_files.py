@@ -79,7 +79,7 @@ def entry(**changes):
         (f"{TEXT}\n102 12 high 1 2 3 4", "line 2: 'high' is no number"),
         (f"{TEXT}\n\n102 12 nan 1 2 3 4", "line 3: .* not all finite"),
         (f"{TEXT}\n102 12 0.5 1 2 inf 4", "line 2: .* not all finite"),
-        (f"{TEXT}\n102 12 0.5 1 2 1e300 4", "line 2: .* beyond any picture"),
+        (f"{TEXT}\n102 12 0.5 1 2 1e300 4", "line 2: .* beyond any image"),
         ("102 12 0.5 3 2 1 4", "line 1: box .* has crossed sides"),
         ("102 12 0.5 1 4 3 2", "line 1: box .* has crossed sides"),
         ("106 12 0.5 1 2 3 4", "line 1: frame 106 is not in the dataset"),

@@ -29,9 +29,9 @@ LABELS = np.array([4, 0, 7])
 
 def scene(frames: int, height: int = 32) -> tuple[list[HeadOutput], Letterbox]:
     random = np.random.default_rng(5)
-    pictures = (255 * random.random((frames, height, 64, 3)) ** 0.5).astype(np.uint8)
+    images = (255 * random.random((frames, height, 64, 3)) ** 0.5).astype(np.uint8)
     backend = TinyBackend()
-    return backend.infer(pictures), fit_letterbox(64, height, load("mb3-coco").card.input)
+    return backend.infer(images), fit_letterbox(64, height, load("mb3-coco").card.input)
 
 
 def test_the_names_say_which_settings_hold() -> None:
@@ -190,7 +190,7 @@ def test_labels_are_the_datasets_and_outputs_stay_as_they_are(method: Method) ->
         np.testing.assert_array_equal(old, output.heatmap)
 
 
-def test_a_picture_of_another_size_starts_anew() -> None:
+def test_an_image_of_another_size_starts_anew() -> None:
     (first, second), fitted = scene(2)
     (other,), wider = scene(1, height=64)
     for method in METHODS[2:]:
@@ -266,7 +266,7 @@ def test_nothing_in_common_is_refused() -> None:
 
 
 @pytest.mark.parametrize("method", METHODS[2:])
-def test_a_broken_output_of_a_picture_of_another_size_forgets_nothing(method: Method) -> None:
+def test_a_broken_output_of_an_image_of_another_size_forgets_nothing(method: Method) -> None:
     (first, second), fitted = scene(2)
     (other,), wider = scene(1, height=64)
     disturbed, alone = VideoMethod(method, LABELS, 4), VideoMethod(method, LABELS, 4)

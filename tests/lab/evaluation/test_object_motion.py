@@ -93,14 +93,14 @@ def test_frames_in_which_an_object_is_absent_are_passed_over():
     np.testing.assert_allclose(motion_iou(dataset, dataset.truth), [1, 1])
 
 
-def test_ten_frames_are_looked_at_and_no_more():
+def test_ten_frames_are_taken_and_no_more():
     near = make_dataset([(0, 0, 0, BOX), (10, 0, 0, BOX)], (20,))
     far = make_dataset([(0, 0, 0, BOX), (11, 0, 0, BOX)], (20,))
     assert motion_iou(near, near.truth).tolist() == [1, 1]
     assert np.isnan(motion_iou(far, far.truth)).all()
 
 
-def test_displacement_is_in_cells_of_a_picture_scaled_to_512():
+def test_displacement_is_in_cells_of_an_image_scaled_to_512():
     moved = [[16, 8, 115, 107], [16, 8, 115, 107]]
     dataset = make_dataset([(0, 0, 0, BOX), (1, 0, 0, moved[0]), (2, 0, 0, moved[1])], size=(1024, 600))
     # 16 px of 1024 are 8 of 512, and 2 cells; then nothing.

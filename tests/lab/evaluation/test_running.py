@@ -19,7 +19,7 @@ from heatprop.lab.evaluation.runs.methods import Method
 from heatprop.lab.evaluation.runs.running import (
     detect_dataset,
     finished_detections,
-    pictures_of_other_size,
+    images_of_other_size,
     unfinished,
 )
 from heatprop.letterbox import boxes_to_frame, fit_letterbox, letterbox
@@ -44,7 +44,7 @@ class StopError(Exception):
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> VideoDataset:
-    return write_dataset(tmp_path_factory.mktemp("pictures"))
+    return write_dataset(tmp_path_factory.mktemp("images"))
 
 
 def content(folder: Path) -> dict[str, str]:
@@ -177,15 +177,15 @@ def test_a_cache_moves_scores_and_boxes_by_what_storage_adds(dataset: VideoDatas
     assert compared >= 0.99 * total  # equal neighbours may trade places: docs/benchmarks.md has how often
 
 
-def test_a_damaged_picture_is_named_and_finished_work_kept(
+def test_a_damaged_image_is_named_and_finished_work_kept(
     tmp_path: Path,
 ) -> None:
-    (tmp_path / "pictures").mkdir()
-    dataset = write_dataset(tmp_path / "pictures", (66, 3))
+    (tmp_path / "images").mkdir()
+    dataset = write_dataset(tmp_path / "images", (66, 3))
     damaged = Path(dataset.image_paths[65])
     whole = damaged.read_bytes()
-    damaged.write_bytes(b"no picture")
-    with pytest.raises(SourceError, match=r"000065.png: this picture is damaged"):
+    damaged.write_bytes(b"no image")
+    with pytest.raises(SourceError, match=r"000065.png: this image is damaged"):
         run(dataset, tmp_path / "out", METHODS[2])
     damaged.unlink()
     with pytest.raises(SourceError, match=r"000065.png: cannot read it"):
@@ -195,7 +195,7 @@ def test_a_damaged_picture_is_named_and_finished_work_kept(
 
 
 class BrokenBackend(TinyBackend):
-    """Gives NaN from its fourth picture on."""
+    """Gives NaN from its fourth image on."""
 
     concurrency = 1
 
@@ -207,7 +207,7 @@ class BrokenBackend(TinyBackend):
 
 
 @pytest.mark.parametrize("cached", [False, True])
-def test_a_broken_output_is_named_by_its_picture(dataset: VideoDataset, tmp_path: Path, cached: bool) -> None:
+def test_a_broken_output_is_named_by_its_image(dataset: VideoDataset, tmp_path: Path, cached: bool) -> None:
     network = replace(tiny_network(dataset)[0], backend=BrokenBackend())
     cache = tiny_cache(tmp_path / "cache", dataset) if cached else None
     folder = EvaluationFolder(tmp_path / "out", {})
@@ -277,11 +277,11 @@ def test_a_damaged_part_of_the_cache_stops_the_run(dataset: VideoDataset, tmp_pa
     assert content(tmp_path / "again") == content(tmp_path / "out")
 
 
-def test_pictures_that_are_not_as_the_annotations_say_are_found(dataset: VideoDataset, tmp_path: Path) -> None:
+def test_images_that_are_not_as_the_annotations_say_are_found(dataset: VideoDataset, tmp_path: Path) -> None:
     run(dataset, tmp_path / "out", METHODS[0])
     sizes = dataset.image_sizes.copy()
     sizes[66] = (48, 37)
     sizes[3] = (0, 0)  # nothing is said
     folder = EvaluationFolder(tmp_path / "out", METHODS[0].to_json())
-    assert pictures_of_other_size(dataset, folder) == []
-    assert pictures_of_other_size(replace(dataset, image_sizes=sizes), folder) == [66]
+    assert images_of_other_size(dataset, folder) == []
+    assert images_of_other_size(replace(dataset, image_sizes=sizes), folder) == [66]

@@ -22,8 +22,8 @@ METHODS = {
 
 
 def test_methods_side_by_side_find_what_each_finds_alone(tmp_path: Path) -> None:
-    (tmp_path / "pictures").mkdir()
-    dataset = write_dataset(tmp_path / "pictures")
+    (tmp_path / "images").mkdir()
+    dataset = write_dataset(tmp_path / "images")
     network, backend = tiny_network(dataset)
 
     found = detect_side_by_side(dataset, network, METHODS)

@@ -61,7 +61,7 @@ def test_at_first_no_cell_is_likely_a_centre() -> None:
 
 
 @pytest.mark.parametrize("architecture", ["resdcn_18", "dla_34"])
-def test_a_batch_equals_its_pictures_one_by_one(architecture: str, tmp_path: Path) -> None:
+def test_a_batch_equals_its_images_one_by_one(architecture: str, tmp_path: Path) -> None:
     torch.save(published_state(architecture), tmp_path / "model.pth")
     network = load_checkpoint(tmp_path / "model.pth")
     images = torch.randn(3, 3, 64, 96, generator=torch.Generator().manual_seed(0))

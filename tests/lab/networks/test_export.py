@@ -120,8 +120,8 @@ def test_eight_bits_leave_heads_and_sampling_alone(
     checkpoint: Checkpoint, export: Export, tmp_path: Path, street_image: ImageArray
 ) -> None:
     boxed = letterbox(street_image, fit_letterbox(640, 272, checkpoint.card.input))[None]
-    pictures = [boxed, np.ascontiguousarray(boxed[:, :, ::-1])]
-    exported = export_checkpoint(checkpoint, tmp_path / "int8.xml", calibration=pictures)
+    images = [boxed, np.ascontiguousarray(boxed[:, :, ::-1])]
+    exported = export_checkpoint(checkpoint, tmp_path / "int8.xml", calibration=images)
     network = openvino.Core().read_model(exported.paths[-1])
     sensitive = sensitive_convolutions(network)
     assert len(sensitive) == 6, "three heads, three deformable convolutions"
@@ -145,9 +145,9 @@ def test_eight_bits_leave_heads_and_sampling_alone(
 def test_a_calibration_that_cannot_be_is_refused(
     checkpoint: Checkpoint, tmp_path: Path, name: str, count: int
 ) -> None:
-    pictures = [np.zeros((1, 64, 64, 3), np.uint8)] * count
+    images = [np.zeros((1, 64, 64, 3), np.uint8)] * count
     with pytest.raises(InvalidConfigError):
-        export_checkpoint(checkpoint, tmp_path / name, calibration=pictures)
+        export_checkpoint(checkpoint, tmp_path / name, calibration=images)
     assert not list(tmp_path.iterdir())
 
 

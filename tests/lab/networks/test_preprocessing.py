@@ -1,6 +1,6 @@
-"""`golden/networks/preprocessing.npz`: two random pictures as CenterNet itself prepares them, and its boxes.
+"""`golden/networks/preprocessing.npz`: two random images as CenterNet itself prepares them, and its boxes.
 
-Of each picture a band of 24 rows is kept, of the warped picture the rows that depend on nothing else.
+Of each image a band of 24 rows is kept, of the warped image the rows that depend on nothing else.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import nn
 
 from heatprop.errors import InvalidArrayError
 from heatprop.lab.networks import NetworkOutput
-from heatprop.lab.networks.preprocessing import boxes_to_picture, fix_res, keep_res, predict, preprocess
+from heatprop.lab.networks.preprocessing import boxes_to_image, fix_res, keep_res, predict, preprocess
 from heatprop.lab.networks.published import published_input
 from heatprop.letterbox import InputFormat, boxes_to_frame, fit_letterbox
 from lab.networks.published_files import GOLDEN
@@ -30,18 +30,18 @@ def test_fix_res_gives_the_published_input(case: int) -> None:
     with np.load(GOLDEN / "preprocessing.npz") as file:
         golden = {key.removesuffix(f"_{case}"): file[key] for key in file if key.endswith(f"_{case}")}
     height, width = golden["image_shape"]
-    picture = np.zeros((height, width, 3), np.uint8)
+    image = np.zeros((height, width, 3), np.uint8)
     top = int(golden["band_top"])
-    picture[top : top + len(golden["band"])] = golden["band"][:, :, ::-1]
+    image[top : top + len(golden["band"])] = golden["band"][:, :, ::-1]
     warp = fix_res(width, height)
     np.testing.assert_allclose(warp.matrix, golden["affine_in"], rtol=0, atol=1e-9)
     # OpenCV's versions differ: at most 6 levels, and less than 0.1 in the mean.
     rows = slice(int(golden["warped_top"]), int(golden["warped_top"]) + len(golden["warped"]))
-    levels = preprocess(picture, warp, InputFormat(512, 512, "BGR"))[:, rows].transpose(1, 2, 0)
+    levels = preprocess(image, warp, InputFormat(512, 512, "BGR"))[:, rows].transpose(1, 2, 0)
     difference = np.abs(levels - golden["warped"])
     assert difference.max() <= 6
     assert difference.mean() < 0.1
-    values = preprocess(picture, warp, published_input(80))
+    values = preprocess(image, warp, published_input(80))
     channels, row, column = golden["sample_pos"].T
     difference = np.abs(values[channels, row, column] - golden["sample_val"])
     assert difference.max() <= 6 / 255 / 0.274
@@ -53,7 +53,7 @@ def test_boxes_come_out_where_the_published_code_puts_them(case: int) -> None:
     with np.load(GOLDEN / "preprocessing.npz") as golden:
         height, width = golden[f"image_shape_{case}"]
         cells, expected = golden[f"detections_cells_{case}"], golden[f"detections_px_{case}"]
-    found = boxes_to_picture(cells[:, :4], fix_res(width, height))
+    found = boxes_to_image(cells[:, :4], fix_res(width, height))
     grouped = np.argsort(cells[:, 5], kind="stable")
     np.testing.assert_array_equal(cells[grouped, 5], expected[:, 5])
     np.testing.assert_allclose(found[grouped], expected[:, :4], rtol=0, atol=1e-3)
@@ -61,15 +61,15 @@ def test_boxes_come_out_where_the_published_code_puts_them(case: int) -> None:
 
 @given(sides, sides, st.sampled_from([128, 384, 512]), boxes)
 def test_boxes_go_there_and_back(width: int, height: int, side: int, shares: list[tuple[float, ...]]) -> None:
-    picture = np.array(shares, np.float64).reshape(-1, 4)
+    image = np.array(shares, np.float64).reshape(-1, 4)
     for warp in (fix_res(width, height, side), keep_res(width, height)):
-        corners = picture.reshape(-1, 2) @ warp.matrix[:, :2].T + warp.matrix[:, 2]
-        back = boxes_to_picture(corners.reshape(-1, 4) / 4, warp)
-        np.testing.assert_allclose(back, picture, rtol=1e-6, atol=1e-3)
+        corners = image.reshape(-1, 2) @ warp.matrix[:, :2].T + warp.matrix[:, 2]
+        back = boxes_to_image(corners.reshape(-1, 4) / 4, warp)
+        np.testing.assert_allclose(back, image, rtol=1e-6, atol=1e-3)
 
 
 @given(sides, sides)
-def test_the_whole_picture_fits_and_is_centred(width: int, height: int) -> None:
+def test_the_whole_image_fits_and_is_centred(width: int, height: int) -> None:
     for warp in (fix_res(width, height), keep_res(width, height)):
         assert warp.input_width % 32 == warp.input_height % 32 == 0
         right = warp.input_width - (warp.shift_x + width * warp.scale)
@@ -90,7 +90,7 @@ def test_keep_res_keeps_every_pixel() -> None:
 def test_it_agrees_with_the_letterbox_where_boxes_are() -> None:
     cells = np.float32([[10, 20, 60, 90]])
     letterboxed = boxes_to_frame(cells, fit_letterbox(640, 480, published_input(80)), 4)
-    np.testing.assert_allclose(boxes_to_picture(cells, fix_res(640, 480)), letterboxed, atol=1e-3)
+    np.testing.assert_allclose(boxes_to_image(cells, fix_res(640, 480)), letterboxed, atol=1e-3)
 
 
 class Echo(nn.Module):
@@ -142,7 +142,7 @@ def test_bad_arrays_are_refused() -> None:
     with pytest.raises(
         InvalidArrayError, match=r"^boxes_cells has shape \(3,\); it must be \(boxes, 4\) as xyxy$"
     ):
-        boxes_to_picture(np.zeros(3), fix_res(4, 4))
+        boxes_to_image(np.zeros(3), fix_res(4, 4))
 
 
 def test_pascal_networks_have_their_own_normalisation() -> None:

@@ -12,7 +12,7 @@ from lxml import etree, html
 
 from heatprop.lab.reproduction import paper
 from heatprop.lab.reproduction.page import render_page
-from reproduction_report import HOSTILE, hostile, made_up_report, picture_names, without_numbers
+from reproduction_report import HOSTILE, hostile, image_names, made_up_report, without_numbers
 
 JPEG = b"\xff\xd8\xff\xe0 not a real one"
 VOID = {"meta", "img", "br", "wbr", "link", "input"}
@@ -79,7 +79,7 @@ PLAIN |= {name: {"frames": 10, "rows": [{"value": 2, "mAP": 0.4}]} for name in (
 @pytest.fixture(scope="module")
 def page():
     report = made_up_report()
-    return render_page(report, dict.fromkeys(picture_names(report), JPEG))
+    return render_page(report, dict.fromkeys(image_names(report), JPEG))
 
 
 def test_it_needs_nothing_else(page):
@@ -88,7 +88,7 @@ def test_it_needs_nothing_else(page):
     assert page.startswith("<!DOCTYPE html>")
     assert "prefers-color-scheme: dark" in page
     assert 'name="viewport"' in page
-    assert len(re.findall('src="data:image/jpeg;base64,', page)) == len(picture_names(made_up_report()))
+    assert len(re.findall('src="data:image/jpeg;base64,', page)) == len(image_names(made_up_report()))
 
 
 def test_the_same_report_gives_the_same_page():
@@ -173,21 +173,21 @@ def test_one_class_is_said():
     assert "Only one class has objects" in words
 
 
-def test_pictures_that_are_missing_or_none_are_said():
+def test_images_that_are_missing_or_none_are_said():
     report = made_up_report()
-    pictures = dict.fromkeys(picture_names(report), JPEG)
-    del pictures["scene-1-1-network.jpg"]
-    pictures["scene-1-1-propagation.jpg"] = b"<svg onload=alert(1)>"
-    words = check(render_page(PLAIN, pictures))
-    assert words.count("The picture of network alone is missing") == 1
-    assert words.count("The picture of HP is missing") == 1
+    images = dict.fromkeys(image_names(report), JPEG)
+    del images["scene-1-1-network.jpg"]
+    images["scene-1-1-propagation.jpg"] = b"<svg onload=alert(1)>"
+    words = check(render_page(PLAIN, images))
+    assert words.count("The image of network alone is missing") == 1
+    assert words.count("The image of HP is missing") == 1
 
 
 def test_names_cannot_become_markup():
     report = made_up_report()
     report = hostile(PLAIN | {"track": report["track"], "classes": report["classes"][:1]})
     report |= {"command": HOSTILE, "notes": [HOSTILE], "packages": {HOSTILE: HOSTILE}, "made": HOSTILE}
-    page = render_page(report, dict.fromkeys(picture_names(report), JPEG))
+    page = render_page(report, dict.fromkeys(image_names(report), JPEG))
     assert "<script" in check(page)  # as text
     assert "\x00" not in page
 

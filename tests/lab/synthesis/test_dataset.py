@@ -42,7 +42,7 @@ def test_the_same_seed_gives_the_same_bytes_whatever_the_number_of_workers(made:
     assert hashes(tmp_path / "again") == hashes(made)
 
 
-def test_another_seed_gives_other_pictures_and_other_annotations(made: Path, tmp_path: Path) -> None:
+def test_another_seed_gives_other_images_and_other_annotations(made: Path, tmp_path: Path) -> None:
     synthesize(tmp_path / "other", replace(SMALL, seed=1), workers=1)
 
     ours, theirs = hashes(made), hashes(tmp_path / "other")
@@ -77,7 +77,7 @@ def test_no_two_splits_share_a_scene(made: Path) -> None:
             assert ours.shape != theirs.shape or not np.array_equal(ours, theirs)
 
 
-def test_stills_are_pictures_of_imagenet_det_and_join_the_training_sample(made: Path) -> None:
+def test_stills_are_images_of_imagenet_det_and_join_the_training_sample(made: Path) -> None:
     stills = load_imagenet_det(made, "train")
     sample = sample_training_frames(made, frames_a_video=3)
 
@@ -90,7 +90,7 @@ def test_what_was_lost_is_made_again_to_the_same_bytes(tmp_path: Path) -> None:
     root = tmp_path / "again"
     synthesize(root, SMALL, workers=1)
     whole = hashes(root)
-    # As a kill leaves it: pictures without their annotations, and half a video under another name.
+    # As a kill leaves it: images without their annotations, and half a video under another name.
     annotations = root / "Annotations" / "VID" / "val" / "synthetic_val_00000001"
     annotations.rename(annotations.with_name(".synthetic_val_00000001.part"))
     (root / "Data" / "VID" / "val" / ".synthetic_val_00000009.part").mkdir()
@@ -126,7 +126,7 @@ def test_what_is_whole_is_not_made_again(made: Path, tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in root.rglob("*.JPEG")} == times
 
 
-def test_checksums_are_those_of_all_pictures_and_annotations(made: Path) -> None:
+def test_checksums_are_those_of_all_images_and_annotations(made: Path) -> None:
     lines = [line for path in made.glob("checksums/**/*.sha256") for line in path.read_text().splitlines()]
     digests = hashes(made)
 

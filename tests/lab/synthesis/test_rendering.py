@@ -35,7 +35,7 @@ def test_a_frame_is_the_same_whichever_was_drawn_before() -> None:
     np.testing.assert_array_equal(drawn(shot_with(SETTINGS), SETTINGS, 1), second)
 
 
-def test_objects_change_the_picture_within_their_boxes_only() -> None:
+def test_objects_change_the_image_within_their_boxes_only() -> None:
     compared = 0
     for seed in range(10):
         shot = shot_with(SETTINGS, seed)
@@ -81,7 +81,7 @@ def test_motion_blur_smears_along_the_path_around_the_place_of_the_box() -> None
 
 
 @pytest.mark.parametrize(("name", "strength"), [("darkness", 0.8), ("defocus", 1.0), ("noise", 40.0)])
-def test_troubles_do_to_the_picture_what_they_say(name: str, strength: float) -> None:
+def test_troubles_do_to_the_image_what_they_say(name: str, strength: float) -> None:
     settings = replace(SETTINGS, causes=replace(NO_CAUSES, **{name: Dial(1.0, strength)}))
     shot = replace(shot_with(SETTINGS, 3), clutter=12)
     struck = replace(shot, severities=dict(shot.severities) | {name: np.ones(2)})
@@ -110,11 +110,11 @@ def test_compression_lowers_the_quality_of_the_file() -> None:
     assert len(files[0]) < len(files[1]) / 2
 
 
-def test_a_file_shows_the_picture_in_its_colours() -> None:
-    picture = np.zeros((32, 32, 3), np.uint8)
-    picture[..., 0] = 200
+def test_a_file_shows_the_image_in_its_colours() -> None:
+    image = np.zeros((32, 32, 3), np.uint8)
+    image[..., 0] = 200
 
-    decoded = cv2.imdecode(np.frombuffer(encode(picture, 95), np.uint8), cv2.IMREAD_COLOR)
+    decoded = cv2.imdecode(np.frombuffer(encode(image, 95), np.uint8), cv2.IMREAD_COLOR)
 
     assert decoded is not None
     assert np.abs(decoded.astype(int) - [0, 0, 200]).max() <= 3
@@ -127,6 +127,6 @@ def test_everything_of_a_hard_video_can_be_drawn() -> None:
         renderer = ShotRenderer(shot, settings, SPRITES)
         assert any(item.label == BACKGROUND_LABEL for item in shot.items)
         for frame in range(shot.frames):
-            picture, quality = renderer.render(frame)
-            assert picture.shape == (120, 160, 3)
+            image, quality = renderer.render(frame)
+            assert image.shape == (120, 160, 3)
             assert 1 <= quality <= 100

@@ -171,7 +171,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "empty sheet": (lambda atlas: (atlas / "noto.png").write_bytes(b""), "noto.png"),
     "another sheet": (lambda atlas: shutil.copy(atlas / "fluent.png", atlas / "noto.png"), "noto.png"),
     "sheet cut off": (lambda atlas: os.truncate(atlas / "noto.png", 300_000), "noto.png"),
-    "no picture": (lambda atlas: (atlas / "noto.png").write_bytes(b"<html>"), "noto.png"),
+    "no image": (lambda atlas: (atlas / "noto.png").write_bytes(b"<html>"), "noto.png"),
     "drawing left out": (break_index(lambda index: index["sheets"].pop("noto")), "noto"),
     "sprites left out": (break_index(lambda index: index.pop("sprites")), "sprites"),
     "class unknown": (break_index(lambda index: index["sprites"][0].update({"class": "unicorn"})), "unicorn"),

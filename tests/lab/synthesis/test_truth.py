@@ -44,7 +44,7 @@ def test_a_box_holds_the_first_and_the_last_pixel_of_its_object() -> None:
     assert (found.label, found.track, found.occluded) == (3, 0, False)
 
 
-def test_what_lies_outside_the_picture_does_not_belong_to_the_box() -> None:
+def test_what_lies_outside_the_image_does_not_belong_to_the_box() -> None:
     ((found,),) = annotate([shot_of(square(3, WIDTH - 6, -3, 10))], SETTINGS)
 
     assert found.box == (WIDTH - 6, 0, WIDTH - 1, 6)

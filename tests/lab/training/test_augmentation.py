@@ -1,4 +1,4 @@
-"""A picture and its boxes are moved alike; colours change as the slow way of doing it says."""
+"""An image and its boxes are moved alike; colours change as the slow way of doing it says."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heatprop.lab.training.augmentation import draw_placement, place_boxes, place_picture, recolour
+from heatprop.lab.training.augmentation import draw_placement, place_boxes, place_image, recolour
 from heatprop.lab.training.config import AugmentationConfig
 from heatprop.letterbox import InputFormat, boxes_to_cells, fit_letterbox, letterbox
 from heatprop.types import ImageArray
@@ -29,7 +29,7 @@ def test_a_box_lies_around_what_it_was_around(width: int, height: int, seed: int
     image = np.zeros((height, width, 3), np.uint8)
     image[y1:y2, x1:x2] = 255
     placement = draw_placement(width, height, 128, AugmentationConfig(flip=flip), random)
-    placed = place_picture(image, placement, 128)[..., 0] > 127
+    placed = place_image(image, placement, 128)[..., 0] > 127
     (box,) = place_boxes(np.array([[x1, y1, x2, y2]], np.float64), placement)
     rows, columns = np.flatnonzero(placed.any(axis=1)), np.flatnonzero(placed.any(axis=0))
     clipped = np.clip(box, 0, 128)
@@ -37,14 +37,14 @@ def test_a_box_lies_around_what_it_was_around(width: int, height: int, seed: int
         assert (clipped[2:] - clipped[:2]).min() < 1.5
         return
     seen = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
-    # Halving a side that is odd moves an edge by up to half a pixel of the picture.
+    # Halving a side that is odd moves an edge by up to half a pixel of the image.
     np.testing.assert_allclose(seen, clipped, atol=1.1 + max(placement.scale, 0))
 
 
 def test_unchanged_it_is_what_the_network_will_see(street_image: ImageArray) -> None:
     height, width = street_image.shape[:2]
     placement = draw_placement(width, height, 320, STILL, np.random.default_rng(0))
-    placed = place_picture(street_image, placement, 320)
+    placed = place_image(street_image, placement, 320)
     fitted = fit_letterbox(width, height, InputFormat(320, 320))
     seen = letterbox(street_image, fitted)
     assert np.abs(placed.astype(int) - seen).mean() < 1.5
@@ -57,7 +57,7 @@ def test_unchanged_it_is_what_the_network_will_see(street_image: ImageArray) -> 
 def test_flipped_is_mirrored(street_image: ImageArray) -> None:
     height, width = street_image.shape[:2]
     images = [
-        place_picture(
+        place_image(
             street_image,
             draw_placement(width, height, 320, AugmentationConfig(flip=flip, scale=(1, 1), shift=False),
                            np.random.default_rng(0)),
@@ -83,15 +83,15 @@ def test_scales_and_middles_stay_within_their_rule() -> None:
 
 
 @pytest.mark.parametrize("side", [1, 2, 3, 200, 256, 257])
-def test_small_pictures_have_a_middle_too(side: int) -> None:
+def test_small_images_have_a_middle_too(side: int) -> None:
     placement = draw_placement(side, side, 64, AugmentationConfig(), np.random.default_rng(0))
     middle = (32 - placement.top) / placement.scale
     assert 0 <= middle <= side
-    assert place_picture(np.full((side, side, 3), 9, np.uint8), placement, 64).shape == (64, 64, 3)
+    assert place_image(np.full((side, side, 3), 9, np.uint8), placement, 64).shape == (64, 64, 3)
 
 
 def slow_recolour(image: ImageArray, config: AugmentationConfig, random: np.random.Generator) -> ImageArray:
-    """Change a picture step by step, pixel for pixel, in floating point."""
+    """Change an image step by step, pixel for pixel, in floating point."""
     order = random.permutation(3)
     factors = 1 + random.uniform(-config.colour, config.colour, 3)
     light = random.normal(0, config.lighting, 3)

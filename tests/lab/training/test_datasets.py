@@ -1,4 +1,4 @@
-"""Which pictures a run learns from and validates on; what is missing is said before hours are spent."""
+"""Which images a run learns from and validates on; what is missing is said before hours are spent."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from heatprop.lab.training.config import DataConfig
 from heatprop.lab.training.datasets import (
     load_training_set,
     load_validation_set,
-    require_pictures,
+    require_images,
     spread_frames,
 )
-from lab.datasets.trees import CAR, DOG, write_picture, write_vid, xml, xml_object
+from lab.datasets.trees import CAR, DOG, write_image, write_vid, xml, xml_object
 from lab.evaluation.small_datasets import make_dataset
 from small_training_runs import write_shapes
 
@@ -89,23 +89,23 @@ def test_a_validation_set_of_other_classes_is_refused(tmp_path: Path) -> None:
         load_validation_set(config, 0, ("ball", "box"))
 
 
-def test_missing_pictures_are_counted_and_few_are_forgiven(tmp_path: Path) -> None:
+def test_missing_images_are_counted_and_few_are_forgiven(tmp_path: Path) -> None:
     root = write_shapes(tmp_path / "a", 3)
     (root / "2.png").unlink()
     dataset = load_dataset("coco-video", root)
-    with pytest.raises(DatasetError, match=r"2\.png: there is no such picture, and 1 of 3 are missing in all"):
-        require_pictures(dataset, refuse)
+    with pytest.raises(DatasetError, match=r"2\.png: there is no such image, and 1 of 3 are missing in all"):
+        require_images(dataset, refuse)
     many = replace(
         dataset,
         frame_names=("1.png",) * 300,
         image_paths=(root / "2.png", *[root / "1.png"] * 299),
     )
     notes: list[str] = []
-    require_pictures(many, notes.append)
+    require_images(many, notes.append)
     assert len(notes) == 1
     assert "1 of 300 are missing in all; others are learned from in their place" in notes[0]
     with pytest.raises(DatasetError, match="1 of 300"):
-        require_pictures(many, None)
+        require_images(many, None)
 
 
 def test_nothing_to_learn_from(tmp_path: Path) -> None:
@@ -128,8 +128,8 @@ def test_other_classes_in_a_second_folder_are_refused(tmp_path: Path) -> None:
 
 
 def test_of_imagenet_vid_stills_and_spread_frames_are_learned_from(tmp_path: Path) -> None:
-    root = write_vid(tmp_path, {"a": 6, "b": 2}, split="train", pictures=True)
-    write_vid(root, {"v": 2}, pictures=True)
+    root = write_vid(tmp_path, {"a": 6, "b": 2}, split="train", images=True)
+    write_vid(root, {"v": 2}, images=True)
     notes: list[str] = []
     config = DataConfig(train=(str(root),), frames_a_video=3)
     alone = load_training_set(config, 0, notes.append)
@@ -142,7 +142,7 @@ def test_of_imagenet_vid_stills_and_spread_frames_are_learned_from(tmp_path: Pat
         path = root / "Annotations/DET/train/ILSVRC2013_train" / f"{name}.xml"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(xml(xml_object(wnid)))
-        write_picture(root / "Data/DET/train/ILSVRC2013_train" / f"{name}.JPEG")
+        write_image(root / "Data/DET/train/ILSVRC2013_train" / f"{name}.JPEG")
     whole = load_training_set(config, 0, refuse)
     assert list(whole.frame_names) == ["ILSVRC2013_train/p_1", "ILSVRC2013_train/p_2", *alone.frame_names]
     validation = load_validation_set(config, 1, whole.classes)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from heatprop.cli import main
 from heatprop.lab.datasets import load_dataset
-from heatprop.lab.training.augmentation import draw_cut_out, place_boxes, place_picture, visible_shares
+from heatprop.lab.training.augmentation import draw_cut_out, place_boxes, place_image, visible_shares
 from heatprop.lab.training.config import AugmentationConfig
 from heatprop.lab.training.samples import DatasetSamples
 from small_training_runs import tiny_config, write_shapes
@@ -50,7 +50,7 @@ def test_what_is_cut_out_shows_the_object_as_large_as_later(seed: int, x: int, y
     middle_x, middle_y = (x1 + x2) / 2, (y1 + y2) / 2
     assert 0.15 * side <= min(middle_x, middle_y)
     assert max(middle_x, middle_y) <= 0.85 * side
-    assert place_picture(image, placement, side)[int(middle_y), int(middle_x)].min() > 200
+    assert place_image(image, placement, side)[int(middle_y), int(middle_x)].min() > 200
 
 
 @given(st.lists(st.lists(st.floats(-100, 164), min_size=4, max_size=4), max_size=4))
@@ -72,7 +72,7 @@ def test_only_the_first_epochs_are_small(shapes: Path) -> None:
     assert all(len(samples.sample(number, 1).targets.labels) >= 1 for number in range(len(samples)))
 
 
-def test_a_picture_without_objects_is_cut_out_too(tmp_path: Path) -> None:
+def test_an_image_without_objects_is_cut_out_too(tmp_path: Path) -> None:
     root = write_shapes(tmp_path / "data", 4)
     dataset = load_dataset("coco-video", root)
     dataset = replace(dataset, truth=dataset.truth.select(dataset.truth.frames != 2))

@@ -47,14 +47,14 @@ class Numbered:
 
     def sample(self, number: int, _epoch: int) -> Sample:
         if number in self._unreadable:
-            raise SourceError(f"picture {number}: damaged")
+            raise SourceError(f"image {number}: damaged")
         image = np.full((4, 4, 3), number, np.uint8)
         none = np.zeros(0, np.int64)
         nothing = np.zeros((0, 2), np.float32)
         return Sample(image, Targets(np.zeros((1, 1, 1), np.float32), none, nothing, nothing, none), number)
 
     def describe(self, number: int) -> str:
-        return f"picture {number}"
+        return f"image {number}"
 
 
 def numbers_of(data: Numbered, epoch: int = 0, **options: int) -> list[list[int]]:
@@ -113,7 +113,7 @@ def test_crowds_and_what_lies_outside_are_no_objects(shapes: Path, tmp_path: Pat
     assert sample.targets.cells.tolist() == [3 * 16 + 3]
     assert sample.targets.size.tolist() == [[5, 5]]
     zoomed = AugmentationConfig(flip=0, scale=(0.1, 0.1), shift=False)
-    # In the middle of the picture a crowd alone is seen.
+    # In the middle of the image a crowd alone is seen.
     assert len(samples_of(tmp_path, zoomed).sample(0, 0).targets.cells) == 0
 
 
@@ -121,7 +121,7 @@ def test_what_cannot_be_read_is_replaced_by_the_same_other_sample_and_named() ->
     data = Numbered(40, frozenset({3, 7}))
     loaded = [list(batches(data, 1, seed=5, batch_size=8, workers=workers)) for workers in (1, 4)]
     names = [{number: text for each in run for number, text in each.unreadable.items()} for run in loaded]
-    assert names[0] == names[1] == {3: "picture 3: damaged", 7: "picture 7: damaged"}
+    assert names[0] == names[1] == {3: "image 3: damaged", 7: "image 7: damaged"}
     order = [[each.batch.numbers.tolist() for each in run] for run in loaded]
     assert order[0] == order[1]
     wanted = epoch_order(40, 1, 5)
@@ -129,7 +129,7 @@ def test_what_cannot_be_read_is_replaced_by_the_same_other_sample_and_named() ->
     assert set(wanted[got != wanted].tolist()) == {3, 7}
 
 
-def test_a_damaged_picture_and_a_missing_one_are_named_with_their_path(tmp_path: Path) -> None:
+def test_a_damaged_image_and_a_missing_one_are_named_with_their_path(tmp_path: Path) -> None:
     write_shapes(tmp_path / "bad", 3)
     (tmp_path / "bad" / "1.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
     (tmp_path / "bad" / "2.png").unlink()
@@ -142,7 +142,7 @@ def test_a_damaged_picture_and_a_missing_one_are_named_with_their_path(tmp_path:
 
 def test_when_nothing_can_be_read_it_ends() -> None:
     data = Numbered(8, frozenset(range(8)))
-    with pytest.raises(SourceError, match=r"8 pictures in a row cannot be read, the first: picture \d: damaged"):
+    with pytest.raises(SourceError, match=r"8 images in a row cannot be read, the first: image \d: damaged"):
         list(batches(data, 0, seed=0, batch_size=4, workers=2))
 
 

@@ -1,6 +1,6 @@
 """What a network learns, held to the authors' own numbers and to slow, obvious code.
 
-`golden/targets.json` and `.npz`: boxes of four pictures, and what the published code makes of them: each heatmap's
+`golden/targets.json` and `.npz`: boxes of four images, and what the published code makes of them: each heatmap's
 cells above 0, sizes, offsets and places; and the losses of random predictions.
 """
 
@@ -21,7 +21,7 @@ from heatprop.errors import InvalidConfigError
 from heatprop.heatmaps import gaussian_radius
 from heatprop.lab.networks.centernet import NetworkOutput
 from heatprop.lab.networks.preprocessing import fix_res
-from heatprop.lab.training.batch import MOST_OBJECTS, Batch, Sample, Targets, make_targets
+from heatprop.lab.training.batch import MAX_OBJECTS, Batch, Sample, Targets, make_targets
 from heatprop.lab.training.losses import Counts, Losses, LossWeights, center_net_loss, count
 from reference import targets as slow
 
@@ -179,8 +179,8 @@ def test_the_classes_at_the_objects_cells_are_told_apart_by_cross_entropy() -> N
 def test_objects_after_the_128th_are_left_out() -> None:
     corners = np.array([(x, y, x + 1.5, y + 1.5) for y in range(12) for x in range(12)], np.float64)
     targets = make_targets(corners, np.zeros(144, np.int64), 1, (16, 16))
-    assert len(targets.cells) == MOST_OBJECTS
-    assert (targets.heatmap == 1).sum() == MOST_OBJECTS
+    assert len(targets.cells) == MAX_OBJECTS
+    assert (targets.heatmap == 1).sum() == MAX_OBJECTS
 
 
 def test_a_batch_has_places_for_the_fullest_and_says_which_are_taken() -> None:

@@ -12,7 +12,7 @@ from heatprop.backends.torch import TorchBackend, load_model
 from heatprop.lab.datasets import load_dataset
 from heatprop.lab.networks import load_checkpoint
 from heatprop.lab.training.board import lay_over, show_frame
-from heatprop.lab.training.validation import Looker, average_precision, detections_of
+from heatprop.lab.training.validation import Predictor, average_precision, detections_of
 from heatprop.letterbox import boxes_to_frame, fit_letterbox, letterbox
 from heatprop.propagation import decode
 from heatprop.types import Detections, ImageArray
@@ -32,18 +32,18 @@ def test_it_finds_what_a_backend_finds(root: Path) -> None:
 
     dataset = load_dataset("coco-video", root)
     checkpoint = load_checkpoint(small_checkpoint())
-    looker = Looker(checkpoint.network, checkpoint.card.input, torch.device("cpu"), batch_size=2)
-    looked = [each for batch in looker.look(dataset, [0, 2, 5]) for each in batch]
-    assert [picture.row for picture, _ in looked] == [0, 2, 5]
+    predictor = Predictor(checkpoint.network, checkpoint.card.input, torch.device("cpu"), batch_size=2)
+    predicted = [each for batch in predictor.predict(dataset, [0, 2, 5]) for each in batch]
+    assert [frame.row for frame, _ in predicted] == [0, 2, 5]
     backend = TorchBackend(load_model(small_checkpoint()), threads=1)
-    for picture, output in looked:
-        image = read_image(Path(dataset.image_paths[picture.row]))
+    for frame, output in predicted:
+        image = read_image(Path(dataset.image_paths[frame.row]))
         assert image is not None
         fitted = fit_letterbox(image.shape[1], image.shape[0], checkpoint.card.input)
         (alone,) = backend.infer(letterbox(image, fitted)[None])
         np.testing.assert_allclose(output.heatmap, alone.heatmap, atol=1e-4)
         np.testing.assert_allclose(output.size, alone.size, atol=1e-3)
-        found, wanted = detections_of(picture, output), decode(output)
+        found, wanted = detections_of(frame, output), decode(output)
         assert np.array_equal(found.boxes, boxes_to_frame(wanted.boxes, fitted, 4))
         assert np.array_equal(found.scores, wanted.scores)
 
@@ -63,12 +63,12 @@ def test_truth_itself_scores_1_and_nothing_scores_0(root: Path) -> None:
 def test_a_shown_frame_has_truth_findings_and_heatmap_side_by_side(root: Path) -> None:
     dataset = load_dataset("coco-video", root)
     checkpoint = load_checkpoint(small_checkpoint())
-    looker = Looker(checkpoint.network, checkpoint.card.input, torch.device("cpu"))
-    ((picture, output),) = (each for batch in looker.look(dataset, [0]) for each in batch)
-    shown = show_frame(picture, output, dataset)
-    height, width = picture.image.shape[:2]
+    predictor = Predictor(checkpoint.network, checkpoint.card.input, torch.device("cpu"))
+    ((frame, output),) = (each for batch in predictor.predict(dataset, [0]) for each in batch)
+    shown = show_frame(frame, output, dataset)
+    height, width = frame.image.shape[:2]
     assert shown.shape == (height, 3 * width, 3)
-    assert (shown[:, :width] != picture.image).any()
+    assert (shown[:, :width] != frame.image).any()
 
 
 def test_a_heatmap_is_clear_where_it_is_0(street_image: ImageArray) -> None:

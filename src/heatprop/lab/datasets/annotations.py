@@ -1,7 +1,7 @@
 """What every dataset is, whatever its files look like: videos, frames in rows, and objects in columns.
 
 A *row* is the number of a frame in its dataset, counted from 0, video after video. Everything that compares
-detections with ground truth speaks of rows; names and official numbers are for files and people.
+detections with ground truth uses rows; names and official numbers are for files and people.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class GroundTruth:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VideoDataset:
-    """Videos, where their pictures are, and what is in them.
+    """Videos, where their images are, and what is in them.
 
     Attributes:
         layout: "imagenet-vid" or "coco-video": how the files are laid out.
@@ -115,8 +115,8 @@ class VideoDataset:
         frame_names: name of each frame, as detection files use it, such as
             ``ILSVRC2015_val_00000000/000000`` or a CocoVID ``file_name``.
         frame_ids: official number of each frame, int64 ``(F,)``: from 1 in ImageNet VID, the image id in CocoVID.
-        image_paths: path of each picture; it need not exist where only detections are scored.
-        image_sizes: width and height of each picture in pixels, as the annotations say, int64 ``(F, 2)``.
+        image_paths: path of each image; it need not exist where only detections are scored.
+        image_sizes: width and height of each image in pixels, as the annotations say, int64 ``(F, 2)``.
         truth: the annotated objects.
         class_ids: official number of each class, as detection files use it: 1..30 in ImageNet VID, the category
             id in CocoVID.

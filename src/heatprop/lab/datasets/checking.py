@@ -1,4 +1,4 @@
-"""Looks a dataset through before hours are spent on it: what is there, what is missing, what is damaged."""
+"""Checks a dataset before hours are spent on it: what is there, what is missing, what is damaged."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import numpy as np
 
 from heatprop.lab.datasets.annotations import DatasetError, VideoDataset
 from heatprop.lab.datasets.coco_video import find_annotations, load_coco_video
-from heatprop.lab.datasets.consistency import check_content, check_numbering, check_pictures, check_tracks
+from heatprop.lab.datasets.consistency import check_content, check_images, check_numbering, check_tracks
 from heatprop.lab.datasets.findings import Finding, Progress, Report
 from heatprop.lab.datasets.imagenet_det import (
-    PictureList,
-    find_pictures,
+    ImageList,
+    find_images,
+    list_images,
     list_name,
-    list_pictures,
-    read_listed_pictures,
+    read_listed_images,
 )
 from heatprop.lab.datasets.imagenet_lists import SnippetList, find_snippets, list_folders
 from heatprop.lab.datasets.imagenet_tree import ImagenetTree, find_tree, snippet_folders
 from heatprop.lab.datasets.imagenet_vid import read_listed
 from heatprop.lab.datasets.report import DatasetReport, FindingLog, count_classes
 
-Pictures: TypeAlias = Literal["decoded", "quick", "not checked"]
+ImageCheck: TypeAlias = Literal["decoded", "quick", "not checked"]
 StageProgress: TypeAlias = Callable[[str, int, int], None]
 CheckedLayout: TypeAlias = Literal["imagenet-vid", "imagenet-det", "coco-video"]
 
@@ -34,17 +34,17 @@ def check_dataset(
     layout: CheckedLayout | Literal["auto"] = "auto",
     split: str = "val",
     *,
-    pictures: Pictures = "decoded",
+    pictures: ImageCheck = "decoded",
     progress: StageProgress | None = None,
 ) -> DatasetReport:
-    """Look through a dataset and return what is there and everything that is wrong.
+    """Check a dataset and return what is there and everything that is wrong.
 
     Args:
         root: as in `load_dataset`.
-        layout: as in `load_dataset`, or "imagenet-det": the pictures of ImageNet DET that the 30 classes are in;
+        layout: as in `load_dataset`, or "imagenet-det": the images of ImageNet DET that the 30 classes are in;
             "auto": seen from the files.
         split: as in `load_dataset`; of ImageNet DET "train" or "val".
-        pictures: "decoded": each picture is decoded whole; "quick": only headers and ends are read; "not checked":
+        pictures: "decoded": each image is decoded whole; "quick": only headers and ends are read; "not checked":
             none is opened, for scoring needs none.
         progress: called now and then with the stage ("annotations", "pictures"), the frames done, and their total.
 
@@ -63,10 +63,10 @@ def check_dataset(
     check_tracks(dataset, log)
     check_content(dataset, log)
     if pictures != "not checked":
-        seen = check_pictures(
+        seen = check_images(
             dataset,
             quick=pictures == "quick",
-            whole_folders=name != "imagenet-det",  # where pictures of 170 other classes lie too
+            whole_folders=name != "imagenet-det",  # where images of 170 other classes lie too
             report=log,
             progress=_stage(progress, "pictures"),
         )
@@ -120,7 +120,7 @@ def _tree(root: Path, task: str) -> ImagenetTree | None:
 def _note_det(root: Path, log: FindingLog) -> None:
     tree = _tree(root, "DET")
     if tree is not None:
-        text = "is there too, and was not looked through; ask for the layout imagenet-det and the split train"
+        text = "is there too, and was not checked; ask for the layout imagenet-det and the split train"
         log(Finding("another dataset", str(tree.annotations), text, is_damage=False))
 
 
@@ -139,11 +139,11 @@ def _imagenet_vid(root: Path, split: str, log: FindingLog, progress: Progress | 
 
 def _imagenet_det(root: Path, split: str, log: FindingLog, progress: Progress | None) -> Read:
     tree = find_tree(root, "DET")
-    listed = examine_pictures(tree, split, log)
+    listed = examine_images(tree, split, log)
     source = "folders" if listed.source is None else str(listed.source)
-    dataset = read_listed_pictures(tree, listed, report=log, progress=progress)
+    dataset = read_listed_images(tree, listed, report=log, progress=progress)
     if not dataset.frame_count:
-        text = "holds no picture of the 30 classes; unpack the archive again"
+        text = "holds no image of the 30 classes; unpack the archive again"
         log(Finding("no frames", str(tree.annotations / split), text))
         return None, source
     return dataset, source
@@ -198,24 +198,24 @@ def examine_snippets(tree: ImagenetTree, split: str, report: Report) -> SnippetL
             text = f"is not in {listed.source}; its frames are left out"
             report(Finding("snippet not listed", str(tree.annotations / folder), text, is_damage=False))
         for folder in sorted(_folders(tree.images, split, ".JPEG") - annotated - names):
-            text = "has pictures, but no annotations"
+            text = "has images, but no annotations"
             report(Finding("snippet without annotations", str(tree.images / folder), text))
     return listed
 
 
-def examine_pictures(tree: ImagenetTree, split: str, report: Report) -> PictureList:
-    """Return the pictures of a split of DET, and report a list that is missing, or damaged: as `examine_snippets`.
+def examine_images(tree: ImagenetTree, split: str, report: Report) -> ImageList:
+    """Return the images of a split of DET, and report a list that is missing, or damaged: as `examine_snippets`.
 
     Raises:
         DatasetError: neither a list nor a folder says what the split is.
     """
     try:
-        listed = find_pictures(tree, split)
+        listed = find_images(tree, split)
     except DatasetError as error:
         if not (tree.annotations / split).is_dir():
             raise
         report(Finding("damaged list", *_place_and_text(error)))
-        return list_pictures(tree, split)
+        return list_images(tree, split)
     if listed.source is None:
         report(_missing_list(tree, list_name(split)))
     return listed

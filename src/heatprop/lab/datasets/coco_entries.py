@@ -1,4 +1,4 @@
-"""Entries of a COCO file, whose fields are looked at before they are used."""
+"""Entries of a COCO file, whose fields are checked before they are used."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def load_coco_video(
 
     Frames are sorted by ``frame_id`` within their video, videos stand in the file's order, and those without
     frames are left out. ``instance_id`` or ``track_id`` names the track; a video's ``evaluated_categories``
-    (names) are the classes that are annotated in it. Pictures lie at ``file_name`` in the folder, and need not be
+    (names) are the classes that are annotated in it. Images lie at ``file_name`` in the folder, and need not be
     there.
 
     Args:

@@ -1,4 +1,4 @@
-"""What can be wrong between the parts of a dataset that reads well: pictures, numbering, tracks."""
+"""What can be wrong between the parts of a dataset that reads well: images, numbering, tracks."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from heatprop.lab.datasets.findings import Finding, Progress, Report
 _CHUNK = 256
 
 
-def check_pictures(
+def check_images(
     dataset: VideoDataset, *, quick: bool, whole_folders: bool, report: Report, progress: Progress | None = None
 ) -> bool:
-    """Report pictures that are missing, damaged, of another size than annotated, or in no annotation.
+    """Report images that are missing, damaged, of another size than annotated, or in no annotation.
 
     Args:
-        dataset: whose pictures to look at.
+        dataset: whose images to check.
         quick: as in `inspect_image`.
-        whole_folders: whether all pictures of its folders should be in it, and others are reported.
+        whole_folders: whether all images of its folders should be in it, and others are reported.
         report: takes each finding.
-        progress: called now and then with the pictures done and their total.
+        progress: called now and then with the images done and their total.
 
     Returns:
         Whether there are any: where not a single one is there, only that is reported, once.
     """
     names_in = {
-        folder: _pictures_in(folder) for folder in dict.fromkeys(path.parent for path in dataset.image_paths)
+        folder: _images_in(folder) for folder in dict.fromkeys(path.parent for path in dataset.image_paths)
     }
     if not any(path.name in names_in[path.parent] for path in dataset.image_paths):
-        text = "none of the pictures is there; detections can be scored, but nothing can be detected or learned"
+        text = "none of the images is there; detections can be scored, but nothing can be detected or learned"
         report(Finding("no pictures", str(dataset.root), text, is_damage=False))
         return False
     sizes = dataset.image_sizes.tolist()
@@ -52,7 +52,7 @@ def check_pictures(
             seen = "{}x{}".format(*state.size) if state.size else "unreadable"
             report(Finding("size of the picture", place, f"is {seen}, but annotated as {width}x{height}"))
         if state.holds_several:
-            text = "holds several pictures; the first is read"
+            text = "holds several images; the first is read"
             report(Finding("several pictures in a file", place, text, is_damage=False))
     for path in dataset.image_paths:
         names_in[path.parent].discard(path.name)
@@ -98,7 +98,7 @@ def check_content(dataset: VideoDataset, report: Report) -> None:
     for row, path in enumerate(dataset.image_paths):
         first = rows.setdefault(path, row)
         if first != row:
-            text = f"is the picture of frame {dataset.frame_ids[first]} and of frame {dataset.frame_ids[row]}"
+            text = f"is the image of frame {dataset.frame_ids[first]} and of frame {dataset.frame_ids[row]}"
             note("picture listed twice", path, text)
     if dataset.layout == "coco-video":
         _check_coco(dataset, note)
@@ -137,7 +137,7 @@ def _last_number(name: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def _pictures_in(folder: Path) -> set[str]:
+def _images_in(folder: Path) -> set[str]:
     try:
         return {name for name in os.listdir(folder) if os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES}
     except OSError:
@@ -145,7 +145,7 @@ def _pictures_in(folder: Path) -> set[str]:
 
 
 def _inspect(dataset: VideoDataset, quick: bool, progress: Progress | None) -> Iterator[ImageState]:
-    """Yield what is seen of each picture, in order of rows; as many threads as processors look."""
+    """Yield what is seen of each image, in order of rows; with as many threads as processors."""
     total = dataset.frame_count
     with ThreadPoolExecutor(usable_processors()) as pool:
         for start in range(0, total, _CHUNK):

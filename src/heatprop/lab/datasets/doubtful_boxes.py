@@ -9,13 +9,13 @@ import numpy as np
 from heatprop.lab.datasets.annotations import Box, VideoDataset
 from heatprop.lab.datasets.findings import Finding
 
-_LEAST_BOXES = 3
+_MIN_BOXES = 3
 _MOSTLY = 0.9
 _LARGEST_AREA = 1e12
 
 
 def doubts(box: Box, width: int, height: int) -> Iterator[tuple[str, str]]:
-    """Yield kind and text of what is doubtful in a box (x1, y1, x2, y2) in a picture of this size in pixels.
+    """Yield kind and text of what is doubtful in a box (x1, y1, x2, y2) in an image of this size in pixels.
 
     Example:
         >>> [kind for kind, _ in doubts((0.2, 0.3, 0.6, 0.7), 64, 48)]
@@ -23,27 +23,27 @@ def doubts(box: Box, width: int, height: int) -> Iterator[tuple[str, str]]:
     """
     x1, y1, x2, y2 = box
     if x1 < 0 or y1 < 0 or x2 > width or y2 > height:
-        yield "box outside the picture", f"box {_shown(box)} reaches beyond the picture of {width}x{height}"
+        yield "box outside the picture", f"box {_shown(box)} reaches beyond the image of {width}x{height}"
     if x2 - x1 >= 1 and y2 - y1 >= 1 and not (x2 <= 1 and y2 <= 1):
         return
     if x1 == x2 or y1 == y2:
         yield "box without area", f"box {_shown(box)} has no area; nothing can be found there"
     elif min(box) >= 0 and max(box) <= 1 and min(width, height) > 1:
-        text = f"box {_shown(box)} lies within one pixel; if it is in shares of the picture, write pixels"
+        text = f"box {_shown(box)} lies within one pixel; if it is in shares of the image, write pixels"
         yield "box in shares of the picture", text
     else:
         yield "box smaller than a pixel", f"box {_shown(box)} is smaller than a pixel"
 
 
 class SeenBoxes:
-    """Tells boxes that stand there twice: the same class and place in the same picture."""
+    """Tells boxes that stand there twice: the same class and place in the same image."""
 
     def __init__(self) -> None:
         self._seen: dict[Hashable, str] = {}
 
-    def finding(self, picture: int, label: int, box: Box, place: str, name: str) -> Finding | None:
+    def finding(self, image: int, label: int, box: Box, place: str, name: str) -> Finding | None:
         """Take in a box, called `name` and written at `place`; return what is to say where it was there before."""
-        first = self._seen.setdefault((picture, label, *box), name)
+        first = self._seen.setdefault((image, label, *box), name)
         if first is name:
             return None
         return Finding("box twice", place, f"is the same box as {first}, of the same class", is_damage=False)
@@ -52,7 +52,7 @@ class SeenBoxes:
 def corners_for_sides(dataset: VideoDataset) -> Finding | None:
     """Return what is to say where boxes seem to be written as corners (x1, y1, x2, y2), not as place and sides.
 
-    So it is where many reach beyond their pictures, and nearly all would not if they were corners.
+    So it is where many reach beyond their images, and nearly all would not if they were corners.
     """
     truth = dataset.truth
     boxes = truth.boxes[~truth.crowd]
@@ -60,18 +60,18 @@ def corners_for_sides(dataset: VideoDataset) -> Finding | None:
     written = np.hstack([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]])
     beyond = (boxes[:, 2:] > sizes).any(axis=1)
     as_corners = (written[:, 2:] > written[:, :2]).all(axis=1) & (written[:, 2:] <= sizes).all(axis=1)
-    if beyond.sum() < max(_LEAST_BOXES, 0.2 * len(boxes)) or as_corners.mean() < _MOSTLY:
+    if beyond.sum() < max(_MIN_BOXES, 0.2 * len(boxes)) or as_corners.mean() < _MOSTLY:
         return None
     outside, fitting = int(beyond.sum()), int(as_corners.sum())
     text = (
-        f"{outside} of {len(boxes)} boxes reach beyond their pictures; as corners {fitting} would fit; "
+        f"{outside} of {len(boxes)} boxes reach beyond their images; as corners {fitting} would fit; "
         "bbox is x, y, width, height"
     )
     return Finding("boxes as corners", str(dataset.annotation_paths[0]), text, is_damage=False)
 
 
 class AreasOfCorners:
-    """Tells whether boxes that lie within their pictures are written as corners (x1, y1, x2, y2): by their areas.
+    """Tells whether boxes that lie within their images are written as corners (x1, y1, x2, y2): by their areas.
 
     Areas of masks fit neither reading, so only those that fit one alone are counted.
     """
@@ -91,7 +91,7 @@ class AreasOfCorners:
     def finding(self, place: str) -> Finding | None:
         """Return what is to say of the file at `place`."""
         told = self._of_sides + self._of_corners
-        if self._of_corners < max(_LEAST_BOXES, _MOSTLY * told):
+        if self._of_corners < max(_MIN_BOXES, _MOSTLY * told):
             return None
         text = (
             f"{self._of_corners} of {told} areas are those of boxes from corner to corner; "

@@ -1,4 +1,4 @@
-"""ImageNet DET, of which the 30 classes of VID are kept: still pictures, each a video of one frame."""
+"""ImageNet DET, of which the 30 classes of VID are kept: still images, each a video of one frame."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from heatprop.lab.datasets.findings import Progress, Report, refuse
 from heatprop.lab.datasets.imagenet_classes import VID_CLASS_IDS, VID_CLASSES
 from heatprop.lab.datasets.imagenet_lists import in_split, labelled_paths
 from heatprop.lab.datasets.imagenet_tree import ImagenetTree, find_tree, frame_names, snippet_folders
-from heatprop.lab.datasets.imagenet_vid import PICTURE_SUFFIX, read_annotations
+from heatprop.lab.datasets.imagenet_vid import IMAGE_SUFFIX, read_annotations
 
 _LIST = "DET_{split}_30classes.txt"
 
 
 @dataclass(frozen=True, slots=True)
-class PictureList:
-    """The pictures of a split.
+class ImageList:
+    """The images of a split.
 
     Attributes:
         source: the list file they were read from; None: made from the folders, so that all 200 classes are in it.
@@ -34,10 +34,10 @@ class PictureList:
 def load_imagenet_det(
     root: str | Path, split: str = "train", *, report: Report = refuse, progress: Progress | None = None
 ) -> VideoDataset:
-    """Read the pictures of ImageNet DET that the 30 classes of VID are in; objects of the other 170 are left out.
+    """Read the images of ImageNet DET that the 30 classes of VID are in; objects of the other 170 are left out.
 
-    Which pictures these are is said by ``DET_SPLIT_30classes.txt`` (in ``ImageSets/DET`` or ``ImageSets``; lines
-    of path and label, of which the published one has 378 twice: each picture is taken once). Without that list
+    Which images these are is said by ``DET_SPLIT_30classes.txt`` (in ``ImageSets/DET`` or ``ImageSets``; lines
+    of path and label, of which the published one has 378 twice: each image is taken once). Without that list
     all annotations are read, and those with such an object kept.
 
     Args:
@@ -47,15 +47,15 @@ def load_imagenet_det(
         progress: as in `load_imagenet_vid`.
 
     Returns:
-        A dataset of layout "imagenet-vid" whose videos have one frame each; pictures are numbered from 1.
+        A dataset of layout "imagenet-vid" whose videos have one frame each; images are numbered from 1.
 
     Raises:
         DatasetError: nothing of ImageNet DET is there, or an annotation is missing or damaged.
     """
     tree = find_tree(Path(root), "DET")
-    dataset = read_listed_pictures(tree, find_pictures(tree, split), report=report, progress=progress)
+    dataset = read_listed_images(tree, find_images(tree, split), report=report, progress=progress)
     if not dataset.frame_count:
-        raise DatasetError(f"{tree.annotations / split}: no picture of the 30 classes; unpack the archive again")
+        raise DatasetError(f"{tree.annotations / split}: no image of the 30 classes; unpack the archive again")
     return dataset
 
 
@@ -64,21 +64,21 @@ def list_name(split: str) -> str:
     return _LIST.format(split=split)
 
 
-def find_pictures(tree: ImagenetTree, split: str) -> PictureList:
-    """Return the pictures of a split, as its list names them or else the folders hold them.
+def find_images(tree: ImagenetTree, split: str) -> ImageList:
+    """Return the images of a split, as its list names them or else the folders hold them.
 
     Raises:
         DatasetError: the list is damaged, or there is neither list nor folder.
     """
     path = tree.list_file(list_name(split))
     if path is None:
-        return list_pictures(tree, split)
+        return list_images(tree, split)
     names = (in_split(name, split) for _, name, _ in labelled_paths(path))
-    return PictureList(path, tuple(dict.fromkeys(names)))
+    return ImageList(path, tuple(dict.fromkeys(names)))
 
 
-def list_pictures(tree: ImagenetTree, split: str) -> PictureList:
-    """Return all pictures that the folders of a split hold annotations of.
+def list_images(tree: ImagenetTree, split: str) -> ImageList:
+    """Return all images that the folders of a split hold annotations of.
 
     Raises:
         DatasetError: there is no such folder.
@@ -90,27 +90,27 @@ def list_pictures(tree: ImagenetTree, split: str) -> PictureList:
         )
     folders = [folder.relative_to(tree.annotations).as_posix() for folder in sorted(snippet_folders(top))]
     names = (f"{folder}/{name}" for folder in folders for name in frame_names(tree.annotations / folder, ".xml"))
-    return PictureList(None, tuple(names))
+    return ImageList(None, tuple(names))
 
 
-def read_listed_pictures(
-    tree: ImagenetTree, listed: PictureList, *, report: Report = refuse, progress: Progress | None = None
+def read_listed_images(
+    tree: ImagenetTree, listed: ImageList, *, report: Report = refuse, progress: Progress | None = None
 ) -> VideoDataset:
-    """Return the dataset of a list; of one made from the folders the pictures with one of the 30 classes.
+    """Return the dataset of a list; of one made from the folders the images with one of the 30 classes.
 
     Raises:
         DatasetError: by `report`: an annotation is missing or damaged.
     """
-    dataset = read_pictures(tree, listed.names, report=report, progress=progress)
+    dataset = read_images(tree, listed.names, report=report, progress=progress)
     if listed.source is None:
         dataset = select_videos(dataset, np.unique(dataset.truth.frames).tolist())
     return dataset
 
 
-def read_pictures(
+def read_images(
     tree: ImagenetTree, names: Sequence[str], *, report: Report = refuse, progress: Progress | None = None
 ) -> VideoDataset:
-    """Return the dataset of pictures named by their path below ``Annotations/DET``, without suffix.
+    """Return the dataset of images named by their path below ``Annotations/DET``, without suffix.
 
     Raises:
         DatasetError: by `report`: an annotation is missing or damaged.
@@ -125,7 +125,7 @@ def read_pictures(
         videos=tuple(Video(name, row, 1) for row, name in enumerate(names)),
         frame_names=tuple(name.split("/", 1)[-1] for name in names),
         frame_ids=np.arange(1, len(names) + 1),
-        image_paths=tuple(tree.images / f"{name}{PICTURE_SUFFIX}" for name in names),
+        image_paths=tuple(tree.images / f"{name}{IMAGE_SUFFIX}" for name in names),
         image_sizes=sizes,
         truth=truth,
         annotation_paths=annotations,

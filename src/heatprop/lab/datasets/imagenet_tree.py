@@ -1,4 +1,4 @@
-"""Where the files of ImageNet VID and DET are: folders of annotations, pictures and lists."""
+"""Where the files of ImageNet VID and DET are: folders of annotations, images and lists."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ImagenetTree:
 
     @property
     def images(self) -> Path:
-        """The folder of the pictures; it need not be there."""
+        """The folder of the images; it need not be there."""
         return self.root / "Data" / self.task
 
     def list_file(self, name: str) -> Path | None:

@@ -15,17 +15,17 @@ from heatprop.lab.datasets.imagenet_tree import ImagenetTree, find_tree, frame_n
 from heatprop.lab.datasets.voc_xml import read_annotation
 from heatprop.types import IntArray
 
-PICTURE_SUFFIX = ".JPEG"
+IMAGE_SUFFIX = ".JPEG"
 _STEP = 500
 
 
 def load_imagenet_vid(
     root: str | Path, split: str = "val", *, report: Report = refuse, progress: Progress | None = None
 ) -> VideoDataset:
-    """Read a split of ImageNet VID; the pictures need not be there.
+    """Read a split of ImageNet VID; the images need not be there.
 
     Which frames belong to it, and their numbers, is said by a list file or else by the folders
-    (`imagenet_lists.find_snippets`). Boxes are as written, also where they reach beyond the picture.
+    (`imagenet_lists.find_snippets`). Boxes are as written, also where they reach beyond the image.
 
     Args:
         root: the folder ILSVRC2015, one that holds it, or any with ``Annotations/VID``.
@@ -35,13 +35,13 @@ def load_imagenet_vid(
         progress: called now and then with the frames read and their total.
 
     Raises:
-        DatasetError: nothing of ImageNet VID is there, it holds no frame, list and folder disagree, a picture has
+        DatasetError: nothing of ImageNet VID is there, it holds no frame, list and folder disagree, an image has
             no annotation and no list leaves it out, or an annotation is damaged; the message names file and line.
     """
     tree = find_tree(Path(root), "VID")
     listed = find_snippets(tree, split)
     if listed.source is None:
-        compare_with_pictures(tree, split, listed, report)
+        compare_with_images(tree, split, listed, report)
     return read_listed(tree, listed, report=report, progress=progress)
 
 
@@ -72,7 +72,7 @@ def read_snippets(
         below_split = snippet.name.split("/", 1)[-1]
         image_folder, annotation_folder = tree.images / snippet.name, tree.annotations / snippet.name
         names += [f"{below_split}/{frame}" for frame in snippet.frames]
-        images += [image_folder / f"{frame}{PICTURE_SUFFIX}" for frame in snippet.frames]
+        images += [image_folder / f"{frame}{IMAGE_SUFFIX}" for frame in snippet.frames]
         annotations += [annotation_folder / f"{frame}.xml" for frame in snippet.frames]
     if not names:
         raise DatasetError(f"{tree.annotations}: no frame in it; check that the archive was unpacked whole")
@@ -99,7 +99,7 @@ def read_annotations(
     report: Report = refuse,
     progress: Progress | None = None,
 ) -> tuple[IntArray, GroundTruth]:
-    """Return (width, height) of each picture, int64 ``(F, 2)``, and the objects, from one XML file a frame.
+    """Return (width, height) of each image, int64 ``(F, 2)``, and the objects, from one XML file a frame.
 
     Args:
         paths: a file for each row.
@@ -155,8 +155,8 @@ def compare_with_folders(tree: ImagenetTree, listed: SnippetList, report: Report
     return frozenset(missing)
 
 
-def compare_with_pictures(tree: ImagenetTree, split: str, listed: SnippetList, report: Report = refuse) -> None:
-    """Report pictures of a split without annotation, where the folders stand in for a list.
+def compare_with_images(tree: ImagenetTree, split: str, listed: SnippetList, report: Report = refuse) -> None:
+    """Report images of a split without annotation, where the folders stand in for a list.
 
     A lost annotation would leave its frame out unseen, and move the numbers of all later ones.
 
@@ -165,10 +165,10 @@ def compare_with_pictures(tree: ImagenetTree, split: str, listed: SnippetList, r
     """
     annotated = {snippet.name: frozenset(snippet.frames) for snippet in listed.snippets}
     top = tree.images / split
-    for folder in snippet_folders(top, PICTURE_SUFFIX) if top.is_dir() else ():
+    for folder in snippet_folders(top, IMAGE_SUFFIX) if top.is_dir() else ():
         known = annotated.get(folder.relative_to(tree.images).as_posix(), frozenset())
-        for frame in frame_names(folder, PICTURE_SUFFIX):
+        for frame in frame_names(folder, IMAGE_SUFFIX):
             if frame not in known:
-                place = str(folder / f"{frame}{PICTURE_SUFFIX}")
+                place = str(folder / f"{frame}{IMAGE_SUFFIX}")
                 text = f"has no annotation; restore it, or list in ImageSets/VID/{split}.txt the frames that count"
                 report(Finding("picture without annotation", place, text))

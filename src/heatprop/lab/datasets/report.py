@@ -66,14 +66,14 @@ class DatasetReport:
     Attributes:
         layout: "imagenet-vid", "imagenet-det" or "coco-video".
         root: folder of the dataset.
-        split: the split that was looked at; None where the layout has none.
+        split: the split that was checked; None where the layout has none.
         frames_from: what says which frames belong to it: a list file, the annotation file, or the folders.
         videos: how many.
         frames: how many.
         empty_frames: how many of them show no object.
         boxes: how many.
         tracks: how many objects have a track number.
-        pictures: how pictures were looked at: "decoded", "quick" or "not checked".
+        pictures: how images were checked: "decoded", "quick" or "not checked".
         classes: counts for each class.
         findings: what is wrong or worth knowing, by kind.
     """

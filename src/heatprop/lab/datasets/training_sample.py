@@ -1,4 +1,4 @@
-"""The frames that the paper trains on: some of every video of VID, and pictures of DET, balanced by class."""
+"""The frames that the paper trains on: some of every video of VID, and images of DET, balanced by class."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ def sample_training_frames(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> VideoDataset:
-    """Return the training sample of the paper: pictures of DET, then frames of VID.
+    """Return the training sample of the paper: images of DET, then frames of VID.
 
     The same files and seed give the same sample.
 
     Args:
         root: the folder ILSVRC2015 with VID and DET, or the one that holds it.
-        images_a_class: of DET, no class is in more pictures than this.
+        images_a_class: of DET, no class is in more images than this.
         frames_a_video: of VID, that many frames of each video, evenly spread; all of a shorter one.
-        seed: decides which pictures of DET are taken.
+        seed: decides which images of DET are taken.
         progress: as in `load_imagenet_vid`, for DET and then for VID.
 
     Returns:
-        A dataset of layout "imagenet-vid", with frames numbered from 1: each picture of DET is a video of one
+        A dataset of layout "imagenet-vid", with frames numbered from 1: each image of DET is a video of one
         frame; the frames of a VID snippet are a video, though not adjacent in time.
 
     Raises:
@@ -48,10 +48,10 @@ def sample_training_frames(
     tree = find_tree(Path(root), "VID")
     listed = find_snippets(tree, "train")
     compare_with_folders(tree, listed)
-    pictures = load_imagenet_det(root, "train", progress=progress)
-    pictures = select_videos(pictures, balance_classes(pictures, images_a_class, seed))
+    images = load_imagenet_det(root, "train", progress=progress)
+    images = select_videos(images, balance_classes(images, images_a_class, seed))
     snippets = [thin_out(snippet, frames_a_video) for snippet in listed.snippets]
-    return join_datasets([pictures, read_snippets(tree, snippets, progress=progress)])
+    return join_datasets([images, read_snippets(tree, snippets, progress=progress)])
 
 
 def balance_classes(dataset: VideoDataset, most: int, seed: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""One annotation of ImageNet VID or DET: the Pascal VOC XML of one picture, read without trust."""
+"""One annotation of ImageNet VID or DET: the Pascal VOC XML of one image, read without trust."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NO_DOCTYPE = "a DOCTYPE is not allowed, for it can define entities; take it out
 
 @dataclass(frozen=True, slots=True)
 class AnnotatedObject:
-    """One object of a picture.
+    """One object of an image.
 
     Attributes:
         label: class number, from 0.
@@ -48,7 +48,7 @@ class AnnotatedObject:
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """What one file says: width and height of the picture in pixels, and its objects in the file's order."""
+    """What one file says: width and height of the image in pixels, and its objects in the file's order."""
 
     width: int
     height: int
@@ -79,7 +79,7 @@ def parse_annotation(
     """Return what the bytes of an annotation file say.
 
     Nothing is fetched or expanded: a DOCTYPE, and so every entity, is refused. A box may reach beyond the
-    picture, as some of ImageNet's do; that is reported but no damage.
+    image, as some of ImageNet's do; that is reported but no damage.
 
     Args:
         data: content of the file.
@@ -193,7 +193,7 @@ def _size(root: etree._Element) -> tuple[int, int]:
     size = only_child(root, "size")
     width, height = _whole(only_child(size, "width")), _whole(only_child(size, "height"))
     if width < 1 or height < 1:
-        raise DamageError("bad number", line_of(size), f"the picture is {width}x{height}; sides are at least 1")
+        raise DamageError("bad number", line_of(size), f"the image is {width}x{height}; sides are at least 1")
     return width, height
 
 

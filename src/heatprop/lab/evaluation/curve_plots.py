@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SUFFIXES = (".svg", ".pdf", ".png")
-_MOST_POINTS = 400
+_MAX_POINTS = 400
 _COLUMNS = 6
 # Told apart by colour-blind eyes, and by their lines in print.
 _STYLES = {
@@ -147,10 +147,10 @@ def _prepare(panel: Axes) -> None:
 
 
 def _thinned(curve: PrecisionRecall, height: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return recall and a height at no more points than a picture can show, from recall 0 on."""
+    """Return recall and a height at no more points than an image can show, from recall 0 on."""
     if not len(height):
         return np.empty(0), np.empty(0)
-    at = curve.spread(_MOST_POINTS)
+    at = curve.spread(_MAX_POINTS)
     return np.concatenate([[0.0], curve.recall[at]]), np.concatenate([height[:1], height[at]])
 
 

@@ -39,7 +39,7 @@ class Exported:
         card: the card inside the file.
         paths: the file; for OpenVINO also the ``.bin`` with the weights beside it.
         difference: largest difference of the heatmap from PyTorch's: on noise, or for 8 bits on the first
-            picture of the calibration.
+            image of the calibration.
     """
 
     card: ModelCard
@@ -66,14 +66,14 @@ def export_checkpoint(
         checkpoint: from `load_checkpoint`.
         path: where to; ``.onnx`` (opset 19), or ``.xml``, which puts a ``.bin`` beside it.
         input_format: the input rule for the card; None keeps the checkpoint's.
-        calibration: pictures, uint8 ``(1, H, W, 3)`` RGB, letterboxed as `input_format` says. With them the
+        calibration: images, uint8 ``(1, H, W, 3)`` RGB, letterboxed as `input_format` says. With them the
             network is quantised to 8 bits, for ``.xml`` only.
         half: store weights in half precision, which halves the file; the network computes in float32 all the same.
         overwrite: whether existing files may be replaced.
 
     Raises:
         InvalidConfigError: another ending, an input that the network cannot take, or calibration of ``.onnx`` or
-            without pictures.
+            without images.
         ModelError: the network cannot be exported or gives no numbers, or a package that this needs is not
             installed.
         OutputError: the files exist or cannot be written.
@@ -83,7 +83,7 @@ def export_checkpoint(
     card = replace(checkpoint.card, input=input_format or checkpoint.card.input)
     check_request(path, int8=calibration is not None)
     if calibration is not None and not len(calibration):
-        raise InvalidConfigError("calibration holds no pictures; give at least one")
+        raise InvalidConfigError("calibration holds no images; give at least one")
     if card.input.multiple % checkpoint.network.multiple:
         raise InvalidConfigError(
             f"multiple is {card.input.multiple}; this network needs a multiple of {checkpoint.network.multiple}"

@@ -1,4 +1,4 @@
-"""Pictures -> network input, in PyTorch: on whichever device the network is."""
+"""Images -> network input, in PyTorch: on whichever device the network is."""
 
 from __future__ import annotations
 

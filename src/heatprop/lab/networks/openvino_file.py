@@ -1,4 +1,4 @@
-"""A traced network -> OpenVINO's files, on request in 8 bits by NNCF, calibrated on pictures."""
+"""A traced network -> OpenVINO's files, on request in 8 bits by NNCF, calibrated on images."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def write_openvino(
         names: of its outputs.
         card: goes into the ``.xml``.
         path: the ``.xml``.
-        calibration: pictures to quantise by, see `quantise`; None leaves 32 bits.
+        calibration: images to quantise by, see `quantise`; None leaves 32 bits.
         half: store weights in half precision.
 
     Raises:
@@ -72,7 +72,7 @@ def write_openvino(
     return run
 
 
-def quantise(network: Any, pictures: Sequence[ImageArray], input_format: InputFormat) -> Any:
+def quantise(network: Any, images: Sequence[ImageArray], input_format: InputFormat) -> Any:
     """Quantise the convolutions of an OpenVINO network to 8 bits.
 
     The last convolution of each head keeps its precision: scores, sizes and offsets come straight out of it. So do
@@ -80,7 +80,7 @@ def quantise(network: Any, pictures: Sequence[ImageArray], input_format: InputFo
 
     Args:
         network: an ``openvino.Model`` with the input ``images``.
-        pictures: uint8 ``(1, H, W, 3)`` RGB, letterboxed, at least one, typical of what the network will see.
+        images: uint8 ``(1, H, W, 3)`` RGB, letterboxed, at least one, typical of what the network will see.
         input_format: channel order and normalisation.
 
     Returns:
@@ -97,13 +97,13 @@ def quantise(network: Any, pictures: Sequence[ImageArray], input_format: InputFo
             f"8 bits need {error.name}, which is not installed; run pip install 'heatprop[export,int8]'"
         ) from None
     dataset = nncf.Dataset(
-        pictures, lambda picture: normalise(torch.from_numpy(picture), input_format).contiguous().numpy()
+        images, lambda image: normalise(torch.from_numpy(image), input_format).contiguous().numpy()
     )
     return nncf.quantize(
         network,
         dataset,
         preset=nncf.QuantizationPreset.MIXED,
-        subset_size=len(pictures),
+        subset_size=len(images),
         ignored_scope=nncf.IgnoredScope(names=sensitive_convolutions(network)),
     )
 

@@ -21,14 +21,14 @@ from heatprop.types import FloatArray, HeadOutput, ImageArray, check_image
 
 @dataclass(frozen=True, slots=True)
 class Warp:
-    """Where a picture lies inside the network's input.
+    """Where an image lies inside the network's input.
 
-    A point ``(x, y)`` of the picture lies at ``(x * scale + shift_x, y * scale + shift_y)`` of the input.
+    A point ``(x, y)`` of the image lies at ``(x * scale + shift_x, y * scale + shift_y)`` of the input.
 
     Attributes:
-        scale: pixels of the input for one pixel of the picture.
-        shift_x: column of the input where the picture's left side lies.
-        shift_y: row of the input where the picture's upper side lies.
+        scale: pixels of the input for one pixel of the image.
+        shift_x: column of the input where the image's left side lies.
+        shift_y: row of the input where the image's upper side lies.
         input_width: width of the input in pixels.
         input_height: height of the input in pixels.
     """
@@ -41,12 +41,12 @@ class Warp:
 
     @property
     def matrix(self) -> NDArray[np.float64]:
-        """The affine map from picture to input, float64 ``(2, 3)``."""
+        """The affine map from image to input, float64 ``(2, 3)``."""
         return np.array([[self.scale, 0, self.shift_x], [0, self.scale, self.shift_y]])
 
 
 def fix_res(width: int, height: int, side: int = 512) -> Warp:
-    """Lay a picture into a square of `side` pixels: its longer side fits, its centre is the square's.
+    """Lay an image into a square of `side` pixels: its longer side fits, its centre is the square's.
 
     Example:
         >>> fix_res(640, 480).matrix.tolist()
@@ -57,7 +57,7 @@ def fix_res(width: int, height: int, side: int = 512) -> Warp:
 
 
 def keep_res(width: int, height: int) -> Warp:
-    """Lay a picture at its own size into the next larger multiples of 32; one that fits already grows by 32.
+    """Lay an image at its own size into the next larger multiples of 32; one that fits already grows by 32.
 
     Example:
         >>> warp = keep_res(640, 479)
@@ -69,7 +69,7 @@ def keep_res(width: int, height: int) -> Warp:
 
 
 def preprocess(image: ImageArray, warp: Warp, input_format: InputFormat) -> FloatArray:
-    """Warp a picture, linearly between pixels and black outside, and normalise it.
+    """Warp an image, linearly between pixels and black outside, and normalise it.
 
     Args:
         image: uint8 ``(H, W, 3)`` RGB.
@@ -80,7 +80,7 @@ def preprocess(image: ImageArray, warp: Warp, input_format: InputFormat) -> Floa
         float32 ``(3, input_height, input_width)``.
 
     Raises:
-        InvalidArrayError: `image` is no such picture.
+        InvalidArrayError: `image` is no such image.
     """
     check_image(image)
     size = (warp.input_width, warp.input_height)
@@ -91,16 +91,16 @@ def preprocess(image: ImageArray, warp: Warp, input_format: InputFormat) -> Floa
     return np.ascontiguousarray(values.transpose(2, 0, 1), np.float32)
 
 
-def boxes_to_picture(boxes_cells: FloatArray, warp: Warp, stride: int = 4) -> FloatArray:
-    """Carry boxes from the output grid to the picture, through the inverse of the warp; they are not clipped.
+def boxes_to_image(boxes_cells: FloatArray, warp: Warp, stride: int = 4) -> FloatArray:
+    """Carry boxes from the output grid to the image, through the inverse of the warp; they are not clipped.
 
     Args:
         boxes_cells: float ``(N, 4)`` xyxy in cells of the output grid.
-        warp: where the picture lay.
+        warp: where the image lay.
         stride: pixels of the input for one cell.
 
     Returns:
-        float32 ``(N, 4)`` xyxy in pixels of the picture.
+        float32 ``(N, 4)`` xyxy in pixels of the image.
 
     Raises:
         InvalidArrayError: `boxes_cells` is not ``(N, 4)``.
@@ -112,15 +112,15 @@ def boxes_to_picture(boxes_cells: FloatArray, warp: Warp, stride: int = 4) -> Fl
 
 
 def predict(network: nn.Module, values: FloatArray, *, flip_test: bool = False) -> HeadOutput:
-    """Run a network on one preprocessed picture, on the device where the network is.
+    """Run a network on one preprocessed image, on the device where the network is.
 
-    The flip test also runs the mirrored picture, and takes the mean of both heatmaps and of both sizes; the
-    offset is the unmirrored picture's.
+    The flip test also runs the mirrored image, and takes the mean of both heatmaps and of both sizes; the
+    offset is the unmirrored image's.
 
     Args:
         network: a `CenterNet` or `Checkpoint` in evaluation mode.
         values: float32 ``(3, H, W)``, from `preprocess`.
-        flip_test: whether to run the mirrored picture too.
+        flip_test: whether to run the mirrored image too.
 
     Returns:
         The heatmap after the sigmoid, sizes and offset, on the grid of H/4 x W/4 cells.

@@ -174,7 +174,7 @@ def default_class_names(count: int) -> tuple[str, ...]:
 def published_input(class_count: int) -> InputFormat:
     """Return the published input: 512 x 512, BGR, 0..1, normalised with the mean and spread of the data set.
 
-    For Pascal's 20 classes the authors gave BGR pictures the usual mean and spread of RGB; so it is here.
+    For Pascal's 20 classes the authors gave BGR images the usual mean and spread of RGB; so it is here.
     """
     if class_count == 20:
         mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

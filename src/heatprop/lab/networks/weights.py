@@ -25,7 +25,7 @@ NO_WEIGHTS = "num_batches_tracked"
 
 _CODE = re.compile(r"GLOBAL (\S+)")
 _SHOWN = 3
-_MOST_UNPACKED = 10
+_MAX_UNPACKED = 10
 
 
 def read_pickle(path: str | os.PathLike[str]) -> Any:
@@ -40,7 +40,7 @@ def read_pickle(path: str | os.PathLike[str]) -> Any:
     if path.exists() and not path.is_file():  # a pipe would be waited for, a device never ends
         raise ModelError(f"checkpoint {path} is no regular file; save it as one first")
     if _is_bomb(path):
-        raise ModelError(f"checkpoint {path} unpacks to more than {_MOST_UNPACKED} times its size; save it again")
+        raise ModelError(f"checkpoint {path} unpacks to more than {_MAX_UNPACKED} times its size; save it again")
     try:
         # What torch warns of ends in an error below.
         with open_regular(path, LARGEST_CHECKPOINT) as file, warnings.catch_warnings(action="ignore"):
@@ -74,7 +74,7 @@ def _is_bomb(path: Path) -> bool:
     """Say whether an archive would swell; ``torch.save`` does not even compress."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return sum(entry.file_size for entry in archive.infolist()) > _MOST_UNPACKED * path.stat().st_size
+            return sum(entry.file_size for entry in archive.infolist()) > _MAX_UNPACKED * path.stat().st_size
     except Exception:  # no archive, or a damaged one: whoever reads it will say so
         return False
 

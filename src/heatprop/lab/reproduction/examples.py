@@ -16,7 +16,7 @@ _INFINITY = float("inf")
 
 
 def scores_of(seen: Sequence[float], config: PropagationConfig) -> list[float]:
-    """Return the scores of a still object for which the network says `seen`, one a frame."""
+    """Return the scores of a still object for which the network's output is `seen`, one a frame."""
     propagator = HeatmapPropagator(config)
     scores = []
     for value in seen:

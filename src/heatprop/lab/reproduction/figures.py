@@ -1,4 +1,4 @@
-"""Figures 3 and 4 of a report: scenes with their pictures, and the scores of one object over time."""
+"""Figures 3 and 4 of a report: scenes with their images, and the scores of one object over time."""
 
 from __future__ import annotations
 
@@ -66,21 +66,21 @@ def shown_tables(
 def scenes_and_track(
     dataset: VideoDataset, tables: Mapping[str, DetectionTable]
 ) -> tuple[list[dict[str, Any]], dict[str, bytes], dict[str, Any] | None]:
-    """Return the scenes, their pictures, and the object of figure 4."""
+    """Return the scenes, their images, and the object of figure 4."""
     truth, _ = scored_only(dataset, tables["network"])
     truth = truth.select(~truth.crowd)
     seen = {name: what_is_seen(dataset, truth, table) for name, table in tables.items()}
     scenes = choose_scenes(dataset, truth, tables, seen, threshold=_SHOWN, of_each=_SCENES_OF_EACH)
-    entries, pictures = picture_scenes(dataset, scenes, tables, threshold=_SHOWN)
+    entries, images = image_scenes(dataset, scenes, tables, threshold=_SHOWN)
     track = best_track(dataset, truth, seen, threshold=_LOST)
     if track is None:
-        return entries, pictures, None
+        return entries, images, None
     video = dataset.videos[track.video]
     frames = (track.rows - video.start).tolist()
     lost = track.scores["network"] < _LOST
     return (
         entries,
-        pictures,
+        images,
         {
             "video": video.name,
             "class": dataset.classes[track.label],
@@ -99,24 +99,24 @@ def scenes_and_track(
     )
 
 
-def picture_scenes(
+def image_scenes(
     dataset: VideoDataset, scenes: Sequence[Scene], tables: Mapping[str, DetectionTable], *, threshold: float
 ) -> tuple[list[dict[str, Any]], dict[str, bytes]]:
-    """Draw scenes; those whose pictures cannot be read are left out.
+    """Draw scenes; those whose images cannot be read are left out.
 
     Args:
-        dataset: its pictures.
+        dataset: its images.
         scenes: which frames.
         tables: detections of "network" and "propagation".
         threshold: detections below it are not drawn.
 
     Returns:
-        What stands in the report about each, and the pictures, JPEG, by their names.
+        What stands in the report about each, and the images, JPEG, by their names.
     """
     reader = SequenceReader(dataset.image_paths)
     videos = dataset.video_of_rows()
     entries: list[dict[str, Any]] = []
-    pictures: dict[str, bytes] = {}
+    images: dict[str, bytes] = {}
     for scene in scenes:
         number = len(entries) + 1
         steps: list[dict[str, Any]] = []
@@ -134,7 +134,7 @@ def picture_scenes(
                 step |= {name: file, f"{name}_says": _words(found, scene, dataset.classes)}
             steps.append(step)
         else:
-            pictures |= drawn
+            images |= drawn
             entries.append(
                 {
                     "kind": scene.kind,
@@ -145,7 +145,7 @@ def picture_scenes(
                     "steps": steps,
                 }
             )
-    return entries, pictures
+    return entries, images
 
 
 def _of_frame(table: DetectionTable, row: int) -> Detections:

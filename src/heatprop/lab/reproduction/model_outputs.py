@@ -12,7 +12,7 @@ from heatprop.lab.evaluation.runs.cache import DEFAULT_FLOOR, OutputCache
 from heatprop.lab.evaluation.runs.cache_manifest import hash_of_model, manifest_of
 from heatprop.lab.evaluation.runs.evaluation_folder import EvaluationFolder
 from heatprop.lab.evaluation.runs.methods import Method
-from heatprop.lab.evaluation.runs.running import PictureNetwork, detect_dataset, open_network, require_pictures
+from heatprop.lab.evaluation.runs.running import ImageNetwork, detect_dataset, open_network, require_images
 from heatprop.zoo import Model
 
 
@@ -22,13 +22,13 @@ class ModelOutputs:
 
     Attributes:
         name: of the model.
-        network: the model, ready to look at pictures.
+        network: the model, ready to run on images.
         cache: its outputs.
         folder: of what is kept beside them.
     """
 
     name: str
-    network: PictureNetwork
+    network: ImageNetwork
     cache: OutputCache
     folder: EvaluationFolder
 
@@ -40,7 +40,7 @@ def open_outputs(
 
     Args:
         model: which.
-        dataset: what it looks at.
+        dataset: what it runs on.
         split: of the dataset.
         folder: of the outputs of all models.
         backend: what runs it.
@@ -61,12 +61,12 @@ def open_outputs(
 
 
 def fill(dataset: VideoDataset, outputs: ModelOutputs, advance: Callable[[], None]) -> None:
-    """Run the network on all frames that it has not looked at yet.
+    """Run the network on all frames that it has not run on yet.
 
     Raises:
-        HeatpropError: a picture is missing or damaged, or the folder cannot be written.
+        HeatpropError: an image is missing or damaged, or the folder cannot be written.
     """
-    require_pictures(dataset, outputs.folder, outputs.cache)
+    require_images(dataset, outputs.folder, outputs.cache)
     detect_dataset(
         dataset,
         outputs.network,

@@ -23,21 +23,21 @@ _AFTER = {"network alone": "decode", "interpolation": "interpolation", "HP": "pr
 _BETTER = {"recovered": "Recovered objects", "corrected": "Corrected boxes"}
 _WORSE = {"ghost": "Ghosts: HP sees what is not there", "lost": "Lost: HP spoils what the network had"}
 _KINDS = (b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG", "image/png"), (b"RIFF", "image/webp")
-_MOST_CHANGED = 3
+_MAX_CHANGED = 3
 
 
-def render_page(report: Mapping[str, Any], pictures: Mapping[str, bytes]) -> str:
+def render_page(report: Mapping[str, Any], images: Mapping[str, bytes]) -> str:
     """Return a report as one self-contained HTML page, light and dark, for desktop and phone.
 
     Args:
         report: as in ``report.json``; a part that is absent, null or empty becomes a sentence that says so.
-        pictures: JPEG, PNG or WebP by the names that stand in the report's scenes.
+        images: JPEG, PNG or WebP by the names that stand in the report's scenes.
 
     Raises:
         MissingPackageError: Jinja2 or matplotlib is not installed.
     """
     template = _environment().get_template("page.html.j2")
-    return NO_TEXT.sub("", template.render(_view(report, pictures))) + "\n"
+    return NO_TEXT.sub("", template.render(_view(report, images))) + "\n"
 
 
 @cache
@@ -65,7 +65,7 @@ def _environment() -> Environment:
     return environment
 
 
-def _view(report: Mapping[str, Any], pictures: Mapping[str, bytes]) -> dict[str, Any]:
+def _view(report: Mapping[str, Any], images: Mapping[str, bytes]) -> dict[str, Any]:
     """Return what the template names."""
     models = [_model(model) for model in shown.rows(report.get("models"))]
     first = models[0] if models else {}
@@ -76,7 +76,7 @@ def _view(report: Mapping[str, Any], pictures: Mapping[str, bytes]) -> dict[str,
     curves, speed = shown.mapping(report.get("curves")), shown.mapping(report.get("speed"))
     track = shown.mapping(report.get("track"))
     classes, difficulties = (shown.rows(report.get(name)) for name in ("classes", "difficulties"))
-    scenes = [_scene(scene, pictures) for scene in shown.rows(report.get("scenes"))]
+    scenes = [_scene(scene, images) for scene in shown.rows(report.get("scenes"))]
     changed = sorted(
         (row for row in map(_with_change, classes) if row["change"] is not None), key=lambda row: -row["change"]
     )
@@ -109,8 +109,8 @@ def _view(report: Mapping[str, Any], pictures: Mapping[str, bytes]) -> dict[str,
         "classes_plot": _svg(page_plots.changes("classes", classes)),
         "difficulties": [_with_change(row) for row in difficulties],
         "difficulties_plot": _svg(page_plots.changes("difficulties", difficulties)),
-        "better": [row for row in changed if row["change"] > 0][:_MOST_CHANGED],
-        "worse": [row for row in reversed(changed) if row["change"] < 0][:_MOST_CHANGED],
+        "better": [row for row in changed if row["change"] > 0][:_MAX_CHANGED],
+        "worse": [row for row in reversed(changed) if row["change"] < 0][:_MAX_CHANGED],
         "better_scenes": {title: [s for s in scenes if s["kind"] == kind] for kind, title in _BETTER.items()},
         "worse_scenes": {title: [s for s in scenes if s["kind"] == kind] for kind, title in _WORSE.items()},
     }
@@ -178,22 +178,22 @@ def _with_change(row: Mapping[str, Any]) -> dict[str, Any]:
     return {**row, "change": shown.difference(row.get("propagation"), row.get("network"))}
 
 
-def _scene(scene: Mapping[str, Any], pictures: Mapping[str, bytes]) -> dict[str, Any]:
-    """Return a scene whose pictures are data."""
+def _scene(scene: Mapping[str, Any], images: Mapping[str, bytes]) -> dict[str, Any]:
+    """Return a scene whose images are data."""
     steps = [
         {
             **step,
-            **{name: _data_uri(pictures.get(str(step.get(name)))) for name in ("network", "propagation")},
+            **{name: _data_uri(images.get(str(step.get(name)))) for name in ("network", "propagation")},
         }
         for step in shown.rows(scene.get("steps"))
     ]
     return {**scene, "steps": steps}
 
 
-def _data_uri(picture: bytes | None) -> str | None:
-    """Return a picture as an address that needs no network; None for what is none."""
-    kind = next((kind for start, kind in _KINDS if picture and picture.startswith(start)), None)
-    return None if picture is None or kind is None else f"data:{kind};base64,{b64encode(picture).decode()}"
+def _data_uri(image: bytes | None) -> str | None:
+    """Return an image as an address that needs no network; None for what is none."""
+    kind = next((kind for start, kind in _KINDS if image and image.startswith(start)), None)
+    return None if image is None or kind is None else f"data:{kind};base64,{b64encode(image).decode()}"
 
 
 def _svg(text: str) -> Any:

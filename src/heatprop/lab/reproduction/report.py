@@ -69,7 +69,7 @@ def make_report(
         steps: is told how it goes.
 
     Returns:
-        The report, for JSON, and its pictures, JPEG, by the names that stand in it.
+        The report, for JSON, and its images, JPEG, by the names that stand in it.
 
     Raises:
         HeatpropError: the folder holds another report, the dataset is missing or damaged, or a model does not fit.
@@ -80,7 +80,7 @@ def make_report(
     outputs = [open_outputs(model, dataset, plan.split, work, backend) for model in models]
     timed = [_timed(dataset, each, plan) for each in outputs]
     for each in outputs:
-        steps.begin(f"{each.name} looks", frames_to_do(dataset, each.folder))
+        steps.begin(f"running {each.name}", frames_to_do(dataset, each.folder))
         fill(dataset, each, lambda: steps.advance(1))
 
     def measured(each: ModelOutputs, methods: Sequence[Method]) -> Scores:
@@ -90,7 +90,7 @@ def make_report(
     first = outputs[0]
     scores, *others = (measured(each, all_methods() if each is first else table_1()) for each in outputs)
     tables = shown_tables(dataset, first, jobs, steps)
-    scenes, pictures, track = scenes_and_track(dataset, tables)
+    scenes, images, track = scenes_and_track(dataset, tables)
 
     report: dict[str, Any] = {
         "format": FORMAT,
@@ -116,7 +116,7 @@ def make_report(
         "track": track,
     }
     report["notes"] = what_is_missing(dataset, outputs, report)
-    return report, pictures
+    return report, images
 
 
 def _manifest(plan: Plan) -> dict[str, Any]:
@@ -139,7 +139,7 @@ def _dataset(plan: Plan, work: Path, steps: Steps) -> VideoDataset:
         settings = SynthesisSettings(
             videos=plan.videos, frames=plan.frames, stills=0, seed=plan.seed, splits=(plan.split,)
         )
-        steps.begin("making videos", settings.pictures)
+        steps.begin("making videos", settings.image_count)
         synthesize(root, settings, workers=usable_processors(), advance=steps.advance)
     dataset = load_dataset(plan.layout, root, plan.split)
     if not dataset.frame_count:

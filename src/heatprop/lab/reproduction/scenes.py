@@ -69,7 +69,7 @@ def choose_scenes(
     """Return up to `of_each` scenes of each kind; see `RULES`.
 
     Args:
-        dataset: its pictures need not be there.
+        dataset: its images need not be there.
         truth: its objects that count.
         tables: detections of "network" and "propagation".
         seen: what they say about `truth`.

@@ -10,7 +10,7 @@ from time import perf_counter
 
 from heatprop.errors import SourceError
 from heatprop.lab.evaluation.runs.methods import Method, VideoMethod
-from heatprop.lab.evaluation.runs.running import PictureNetwork
+from heatprop.lab.evaluation.runs.running import ImageNetwork
 from heatprop.offline.seqnms import SeqNmsConfig, seq_nms
 from heatprop.types import Detections
 
@@ -23,7 +23,7 @@ class StageTimes:
 
     Attributes:
         frames: how many frames it rests on.
-        read: reading and decoding the picture, median.
+        read: reading and decoding the image, median.
         prepare: laying it into the network's input, median.
         network: running the network, median.
         methods: everything after the network, of each method, median.
@@ -38,16 +38,16 @@ class StageTimes:
     seq_nms: Mapping[str, float]
 
     def of(self, method: str, *, rescored: bool) -> float:
-        """Return the milliseconds of a frame from picture in memory to boxes; reading it is left out."""
+        """Return the milliseconds of a frame from image in memory to boxes; reading it is left out."""
         after = self.methods[method] + (self.seq_nms[method] if rescored else 0.0)
         return self.prepare + self.network + after
 
 
-def time_stages(paths: Sequence[Path], network: PictureNetwork, methods: Mapping[str, Method]) -> StageTimes:
-    """Time the stages on pictures, in their order.
+def time_stages(paths: Sequence[Path], network: ImageNetwork, methods: Mapping[str, Method]) -> StageTimes:
+    """Time the stages on images, in their order.
 
     Raises:
-        SourceError: a picture is missing or damaged, or there is none.
+        SourceError: an image is missing or damaged, or there is none.
         InvalidArrayError: an output of the network is broken.
     """
     if not paths:

@@ -1,4 +1,4 @@
-"""What two methods say about each annotated object, frame by frame: where pictures and curves are chosen from."""
+"""What two methods say about each annotated object, frame by frame: where images and curves are chosen from."""
 
 from __future__ import annotations
 

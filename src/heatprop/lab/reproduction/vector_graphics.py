@@ -103,7 +103,7 @@ def as_svg(figure: Figure, name: str, says: str) -> str:
 
     Args:
         figure: drawn and saved inside one `drawing()`.
-        name: of the picture, unique in its page: each id begins with it.
+        name: of the image, unique in its page: each id begins with it.
         says: what it shows, for who does not see it.
     """
     text = StringIO()

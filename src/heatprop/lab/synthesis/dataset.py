@@ -48,7 +48,7 @@ class SynthesisSettings:
     Attributes:
         videos: in each of the splits.
         frames: of each video.
-        stills: pictures of the set like ImageNet DET, which goes with the split train.
+        stills: images of the set like ImageNet DET, which goes with the split train.
         seed: decides everything else.
         splits: which to make, of `SPLITS`.
         scene: what the videos are like.
@@ -74,8 +74,8 @@ class SynthesisSettings:
                 raise InvalidConfigError(f"split {split!r} is unknown; choose of {', '.join(SPLITS)}")
 
     @property
-    def pictures(self) -> int:
-        """How many pictures the dataset has."""
+    def image_count(self) -> int:
+        """How many images the dataset has."""
         return len(self.splits) * self.videos * self.frames + self.stills * ("train" in self.splits)
 
 
@@ -89,8 +89,8 @@ def synthesize(
     Args:
         root: folder for it; made if it is not there.
         settings: what it is made of.
-        workers: threads that draw at once; pictures do not depend on it.
-        advance: called with how many more pictures are there.
+        workers: threads that draw at once; images do not depend on it.
+        advance: called with how many more images are there.
 
     Raises:
         BusyError: another run works in the folder.
@@ -111,8 +111,8 @@ def fill(
     try:
         remove_leftovers(root)
         with closing(map_ahead(_tasks(root, settings), lambda task: task(), workers)) as done:
-            for _, pictures in done:
-                advance(pictures)
+            for _, images in done:
+                advance(images)
                 check()
         _write_lists(root, settings)
         _write_causes(root, settings)
@@ -198,7 +198,7 @@ def _common(settings: SynthesisSettings) -> dict[str, Any]:
 
 
 def _tasks(root: Path, settings: SynthesisSettings) -> Iterator[Callable[[], int]]:
-    """Yield what is to do, each a call that returns how many pictures it has made."""
+    """Yield what is to do, each a call that returns how many images it has made."""
     for split in settings.splits:
         for number in range(settings.videos):
             yield lambda split=split, number=number: _make_video(root, settings, split, number)  # type: ignore[misc]
@@ -237,11 +237,11 @@ def _write_lists(root: Path, settings: SynthesisSettings) -> None:
         write_text(lists / f"VID_{split}_videos.txt", "".join(rows))
     if "train" in settings.splits and settings.stills:
         folders = (_still_folder(number - number % _STILLS_A_FOLDER) for number in range(settings.stills))
-        pictures = (
+        images = (
             f"train/{folder}/{still_name(folder, number % _STILLS_A_FOLDER)} 1\n"
             for number, folder in enumerate(folders)
         )
-        write_text(root / "ImageSets" / "DET" / "DET_train_30classes.txt", "".join(pictures))
+        write_text(root / "ImageSets" / "DET" / "DET_train_30classes.txt", "".join(images))
 
 
 def _write_causes(root: Path, settings: SynthesisSettings) -> None:

@@ -1,6 +1,6 @@
 """Scenes -> files in the layout of ImageNet VID and DET; a video counts as there when every byte of it is.
 
-Data/VID/val/NAME/000000.JPEG ...        its pictures
+Data/VID/val/NAME/000000.JPEG ...        its images
 Annotations/VID/val/NAME/000000.xml ...  its annotations
 checksums/VID/val/NAME.sha256            SHA-256 of all these, written last, for `sha256sum --check` too
 """
@@ -27,7 +27,7 @@ DATABASE = "heatprop synthetic"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a video, or a folder of pictures, stands in a dataset.
+    """Where a video, or a folder of images, stands in a dataset.
 
     Attributes:
         root: folder of the dataset.
@@ -41,7 +41,7 @@ class Place:
 
     @property
     def images(self) -> Path:
-        """Folder of the pictures."""
+        """Folder of the images."""
         return self.root / "Data" / self.branch / self.name
 
     @property
@@ -51,7 +51,7 @@ class Place:
 
     @property
     def checksums(self) -> Path:
-        """File of the checksums of all pictures and annotations."""
+        """File of the checksums of all images and annotations."""
         return self.root / "checksums" / self.branch / f"{self.name}.sha256"
 
 
@@ -76,10 +76,10 @@ def write_video(
         return
     shots = make_video(seed, frames, sprites, settings)
     new_images, new_annotations = emptied_beside(place.images), emptied_beside(place.annotations)
-    pictures = (renderer.render(number) for renderer, number in _renderers(shots, sprites, settings))
-    for name, objects, picture in zip(names, annotate(shots, settings), pictures, strict=True):
+    images = (renderer.render(number) for renderer, number in _renderers(shots, sprites, settings))
+    for name, objects, image in zip(names, annotate(shots, settings), images, strict=True):
         check()
-        (new_images / f"{name}.JPEG").write_bytes(encode(*picture))
+        (new_images / f"{name}.JPEG").write_bytes(encode(*image))
         text = annotation_xml(place.name, name, settings, objects)
         (new_annotations / f"{name}.xml").write_text(text, encoding="utf-8")
     _finish(place, names, new_images, new_annotations)
@@ -88,19 +88,19 @@ def write_video(
 def write_stills(
     place: Place, seeds: Sequence[Sequence[int]], sprites: Sequence[Sprite], settings: SceneSettings
 ) -> None:
-    """Write a folder of pictures that have nothing to do with each other, as ImageNet DET has them.
+    """Write a folder of images that have nothing to do with each other, as ImageNet DET has them.
 
-    Arguments and errors as in `write_video`; each of `seeds` gives a picture.
+    Arguments and errors as in `write_video`; each of `seeds` gives an image.
     """
     names = [still_name(place.name, number) for number in range(len(seeds))]
     if _is_whole(place, names):
         return
     new_images, new_annotations = emptied_beside(place.images), emptied_beside(place.annotations)
-    for picture, seed in zip(names, seeds, strict=True):
+    for image, seed in zip(names, seeds, strict=True):
         shots = make_video(seed, 1, sprites, settings)
-        (new_images / f"{picture}.JPEG").write_bytes(encode(*ShotRenderer(shots[0], settings, sprites).render(0)))
-        text = annotation_xml(place.name, picture, settings, annotate(shots, settings)[0], is_video=False)
-        (new_annotations / f"{picture}.xml").write_text(text, encoding="utf-8")
+        (new_images / f"{image}.JPEG").write_bytes(encode(*ShotRenderer(shots[0], settings, sprites).render(0)))
+        text = annotation_xml(place.name, image, settings, annotate(shots, settings)[0], is_video=False)
+        (new_annotations / f"{image}.xml").write_text(text, encoding="utf-8")
     _finish(place, names, new_images, new_annotations)
 
 
@@ -114,7 +114,7 @@ def _renderers(
 
 
 def still_name(folder: str, number: int) -> str:
-    """Return the name of a picture, without suffix.
+    """Return the name of an image, without suffix.
 
     >>> still_name("synthetic_train_0000", 7)
     'synthetic_train_0000_000007'
@@ -125,7 +125,7 @@ def still_name(folder: str, number: int) -> str:
 def annotation_xml(
     folder: str, frame: str, settings: SceneSettings, objects: Sequence[TrueObject], *, is_video: bool = True
 ) -> str:
-    """Return an annotation as ImageNet writes it; pictures of DET have no tracks, nor say what is occluded."""
+    """Return an annotation as ImageNet writes it; images of DET have no tracks, nor say what is occluded."""
     lines = [
         "<annotation>",
         f"\t<folder>{folder}</folder>",
@@ -157,7 +157,7 @@ def remove_leftovers(root: Path) -> None:
 
 
 def _is_whole(place: Place, names: Sequence[str]) -> bool:
-    """Say whether a video has all pictures and annotations of these names, byte by byte as they were written."""
+    """Say whether a video has all images and annotations of these names, byte by byte as they were written."""
     try:
         return place.checksums.read_text(encoding="utf-8") == _checksums(
             place, names, place.images, place.annotations

@@ -1,4 +1,4 @@
-"""A scene -> pictures: objects drawn over the background, blurred along their true paths, then spoilt as asked."""
+"""A scene -> images: objects drawn over the background, blurred along their true paths, then spoilt as asked."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from heatprop.lab.synthesis.trajectories import Floats
 from heatprop.types import ImageArray
 
 _BEST_QUALITY = 88
-_LEAST_QUALITY = 6
+_MIN_QUALITY = 6
 _STEADY_NOISE = 1.5
 _SHORTEST_BLUR = 1.0  # pixels; what moves less is sharp
 _LONGEST_BLUR = 48
 
-Picture = NDArray[np.float32]
+FloatImage = NDArray[np.float32]
 
 
 class ShotRenderer:
@@ -29,7 +29,7 @@ class ShotRenderer:
 
     Args:
         shot: what happens.
-        settings: size of the pictures and strengths of the troubles.
+        settings: size of the images and strengths of the troubles.
         sprites: of which litter in the background is cut.
     """
 
@@ -43,25 +43,25 @@ class ShotRenderer:
         self._items = [_Drawable(item) for item in shot.items]
 
     def render(self, frame: int) -> tuple[ImageArray, int]:
-        """Return the picture of a frame, uint8 ``(H, W, 3)`` RGB, and the JPEG quality to store it with."""
+        """Return the image of a frame, uint8 ``(H, W, 3)`` RGB, and the JPEG quality to store it with."""
         shot, causes = self._shot, self._settings.causes
         exposure = float(shot.exposure[frame])
-        picture = _blurred(self._warped_background(frame), exposure * shot.camera_moved[frame])
+        image = _blurred(self._warped_background(frame), exposure * shot.camera_moved[frame])
         for item in self._items:
-            item.draw(picture, frame, exposure)
+            item.draw(image, frame, exposure)
         dark = 1 - float(shot.severities["darkness"][frame]) * min(causes.darkness.strength, 1.0)
         if dark < 1:
-            picture *= dark
+            image *= dark
         sigma = float(shot.severities["defocus"][frame]) * causes.defocus.strength * self._settings.cell
         if sigma > 0.3:
-            picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.float32)
+            image = np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.float32)
         grain = _STEADY_NOISE + float(shot.severities["noise"][frame]) * causes.noise.strength
         y, x = self._shifts[frame].tolist()
-        picture += grain * self._grain[y : y + picture.shape[0], x : x + picture.shape[1]]
+        image += grain * self._grain[y : y + image.shape[0], x : x + image.shape[1]]
         loss = float(shot.severities["compression"][frame]) * causes.compression.strength
-        return np.clip(picture, 0, 255).astype(np.uint8), max(_LEAST_QUALITY, round(_BEST_QUALITY - loss))
+        return np.clip(image, 0, 255).astype(np.uint8), max(_MIN_QUALITY, round(_BEST_QUALITY - loss))
 
-    def _warped_background(self, frame: int) -> Picture:
+    def _warped_background(self, frame: int) -> FloatImage:
         matrix = self._shot.camera[frame].copy()
         height, width = self._background.shape[:2]
         matrix[:, 2] += (width - 1) / 2, (height - 1) / 2
@@ -72,9 +72,9 @@ class ShotRenderer:
         return np.asarray(warped, np.float32)
 
 
-def encode(picture: ImageArray, quality: int) -> bytes:
-    """Return a picture as a JPEG file."""
-    _, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+def encode(image: ImageArray, quality: int) -> bytes:
+    """Return an image as a JPEG file."""
+    _, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
     return data.tobytes()
 
 
@@ -91,8 +91,8 @@ class _Drawable:
             smaller = cv2.resize(self._levels[-1], half, interpolation=cv2.INTER_AREA)
             self._levels.append(np.asarray(smaller, np.float32))
 
-    def draw(self, picture: Picture, frame: int, exposure: float) -> None:
-        """Lay the item over the picture as it is in a frame."""
+    def draw(self, image: FloatImage, frame: int, exposure: float) -> None:
+        """Lay the item over the image as it is in a frame."""
         affine, moved = self._item.affine[frame], exposure * self._item.moved[frame]
         scale = float(np.sqrt(abs(np.linalg.det(affine[:, :2]))))
         level = int(np.clip(np.floor(-np.log2(max(scale, 1e-6)) + 0.3), 0, len(self._levels) - 1))
@@ -105,7 +105,7 @@ class _Drawable:
         # A window beyond the border as wide as the blur, so that what is outside smears in.
         margin = np.ceil(reach).astype(int)
         low = np.maximum(low, -margin)
-        high = np.minimum(high, np.array([picture.shape[1], picture.shape[0]]) + margin)
+        high = np.minimum(high, np.array([image.shape[1], image.shape[0]]) + margin)
         if (high <= low).any():
             return
         ratio_x, ratio_y = width / source.shape[1], height / source.shape[0]
@@ -114,20 +114,20 @@ class _Drawable:
         size = (int(high[0] - low[0]), int(high[1] - low[1]))
         patch = _blurred(np.asarray(cv2.warpAffine(source, matrix, size, flags=cv2.INTER_LINEAR)), moved)
         x1, y1 = np.maximum(low, 0).tolist()
-        x2, y2 = np.minimum(high, [picture.shape[1], picture.shape[0]]).tolist()
+        x2, y2 = np.minimum(high, [image.shape[1], image.shape[0]]).tolist()
         if x2 <= x1 or y2 <= y1:
             return
         patch = patch[y1 - low[1] : y2 - low[1], x1 - low[0] : x2 - low[0]]
-        window = picture[y1:y2, x1:x2]
+        window = image[y1:y2, x1:x2]
         window *= 1 - patch[..., 3:] / 255
         window += patch[..., :3]
 
 
-def _blurred(picture: Picture, moved: Floats) -> Picture:
-    """Return a picture smeared along the way it moved during the exposure, around its middle."""
+def _blurred(image: FloatImage, moved: Floats) -> FloatImage:
+    """Return an image smeared along the way it moved during the exposure, around its middle."""
     length = float(np.hypot(*moved))
     if length < _SHORTEST_BLUR:
-        return picture
+        return image
     moved = moved * min(1.0, _LONGEST_BLUR / length)
     reach_x, reach_y = int(np.ceil(abs(moved[0]) / 2)), int(np.ceil(abs(moved[1]) / 2))
     kernel = np.zeros((2 * reach_y + 1, 2 * reach_x + 1), np.float32)
@@ -136,4 +136,4 @@ def _blurred(picture: Picture, moved: Floats) -> Picture:
     columns = np.floor(along * moved[0] + reach_x + 0.5).astype(int)
     rows = np.floor(along * moved[1] + reach_y + 0.5).astype(int)
     np.add.at(kernel, (rows, columns), 1 / steps)
-    return np.asarray(cv2.filter2D(picture, -1, kernel, borderType=cv2.BORDER_REPLICATE), np.float32)
+    return np.asarray(cv2.filter2D(image, -1, kernel, borderType=cv2.BORDER_REPLICATE), np.float32)

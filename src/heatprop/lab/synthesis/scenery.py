@@ -17,31 +17,31 @@ from heatprop.lab.synthesis.sprites import Sprite
 from heatprop.types import ImageArray
 
 MARGIN = 0.35
-"""Of each side, how far the background reaches beyond the picture; farther out it is mirrored."""
+"""Of each side, how far the background reaches beyond the image; farther out it is mirrored."""
 
 
 def make_background(
     rng: Generator, width: int, height: int, sprites: Sequence[Sprite], clutter: int
 ) -> ImageArray:
-    """Return a background for pictures of `width` x `height`, uint8 RGB, larger by `MARGIN` on each side.
+    """Return a background for images of `width` x `height`, uint8 RGB, larger by `MARGIN` on each side.
 
     Args:
         rng: decides everything.
-        width: of the pictures.
-        height: of the pictures.
+        width: of the images.
+        height: of the images.
         sprites: of which the litter is cut.
         clutter: how many pieces of litter.
     """
     wide, tall = round(width * (1 + 2 * MARGIN)), round(height * (1 + 2 * MARGIN))
     canvas = _gradient(rng, wide, tall)
     canvas += _clouds(rng, wide, tall)
-    picture = np.clip(canvas, 0, 255).astype(np.uint8)
+    image = np.clip(canvas, 0, 255).astype(np.uint8)
     for _ in range(int(rng.integers(0, 22))):
-        _draw_shape(rng, picture)
+        _draw_shape(rng, image)
     for _ in range(clutter):
-        _paste(rng, picture, _scrambled(rng, sprites[int(rng.integers(len(sprites)))]), width)
+        _paste(rng, image, _scrambled(rng, sprites[int(rng.integers(len(sprites)))]), width)
     softness = rng.uniform(0, 1.6)
-    return np.asarray(cv2.GaussianBlur(picture, (0, 0), softness) if softness > 0.3 else picture, np.uint8)
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), softness) if softness > 0.3 else image, np.uint8)
 
 
 def _gradient(rng: Generator, wide: int, tall: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
@@ -66,23 +66,23 @@ def _clouds(rng: Generator, wide: int, tall: int) -> np.ndarray[tuple[int, ...],
     return np.asarray(cv2.resize(clouds, (wide, tall), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
-def _draw_shape(rng: Generator, picture: ImageArray) -> None:
-    tall, wide = picture.shape[:2]
+def _draw_shape(rng: Generator, image: ImageArray) -> None:
+    tall, wide = image.shape[:2]
     colour = rng.integers(0, 256, 3).tolist()
     x, y = int(rng.integers(0, wide)), int(rng.integers(0, tall))
     reach = int(rng.integers(4, wide // 4))
     kind = int(rng.integers(4))
     if kind == 0:
-        cv2.rectangle(picture, (x, y), (x + reach, y + int(rng.integers(3, tall // 3))), colour, -1)
+        cv2.rectangle(image, (x, y), (x + reach, y + int(rng.integers(3, tall // 3))), colour, -1)
     elif kind == 1:
         axes = (reach // 2 + 1, int(rng.integers(2, tall // 6)))
-        cv2.ellipse(picture, (x, y), axes, float(rng.uniform(0, 180)), 0, 360, colour, -1, cv2.LINE_AA)
+        cv2.ellipse(image, (x, y), axes, float(rng.uniform(0, 180)), 0, 360, colour, -1, cv2.LINE_AA)
     elif kind == 2:
         corners = np.array([x, y]) + rng.integers(-reach, reach + 1, (int(rng.integers(3, 7)), 2))
-        cv2.fillPoly(picture, [corners.astype(np.int32)], colour, cv2.LINE_AA)
+        cv2.fillPoly(image, [corners.astype(np.int32)], colour, cv2.LINE_AA)
     else:
         end = (x + int(rng.integers(-wide, wide)), y + int(rng.integers(-tall, tall)))
-        cv2.line(picture, (x, y), end, colour, int(rng.integers(1, 7)), cv2.LINE_AA)
+        cv2.line(image, (x, y), end, colour, int(rng.integers(1, 7)), cv2.LINE_AA)
 
 
 def _scrambled(rng: Generator, sprite: Sprite) -> ImageArray:
@@ -99,19 +99,19 @@ def _scrambled(rng: Generator, sprite: Sprite) -> ImageArray:
     return np.ascontiguousarray(np.concatenate(lines))
 
 
-def _paste(rng: Generator, picture: ImageArray, piece: ImageArray, width: int) -> None:
+def _paste(rng: Generator, image: ImageArray, piece: ImageArray, width: int) -> None:
     side = int(np.clip(width * rng.lognormal(np.log(0.14), 0.5), 8, width // 2))
     piece = np.asarray(cv2.resize(piece, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
-    tall, wide = picture.shape[:2]
+    tall, wide = image.shape[:2]
     x, y = int(rng.integers(0, wide - side)), int(rng.integers(0, max(1, tall - side)))
-    window = picture[y : y + side, x : x + side]
+    window = image[y : y + side, x : x + side]
     piece = piece[: window.shape[0], : window.shape[1]]
     alpha = piece[..., 3:].astype(np.float32) * np.float32(rng.uniform(0.6, 1.0) / 255)
     window[:] = (piece[..., :3] * alpha + window * (1 - alpha)).astype(np.uint8)
 
 
 def make_prop(rng: Generator, width: int, height: int) -> ImageArray:
-    """Return a thing of the foreground, uint8 ``(h, w, 4)`` RGBA, for pictures of `width` x `height`."""
+    """Return a thing of the foreground, uint8 ``(h, w, 4)`` RGBA, for images of `width` x `height`."""
     kind = int(rng.integers(3))
     mask = (_pole, _bush, _fence)[kind](rng, width, height)
     dark = rng.integers(15, 150, 3)

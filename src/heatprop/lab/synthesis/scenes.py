@@ -1,6 +1,6 @@
 """What happens in a video, before a pixel of it is drawn: who is where in each frame, and what goes wrong.
 
-A scene is made from a seed alone. Places are pixels of the picture, with pixel centres at whole numbers.
+A scene is made from a seed alone. Places are pixels of the image, with pixel centres at whole numbers.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Item:
     Attributes:
         pixels: uint8 ``(h, w, 4)`` RGBA, straight alpha.
         label: class number; -1 for things of the foreground, which are no objects.
-        affine: from pixels of `pixels` to pixels of the picture, float64 ``(F, 2, 3)``.
-        moved: how far its middle moves during a frame, in pixels of the picture, float64 ``(F, 2)``.
+        affine: from pixels of `pixels` to pixels of the image, float64 ``(F, 2, 3)``.
+        moved: how far its middle moves during a frame, in pixels of the image, float64 ``(F, 2)``.
         tint: factor of its red, green and blue.
     """
 
@@ -55,10 +55,10 @@ class Shot:
     Attributes:
         frames: how many.
         items: the farthest first.
-        camera: from pixels of the picture to pixels of the background around its middle, float64 ``(F, 2, 3)``.
-        camera_moved: how far the background moves during a frame, in pixels of the picture, float64 ``(F, 2)``.
+        camera: from pixels of the image to pixels of the background around its middle, float64 ``(F, 2, 3)``.
+        camera_moved: how far the background moves during a frame, in pixels of the image, float64 ``(F, 2)``.
         exposure: in frames, float64 ``(F,)``.
-        severities: of each trouble of the whole picture (defocus, noise, darkness, compression), ``(F,)``,
+        severities: of each trouble of the whole image (defocus, noise, darkness, compression), ``(F,)``,
             0 to 1.
         causes: where each cause of difficulty is at work, bool ``(F,)``.
         background_seed: seed of the background and of the noise.
@@ -304,7 +304,7 @@ class _Actors:
 
 
 def _compose(layer: _Layer, middle: Floats, offsets: Floats, zoom: Floats) -> Floats:
-    """Return the affine maps from pixels of a layer to pixels of the picture, float64 ``(steps, 2, 3)``."""
+    """Return the affine maps from pixels of a layer to pixels of the image, float64 ``(steps, 2, 3)``."""
     height, width = layer.pixels.shape[:2]
     cos, sin = np.cos(layer.angles), np.sin(layer.angles)
     along = zoom * layer.scales * layer.aspect * (-1.0 if layer.mirrored else 1.0)

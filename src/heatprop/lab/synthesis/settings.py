@@ -32,7 +32,7 @@ class Dial:
 class Causes:
     """What makes video hard, each with its own dial.
 
-    Lengths are in cells: a 64th of the picture's longer side, which is 4 pixels of an input of 256.
+    Lengths are in cells: a 64th of the image's longer side, which is 4 pixels of an input of 256.
 
     Attributes:
         motion_blur: share of frames with a long exposure; strength: its length in frames.
@@ -41,7 +41,7 @@ class Causes:
         darkness: share of frames too dark; strength: the share of the light that is lost.
         compression: share of frames compressed too much; strength: how far the JPEG quality falls below 88.
         occlusion: share of shots with things in the foreground; strength: how many at most.
-        leaving: share of objects that leave the picture and come back; strength: frames that it takes at most.
+        leaving: share of objects that leave the image and come back; strength: frames that it takes at most.
         crowd: share of shots with a crowd of one class; strength: how many at most.
         turns: share of objects that turn suddenly; strength: factor of their speed at most.
         scale: share of objects that come nearer or go away; strength: factor of their size at most.
@@ -100,11 +100,11 @@ class SceneSettings:
     """What every video of a dataset is like.
 
     Attributes:
-        width: of the pictures, in pixels.
-        height: of the pictures, in pixels.
+        width: of the images, in pixels.
+        height: of the images, in pixels.
         causes: what makes them hard.
         speed: median speed of the objects that move, in cells a frame.
-        least_visible: an object is annotated while at least this share of what lies inside the picture can be
+        least_visible: an object is annotated while at least this share of what lies inside the image can be
             seen, and at least this share of it lies inside.
 
     Raises:

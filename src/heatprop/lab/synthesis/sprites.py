@@ -86,7 +86,7 @@ def _read_drawing(folder: Path, index: dict[str, Any], drawing: str) -> list[Spr
     sheet = cv2.imdecode(content, cv2.IMREAD_UNCHANGED) if content.size else None
     shape = (entry["height"], entry["width"], 4)
     if sheet is None or sheet.shape != shape or sheet.dtype != np.uint8:
-        raise ValueError(f"{path.name} is no whole picture of {shape[1]}x{shape[0]} with alpha")
+        raise ValueError(f"{path.name} is no whole image of {shape[1]}x{shape[0]} with alpha")
     labels = {name: label for label, name in enumerate(VID_CLASSES)}
     sprites = []
     for place in (place for place in index["sprites"] if place["drawing"] == drawing):

@@ -1,4 +1,4 @@
-"""What an annotator would write down about a shot: boxes of the whole objects inside the picture."""
+"""What an annotator would write down about a shot: boxes of the whole objects inside the image."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class TrueObject:
     Attributes:
         track: number of the object in its video.
         label: class number.
-        box: (xmin, ymin, xmax, ymax), the first and last columns and rows of its pixels, inside the picture. What
-            other things cover belongs to it; what lies outside the picture does not.
-        occluded: whether more than 30 % of what lies inside the picture is covered.
+        box: (xmin, ymin, xmax, ymax), the first and last columns and rows of its pixels, inside the image. What
+            other things cover belongs to it; what lies outside the image does not.
+        occluded: whether more than 30 % of what lies inside the image is covered.
     """
 
     track: int
@@ -44,7 +44,7 @@ class TrueObject:
 def annotate(shots: Sequence[Shot], settings: SceneSettings) -> list[list[TrueObject]]:
     """Return the annotated objects of each frame of a video, in the order of their tracks.
 
-    Objects of which nearly nothing can be seen, or nearly nothing lies inside the picture, are not annotated
+    Objects of which nearly nothing can be seen, or nearly nothing lies inside the image, are not annotated
     there (`SceneSettings.least_visible`), nor are those less than 4 pixels wide or high.
     """
     frames: list[list[TrueObject]] = []
@@ -91,9 +91,9 @@ def _boxes(item: Item) -> Floats:
 
 
 def _inside_boxes(item: Item, boxes: Floats, last: Floats) -> NDArray[np.int64]:
-    """Return the first and last columns and rows of what lies inside the picture, int64 ``(F, 4)``.
+    """Return the first and last columns and rows of what lies inside the image, int64 ``(F, 4)``.
 
-    Of a box that reaches beyond the picture it is not always the part inside: its highest point may lie outside.
+    Of a box that reaches beyond the image it is not always the part inside: its highest point may lie outside.
     """
     limits = np.concatenate([last, last])
     clipped = np.clip(np.floor(boxes + 0.5), 0, limits)
@@ -120,7 +120,7 @@ def _apply(affine: Floats, points: Floats) -> Floats:
 
 
 def _covers(item: Item, points: Floats, frames: NDArray[np.intp]) -> NDArray[np.bool_]:
-    """Return which points of the picture ``(f, K, 2)`` an item covers in these frames."""
+    """Return which points of the image ``(f, K, 2)`` an item covers in these frames."""
     affine = item.affine[frames]
     back = np.linalg.inv(affine[:, :, :2])
     local = (points - affine[:, None, :, 2]) @ back.transpose(0, 2, 1)

@@ -1,7 +1,7 @@
-"""How a picture is changed before it is learned from: mirrored, scaled, moved, recoloured.
+"""How an image is changed before it is learned from: mirrored, scaled, moved, recoloured.
 
-Points are in pixels counted from the picture's edge, so the middle of the first pixel lies at 0.5: the same
-geometry as `heatprop.letterbox`, in which the network will see pictures later.
+Points are in pixels counted from the image's edge, so the middle of the first pixel lies at 0.5: the same
+geometry as `heatprop.letterbox`, in which the network will see images later.
 
 Source: xingyizhou/CenterNet, whose scales are eight steps and not continuous.
 """
@@ -28,12 +28,12 @@ _GREY = np.array([0.299, 0.587, 0.114])
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a picture lies in the network's input: ``(x * scale_x + left, y * scale + top)``.
+    """Where an image lies in the network's input: ``(x * scale_x + left, y * scale + top)``.
 
     Attributes:
-        scale_x: pixels of the input for one of the picture; negative: mirrored.
+        scale_x: pixels of the input for one of the image; negative: mirrored.
         scale: the same along y.
-        left: where the picture's left edge lies, in pixels of the input.
+        left: where the image's left edge lies, in pixels of the input.
         top: where its upper edge lies.
     """
 
@@ -46,7 +46,7 @@ class Placement:
 def draw_placement(
     width: int, height: int, side: int, config: AugmentationConfig, random: np.random.Generator
 ) -> Placement:
-    """Draw where a picture of `width` x `height` pixels lies in a square input of `side` pixels."""
+    """Draw where an image of `width` x `height` pixels lies in a square input of `side` pixels."""
     extent = max(width, height) * random.uniform(*config.scale)
     share = random.uniform(size=2)
     x, y = width / 2, height / 2
@@ -68,18 +68,18 @@ def draw_cut_out(
     config: AugmentationConfig,
     random: np.random.Generator,
 ) -> Placement:
-    """Draw where a picture lies in a small square input that shows one object of it.
+    """Draw where an image lies in a small square input that shows one object of it.
 
-    The picture has the size that it would have in an input of `whole_side` pixels. The middle of the object lies
+    The image has the size that it would have in an input of `whole_side` pixels. The middle of the object lies
     anywhere in the input but for a margin.
 
     Args:
-        width: of the picture in pixels.
-        height: of the picture in pixels.
-        box: of the object, (x1, y1, x2, y2) in pixels of the picture.
+        width: of the image in pixels.
+        height: of the image in pixels.
+        box: of the object, (x1, y1, x2, y2) in pixels of the image.
         side: of the input in pixels.
-        whole_side: side in pixels of the input that whole pictures go into.
-        config: how pictures are changed.
+        whole_side: side in pixels of the input that whole images go into.
+        config: how images are changed.
         random: what is drawn from.
     """
     scale = whole_side / (max(width, height) * random.uniform(*config.scale))
@@ -88,10 +88,10 @@ def draw_cut_out(
     return _with_point_at(middle, goal, scale, config.flip, random)
 
 
-def place_picture(image: ImageArray, placement: Placement, side: int) -> ImageArray:
-    """Draw a picture into a black square of `side` pixels, uint8 ``(side, side, 3)``.
+def place_image(image: ImageArray, placement: Placement, side: int) -> ImageArray:
+    """Draw an image into a black square of `side` pixels, uint8 ``(side, side, 3)``.
 
-    Like `heatprop.letterbox.letterbox` it halves the picture first where it becomes less than half as large.
+    Like `heatprop.letterbox.letterbox` it halves the image first where it becomes less than half as large.
     """
     height, width = image.shape[:2]
     while placement.scale * height < image.shape[0] / 2 and min(image.shape[:2]) > 1:
@@ -104,7 +104,7 @@ def place_picture(image: ImageArray, placement: Placement, side: int) -> ImageAr
 
 
 def place_boxes(boxes: NDArray[np.float64], placement: Placement) -> NDArray[np.float64]:
-    """Carry boxes ``(N, 4)`` xyxy from pixels of the picture to pixels of the input; not clipped."""
+    """Carry boxes ``(N, 4)`` xyxy from pixels of the image to pixels of the input; not clipped."""
     x = boxes[:, 0::2] * placement.scale_x + placement.left
     y = boxes[:, 1::2] * placement.scale + placement.top
     return np.stack([x.min(axis=1), y[:, 0], x.max(axis=1), y[:, 1]], axis=1)
@@ -132,7 +132,7 @@ def recolour(image: ImageArray, config: AugmentationConfig, random: np.random.Ge
     for kind, factor in zip(order.tolist(), factors.tolist(), strict=True):
         if kind == 0:  # brightness
             step, move = factor * np.eye(3), np.zeros(3)
-        elif kind == 1:  # contrast, around the picture's mean grey
+        elif kind == 1:  # contrast, around the image's mean grey
             step, move = factor * np.eye(3), np.full(3, (1 - factor) * mean_grey)
         else:  # saturation
             step, move = factor * np.eye(3) + (1 - factor) * np.tile(_GREY, (3, 1)), np.zeros(3)
@@ -145,7 +145,7 @@ def recolour(image: ImageArray, config: AugmentationConfig, random: np.random.Ge
 def _with_point_at(
     point: Sequence[float], goal: Sequence[float], scale: float, flip: float, random: np.random.Generator
 ) -> Placement:
-    """Return the placement that brings a point of the picture to a place in the input, mirrored now and then."""
+    """Return the placement that brings a point of the image to a place in the input, mirrored now and then."""
     across = -scale if random.uniform() < flip else scale
     return Placement(across, scale, goal[0] - across * point[0], goal[1] - scale * point[1])
 

@@ -1,4 +1,4 @@
-"""What the network learns from: what it should say of a picture, one sample, and a batch of them."""
+"""What the network learns from: what it should output for an image, one sample, and a batch of them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from torch import Tensor
 from heatprop.heatmaps import gaussian_radius, splat
 from heatprop.types import FloatArray, ImageArray, IntArray
 
-MOST_OBJECTS = 128
-"""Objects of a picture that are learned from; further ones are left out, as in the published code."""
+MAX_OBJECTS = 128
+"""Objects of an image that are learned from; further ones are left out, as in the published code."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Targets:
-    """What the network should say about one picture, on a grid of ``h x w`` cells and ``C`` classes.
+    """What the network should output for one image, on a grid of ``h x w`` cells and ``C`` classes.
 
     Attributes:
         heatmap: float32 ``(C, h, w)``: 1 at each centre, a Gaussian around it.
@@ -40,7 +40,7 @@ class Targets:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """One picture as the network sees it, and what it should say.
+    """One image as the network sees it, and what it should output.
 
     Attributes:
         image: uint8 ``(H, W, 3)`` RGB; the engine orders the channels and normalises.
@@ -67,11 +67,11 @@ class TrainingData(Protocol):
         """Read and augment a sample; augmentation depends on number, epoch and the seed, on nothing else.
 
         Raises:
-            SourceError: its picture is missing or damaged.
+            SourceError: its image is missing or damaged.
         """
 
     def describe(self, number: int) -> str:
-        """Say in a few words where a sample comes from, for messages: the path of its picture."""
+        """Say in a few words where a sample comes from, for messages: the path of its image."""
 
 
 @dataclass(slots=True, eq=False)
@@ -101,7 +101,7 @@ class Batch:
     @classmethod
     def of(cls, samples: Sequence[Sample]) -> Self:
         """Put samples of one size together."""
-        counts = [min(len(sample.targets.cells), MOST_OBJECTS) for sample in samples]
+        counts = [min(len(sample.targets.cells), MAX_OBJECTS) for sample in samples]
         places = max(1, *counts)
 
         def padded(arrays: list[NDArray[np.generic]]) -> Tensor:
@@ -130,7 +130,7 @@ class Batch:
 def make_targets(
     boxes: NDArray[np.floating], labels: IntArray, class_count: int, grid: tuple[int, int]
 ) -> Targets:
-    """Return what the network should say about a picture.
+    """Return what the network should output for an image.
 
     Boxes are clipped to the centres of the outermost cells, ``[0, W - 1]`` and ``[0, H - 1]``; those without
     area left are no objects. Of two objects of a class in one cell each keeps its size and offset, and a network
@@ -146,7 +146,7 @@ def make_targets(
     height, width = grid
     clipped = np.clip(boxes.reshape(-1, 4), 0, np.array([width - 1, height - 1] * 2)).astype(np.float32)
     sides = clipped[:, 2:] - clipped[:, :2]
-    there = np.flatnonzero((sides > 0).all(axis=1))[:MOST_OBJECTS]
+    there = np.flatnonzero((sides > 0).all(axis=1))[:MAX_OBJECTS]
     clipped, sides, labels = clipped[there], sides[there], labels[there]
     centers = (clipped[:, :2] + clipped[:, 2:]) / 2
     cells = centers.astype(np.int64)

@@ -1,4 +1,4 @@
-"""Scalars and pictures of a run for TensorBoard."""
+"""Scalars and images of a run for TensorBoard."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from heatprop.drawing import draw
 from heatprop.lab.datasets.annotations import VideoDataset
 from heatprop.lab.networks.centernet import STRIDE
 from heatprop.lab.training.learning import Step
-from heatprop.lab.training.validation import Looker, Picture
+from heatprop.lab.training.validation import LetterboxedFrame, Predictor
 from heatprop.letterbox import boxes_to_cells
 from heatprop.propagation import decode
 from heatprop.types import Detections, FloatArray, HeadOutput, ImageArray
 
-_PICTURES = 4
+_IMAGES = 4
 _SHOWN_SCORE = 0.3
 _STEPS_BETWEEN = 10
 
@@ -51,14 +51,14 @@ class Board:
         self._scalar(f"validation/{name}", value, number)
         self._writer.flush()
 
-    def pictures(self, number: int, dataset: VideoDataset, looker: Looker) -> None:
-        """Show some frames: what is there, what is found, and the heatmap."""
-        count = min(_PICTURES, dataset.frame_count)
+    def images(self, number: int, dataset: VideoDataset, predictor: Predictor) -> None:
+        """Show some frames: true boxes, detections, and the heatmap."""
+        count = min(_IMAGES, dataset.frame_count)
         rows = [(2 * part + 1) * dataset.frame_count // (2 * count) for part in range(count)]
-        for batch in looker.look(dataset, rows):
-            for picture, output in batch:
-                shown = show_frame(picture, output, dataset)
-                name = f"frames/{dataset.frame_names[picture.row]}"
+        for batch in predictor.predict(dataset, rows):
+            for frame, output in batch:
+                shown = show_frame(frame, output, dataset)
+                name = f"frames/{dataset.frame_names[frame.row]}"
                 self._writer.add_image(name, shown, number, dataformats="HWC")
 
     def close(self) -> None:
@@ -69,17 +69,17 @@ class Board:
         self._writer.add_scalar(name, value, number)
 
 
-def show_frame(picture: Picture, output: HeadOutput, dataset: VideoDataset) -> ImageArray:
-    """Return three views of what the network sees, side by side: true boxes, found boxes, heatmap over image."""
-    here = dataset.truth.select(dataset.truth.frames == picture.row)
-    boxes = boxes_to_cells(here.boxes.astype(np.float32), picture.fitted, STRIDE)
+def show_frame(frame: LetterboxedFrame, output: HeadOutput, dataset: VideoDataset) -> ImageArray:
+    """Return three views of what the network sees, side by side: true boxes, detections, heatmap over image."""
+    here = dataset.truth.select(dataset.truth.frames == frame.row)
+    boxes = boxes_to_cells(here.boxes.astype(np.float32), frame.fitted, STRIDE)
     truth = Detections(boxes * STRIDE, np.ones(len(here), np.float32), here.labels)
     found = decode(output, score_threshold=_SHOWN_SCORE)
     found = Detections(found.boxes * STRIDE, found.scores, found.labels)
     views = (
-        draw(picture.image, truth, dataset.classes),
-        draw(picture.image, found, dataset.classes),
-        lay_over(output.heatmap, picture.image),
+        draw(frame.image, truth, dataset.classes),
+        draw(frame.image, found, dataset.classes),
+        lay_over(output.heatmap, frame.image),
     )
     return np.concatenate(views, axis=1)
 

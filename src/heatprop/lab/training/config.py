@@ -16,7 +16,7 @@ from heatprop.letterbox import LARGEST_SIDE
 
 Precision: TypeAlias = Literal["f32", "bf16"]
 _INFINITY = float("inf")
-MOST_THREADS, LARGEST_BATCH, MOST_EPOCHS = 4096, 65_536, 10**6
+MAX_THREADS, LARGEST_BATCH, MAX_EPOCHS = 4096, 65_536, 10**6
 """Far beyond any machine; what goes further ends in errors of libraries that do not name the key."""
 LARGEST_SEED = 2**53
 
@@ -28,7 +28,7 @@ def _choice(name: str, value: object, choices: tuple[str, ...]) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    """Which pictures to learn from, and which to look at on the way.
+    """Which images to learn from, and which to validate on.
 
     Attributes:
         layout: "imagenet-vid" or "coco-video", which is also plain COCO.
@@ -36,9 +36,9 @@ class DataConfig:
         validation: a folder or JSON file; empty: of ImageNet VID the first of `train`, of coco-video none.
         train_split: of ImageNet VID.
         validation_split: of ImageNet VID.
-        images_a_class: of ImageNet DET, no class is in more pictures than this.
+        images_a_class: of ImageNet DET, no class is in more images than this.
         frames_a_video: that many frames of each video of ImageNet VID, evenly spread; 0 takes all.
-        workers: threads that read pictures; 0: one for each processor.
+        workers: threads that read images; 0: one for each processor.
     """
 
     layout: Layout = "imagenet-vid"
@@ -55,18 +55,18 @@ class DataConfig:
         check_count("data.images_a_class", self.images_a_class, 1)
         check_count("data.frames_a_video", self.frames_a_video, 0)
         check_count("data.workers", self.workers, 0)
-        check_range("data.workers", self.workers, 0, MOST_THREADS)
+        check_range("data.workers", self.workers, 0, MAX_THREADS)
 
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentationConfig:
-    """How pictures are changed, as CenterNet does.
+    """How images are changed, as CenterNet does.
 
     Attributes:
-        flip: how often a picture is mirrored.
-        scale: least and most of the picture's longest side that fills the input: below 1 a part, above 1 more
-            than the picture, which has black around it.
-        shift: whether the middle of the input lies anywhere in the picture, 128 pixels or less from its border.
+        flip: how often an image is mirrored.
+        scale: least and most of the image's longest side that fills the input: below 1 a part, above 1 more
+            than the image, which has black around it.
+        shift: whether the middle of the input lies anywhere in the image, 128 pixels or less from its border.
         colour: how far brightness, contrast and saturation go from 1, each.
         lighting: standard deviation along the main axes of colour of ImageNet.
         least_visible: an object is learned from while at least this share of its box lies inside the input; 0 as
@@ -98,8 +98,8 @@ class ModelConfig(CenterNetConfig):
     Attributes:
         start: "scratch"; "imagenet" fetches weights of the backbone; or the path of a file: weights of the
             backbone, a published CenterNet, or one that heatprop saved.
-        input_side: side in pixels of the square that is learned from, and longest side of what is looked at.
-        input_multiple: what is looked at is padded to multiples of this; 0 pads to a square.
+        input_side: side in pixels of the square that is learned from, and longest side of what is validated on.
+        input_multiple: what is validated on is padded to multiples of this; 0 pads to a square.
         norm: "batch" normalises by the statistics of each batch, over all processes; "frozen" by those that the
             start brings, for small batches.
     """
@@ -169,8 +169,8 @@ class ScheduleConfig:
         final_share: of "cosine".
         warm_up_epochs: the learning rate grows from 0 on this long.
         early_sides: the first epochs, one for each number, learn from small inputs of that side in pixels: cut out
-            around one object of each picture, as large as later. An object costs a fraction of what it costs in
-            whole pictures, so a network that starts from nothing sees many.
+            around one object of each image, as large as later. An object costs a fraction of what it costs in
+            whole images, so a network that starts from nothing sees many.
     """
 
     epochs: int = 80
@@ -184,7 +184,7 @@ class ScheduleConfig:
 
     def __post_init__(self) -> None:
         check_count("schedule.epochs", self.epochs, 1)
-        check_range("schedule.epochs", self.epochs, 1, MOST_EPOCHS)
+        check_range("schedule.epochs", self.epochs, 1, MAX_EPOCHS)
         check_count("schedule.batch_size", self.batch_size, 1)
         check_range("schedule.batch_size", self.batch_size, 1, LARGEST_BATCH)
         _choice("schedule.kind", self.kind, ("steps", "cosine"))
@@ -200,12 +200,12 @@ class ScheduleConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ValidationConfig:
-    """How the network is looked at on the way.
+    """How the network is validated while it learns.
 
     Attributes:
         every_epochs: validate at the end of every that many epochs, and at the very end; 0: never.
         frames: of the validation set, evenly spread; 0 takes all.
-        batch_size: pictures at once.
+        batch_size: images at once.
     """
 
     every_epochs: int = 1
@@ -229,7 +229,7 @@ class RunConfig:
         device: "auto" is a graphics card (CUDA) where there is one; "cpu" or "cuda".
         threads: of PyTorch on a processor; 0: one for each processor.
         checkpoint_steps: steps between checkpoints; there is one at the end of every epoch, too.
-        tensorboard: whether scalars and pictures are written for TensorBoard.
+        tensorboard: whether scalars and images are written for TensorBoard.
     """
 
     seed: int = 0
@@ -245,7 +245,7 @@ class RunConfig:
         _choice("run.precision", self.precision, ("f32", "bf16"))
         _choice("run.device", self.device, ("auto", "cpu", "cuda"))
         check_count("run.threads", self.threads, 0)
-        check_range("run.threads", self.threads, 0, MOST_THREADS)
+        check_range("run.threads", self.threads, 0, MAX_THREADS)
         check_count("run.checkpoint_steps", self.checkpoint_steps, 1)
 
 

@@ -1,4 +1,4 @@
-"""The datasets of a run: what is learned from, and what is looked at on the way."""
+"""The datasets of a run: what is learned from, and what is validated on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from heatprop.lab.datasets.imagenet_vid import read_snippets
 from heatprop.lab.datasets.training_sample import sample_training_frames, thin_out
 from heatprop.lab.training.config import DataConfig
 
-_MOST_MISSING = 0.01
+_MAX_MISSING = 0.01
 
 
 def load_training_set(config: DataConfig, seed: int, note: Callable[[str], None]) -> VideoDataset:
@@ -25,22 +25,22 @@ def load_training_set(config: DataConfig, seed: int, note: Callable[[str], None]
 
     Args:
         config: where it is.
-        seed: decides which pictures of DET are taken.
+        seed: decides which images of DET are taken.
         note: takes a line about what is left out.
 
     Raises:
-        DatasetError: it is missing or damaged, or more than one in a hundred of its pictures is missing.
+        DatasetError: it is missing or damaged, or more than one in a hundred of its images is missing.
     """
     if not config.train:
         raise DatasetError("data.train is empty; give the folder of a dataset")
     parts = [_load_one(config, root, seed, note) for root in config.train]
     dataset = join_datasets(parts) if len(parts) > 1 else parts[0]
-    require_pictures(dataset, note)
+    require_images(dataset, note)
     return dataset
 
 
 def load_validation_set(config: DataConfig, frames: int, classes: tuple[str, ...]) -> VideoDataset | None:
-    """Read what is looked at on the way; None where there is nothing.
+    """Read what is validated on; None where there is nothing.
 
     Args:
         config: where it is.
@@ -48,7 +48,7 @@ def load_validation_set(config: DataConfig, frames: int, classes: tuple[str, ...
         classes: what the network finds.
 
     Raises:
-        DatasetError: it is missing or damaged, has other classes, or lacks pictures.
+        DatasetError: it is missing or damaged, has other classes, or lacks images.
     """
     root = config.validation or (config.train[0] if config.layout == "imagenet-vid" else "")
     if not root:
@@ -62,7 +62,7 @@ def load_validation_set(config: DataConfig, frames: int, classes: tuple[str, ...
             "make the categories of both files alike"
         )
     dataset = spread_frames(dataset, frames)
-    require_pictures(dataset, None)
+    require_images(dataset, None)
     return dataset
 
 
@@ -92,23 +92,21 @@ def spread_frames(dataset: VideoDataset, count: int) -> VideoDataset:
     )
 
 
-def require_pictures(dataset: VideoDataset, note: Callable[[str], None] | None) -> None:
-    """Look whether the pictures are there, before hours are spent.
+def require_images(dataset: VideoDataset, note: Callable[[str], None] | None) -> None:
+    """Check that the images are there, before hours are spent.
 
     Args:
         dataset: whose.
         note: where single missing ones may be left out, takes a line about them; None: none may be missing.
 
     Raises:
-        DatasetError: pictures are missing.
+        DatasetError: images are missing.
     """
     missing = [path for path in dataset.image_paths if not os.path.exists(path)]
     if not missing:
         return
-    said = (
-        f"{missing[0]}: there is no such picture, and {len(missing)} of {dataset.frame_count} are missing in all"
-    )
-    if note is None or len(missing) > _MOST_MISSING * dataset.frame_count:
+    said = f"{missing[0]}: there is no such image, and {len(missing)} of {dataset.frame_count} are missing in all"
+    if note is None or len(missing) > _MAX_MISSING * dataset.frame_count:
         raise DatasetError(f"{said}; put them there: heatprop dataset check names them")
     note(f"{said}; others are learned from in their place")
 

@@ -18,7 +18,13 @@ from heatprop.lab.training.loading import Loaded, batches
 from heatprop.lab.training.optimisation import learning_rate
 from heatprop.lab.training.saved import Progress, state_of
 from heatprop.lab.training.training_folder import BOARD, LAST, UNREADABLE, TrainingFolder
-from heatprop.lab.training.validation import Looker, Picture, average_precision, detections_of, metric_name
+from heatprop.lab.training.validation import (
+    LetterboxedFrame,
+    Predictor,
+    average_precision,
+    detections_of,
+    metric_name,
+)
 from heatprop.types import Detections, HeadOutput
 
 _NAMED = 10
@@ -164,7 +170,7 @@ class Run:
         content["pictures"] = [self.data.describe(number) for number in batch.numbers.tolist()]
         torch.save(content, path)
         return NotFiniteError(
-            f"{error}; its batch is in {path}, earlier weights are in the last checkpoint; look at the pictures, "
+            f"{error}; its batch is in {path}, earlier weights are in the last checkpoint; check the images, "
             f"or {_DIVERGED}"
         )
 
@@ -187,7 +193,7 @@ class Run:
     def _validate(self, dataset: VideoDataset, epoch: int) -> float:
         """Return the average precision of the averaged weights; each process looks at its share of the frames."""
         config, ranks, number = self.config, self.ranks, self.progress.step
-        looker = Looker(
+        predictor = Predictor(
             self.learner.average.network,
             self.learner.card.input,
             ranks.device,
@@ -198,9 +204,9 @@ class Run:
         total = dataset.frame_count
         rows = range(total * ranks.rank // ranks.count, total * (ranks.rank + 1) // ranks.count)
         found = []
-        with closing(looker.look(dataset, rows)) as looked:
-            for batch in looked:
-                found += [(picture.row, self._detections(dataset, picture, output)) for picture, output in batch]
+        with closing(predictor.predict(dataset, rows)) as batches:
+            for batch in batches:
+                found += [(frame.row, self._detections(dataset, frame, output)) for frame, output in batch]
                 self.watcher.validating(len(found), len(rows))
                 if ranks.count == 1 and self._asked():
                     raise Stopped
@@ -219,14 +225,14 @@ class Run:
             self.folder.log({"step": number, "epoch": epoch, "metric": name, "precision": precision})
         if self._board is not None:
             self._board.precision(number, name, precision)
-            self._board.pictures(number, dataset, looker)
+            self._board.images(number, dataset, predictor)
         return precision
 
-    def _detections(self, dataset: VideoDataset, picture: Picture, output: HeadOutput) -> Detections:
+    def _detections(self, dataset: VideoDataset, frame: LetterboxedFrame, output: HeadOutput) -> Detections:
         try:
-            return detections_of(picture, output)
+            return detections_of(frame, output)
         except InvalidArrayError as error:
-            raise NotFiniteError(f"{dataset.image_paths[picture.row]}: {error}; {_DIVERGED}") from None
+            raise NotFiniteError(f"{dataset.image_paths[frame.row]}: {error}; {_DIVERGED}") from None
 
     def _save(self) -> None:
         """Write the last checkpoint; every process takes part, with what it could not read."""
@@ -237,7 +243,7 @@ class Run:
             self.folder.save(self.learner.average.network, self.learner.card, state)
 
     def _say_done(self) -> None:
-        """Say what has become of the run, and which pictures could not be read."""
+        """Say what has become of the run, and which images could not be read."""
         if self.folder is None:
             return
         problems = [self.progress.unreadable[number] for number in sorted(self.progress.unreadable)]
@@ -246,7 +252,7 @@ class Run:
             for problem in problems[:_NAMED]:
                 self.watcher.note(f"not read: {problem}")
             self.watcher.note(
-                f"{len(problems)} of {len(self.data)} pictures could not be read; others were learned from in "
+                f"{len(problems)} of {len(self.data)} images could not be read; others were learned from in "
                 f"their place; all are named in {self.folder.path / UNREADABLE}"
             )
         best = f"; best.pt has {100 * self.progress.best:.2f} %" if self.progress.best >= 0 else ""

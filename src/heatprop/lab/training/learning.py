@@ -35,7 +35,7 @@ class Learner:
         network: with the weights of the last step.
         average: of these weights.
         optimiser: of the network.
-        card: of what comes of it; says how pictures are normalised.
+        card: of what comes of it; says how images are normalised.
         ranks: who else learns.
     """
 
@@ -112,7 +112,7 @@ class StepReport:
         steps: of the whole run.
         steps_an_epoch: of each epoch.
         images: of a step, over all processes.
-        waited: seconds that the step waited for pictures.
+        waited: seconds that the step waited for images.
         seconds: that it took in all.
         step: what came out of it.
     """

@@ -60,7 +60,7 @@ def batches(
     Raises:
         SourceError: many samples in a row cannot be read.
     """
-    cv2.setNumThreads(1)  # pictures are read side by side
+    cv2.setNumThreads(1)  # images are read side by side
     order = epoch_order(len(data), epoch, seed)
     share = batch_size // ranks
     rows = order[: len(order) // batch_size * batch_size].reshape(-1, ranks, share)[first:, rank]
@@ -88,4 +88,4 @@ def read_or_replace(data: TrainingData, number: int, epoch: int, seed: int) -> t
             return data.sample(candidate, epoch), problems
         except SourceError as error:
             problems[candidate] = str(error)
-    raise SourceError(f"{len(problems)} pictures in a row cannot be read, the first: {problems[number]}")
+    raise SourceError(f"{len(problems)} images in a row cannot be read, the first: {problems[number]}")

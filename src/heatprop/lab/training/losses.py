@@ -72,7 +72,7 @@ def count(batch: Batch) -> Counts:
 def center_net_loss(
     output: NetworkOutput, batch: Batch, weights: LossWeights = LossWeights(), counts: Counts | None = None
 ) -> Losses:
-    """Compare what a network says with what it should, in float32 whatever the network computes in.
+    """Compare a network's output with what it should be, in float32 whatever the network computes in.
 
     Heatmap: the penalty-reduced focal loss (alpha 2, beta 4) of the probability, clamped to [1e-4, 1 - 1e-4], over
     the number of positive cells; not divided when there is none. Size and offset: L1 in cells at the objects'
@@ -80,8 +80,8 @@ def center_net_loss(
     at these cells, over the objects.
 
     Args:
-        output: of the network, ``N`` pictures.
-        batch: of the same pictures.
+        output: of the network, ``N`` images.
+        batch: of the same images.
         weights: of the parts in the sum.
         counts: what to divide by; None means `count` of this batch. Parts of a batch, each with the
             counts of the whole, sum to the loss of the whole.

@@ -24,7 +24,7 @@ from heatprop.lab.training.starting import start_network
 from heatprop.lab.training.synced_norm import sync_norms
 from heatprop.lab.training.training_folder import LAST, TrainingFolder
 
-_SWITCH_INTERVAL = 2e-4  # s; with Python's 5e-3, threads that read pictures hold up the one that learns
+_SWITCH_INTERVAL = 2e-4  # s; with Python's 5e-3, threads that read images hold up the one that learns
 
 
 def open_run(
@@ -53,7 +53,7 @@ def open_run(
     progress = Progress() if saved is None else restore(learner, saved)
     weights = sum(each.numel() for each in learner.network.parameters())
     watcher.note(
-        f"{len(dataset.image_paths):,} pictures of {len(dataset.classes)} classes, {weights / 1e6:.2f} M weights; "
+        f"{len(dataset.image_paths):,} images of {len(dataset.classes)} classes, {weights / 1e6:.2f} M weights; "
         + (f"starts from {said}" if saved is None else f"goes on after step {progress.step:,} of {path / LAST}")
     )
     if folder is not None and saved is None:  # what cannot be written is better known now
@@ -146,7 +146,7 @@ def _load(config: TrainingConfig, watcher: Watcher) -> tuple[VideoDataset, Video
     if dataset.frame_count < config.schedule.batch_size:
         raise InvalidConfigError(
             f"schedule.batch_size is {config.schedule.batch_size}, but there are only {dataset.frame_count} "
-            "pictures to learn from; make it smaller"
+            "images to learn from; make it smaller"
         )
     if not config.validation.every_epochs:
         return dataset, None

@@ -21,7 +21,7 @@ class Ranks:
     """Which process this is, of how many; with one alone nothing is sent.
 
     Attributes:
-        rank: of this process, from 0. The first one writes files and speaks.
+        rank: of this process, from 0. The first one writes files and messages.
         count: how many there are.
         device: where this process computes.
     """
@@ -32,7 +32,7 @@ class Ranks:
 
     @property
     def is_first(self) -> bool:
-        """Whether this process writes and speaks."""
+        """Whether this process writes files and messages."""
         return self.rank == 0
 
     def sum(self, tensor: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Pictures of a dataset, augmented, as samples to learn from."""
+"""Images of a dataset, augmented, as samples to learn from."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from heatprop.lab.training.augmentation import (
     draw_cut_out,
     draw_placement,
     place_boxes,
-    place_picture,
+    place_image,
     recolour,
     visible_shares,
 )
@@ -31,7 +31,7 @@ class DatasetSamples:
     Crowds are no objects. What is drawn for a sample depends on (seed, epoch, number) alone.
 
     Args:
-        dataset: its pictures must be there.
+        dataset: its images must be there.
         augmentation: how they are changed.
         side: of the square input, in pixels.
         early_sides: sides of the first epochs, which are cut out around one object; see `ScheduleConfig`.
@@ -59,14 +59,14 @@ class DatasetSamples:
         return len(self._paths)
 
     def sample(self, number: int, epoch: int) -> Sample:
-        """Read a picture and change it; see `TrainingData.sample`."""
+        """Read an image and change it; see `TrainingData.sample`."""
         image = self._reader.read(Path(self._paths[number]))
         random = np.random.default_rng((self._seed, epoch, number))
         objects = slice(self._bounds[number], self._bounds[number + 1])
         boxes, labels = self._truth.boxes[objects], self._truth.labels[objects]
         side = (*self._early_sides, self._side)[min(epoch, len(self._early_sides))]
         placement = self._place(image, boxes, side, is_early=epoch < len(self._early_sides), random=random)
-        image = recolour(place_picture(image, placement, side), self._augmentation, random)
+        image = recolour(place_image(image, placement, side), self._augmentation, random)
         boxes = place_boxes(boxes, placement)
         there = visible_shares(boxes, side) >= self._augmentation.least_visible
         cells = side // STRIDE
@@ -98,5 +98,5 @@ class DatasetSamples:
         )
 
     def describe(self, number: int) -> str:
-        """Return the path of a sample's picture."""
+        """Return the path of a sample's image."""
         return str(self._paths[number])

@@ -3,8 +3,8 @@
     last.pt         the averaged network, and all that is needed to go on
     best.pt         the averaged network that scored best on the validation set
     log.jsonl       a line for each step and each validation
-    unreadable.txt  pictures that could not be read, where there are any
-    tensorboard/    scalars and pictures
+    unreadable.txt  images that could not be read, where there are any
+    tensorboard/    scalars and images
 
 Checkpoints are there whole or not at all, so that a run may be killed at any moment. One process at a time trains
 there: it claims the folder.
@@ -110,7 +110,7 @@ class TrainingFolder(ManifestFolder):
         save_checkpoint(self.path / BEST, average, card, overwrite=True)
 
     def require_room(self) -> None:
-        """Look whether there is room for what a run writes: ``last.pt`` a second time, and ``best.pt``.
+        """Check that there is room for what a run writes: ``last.pt`` a second time, and ``best.pt``.
 
         Raises:
             OutputError: there is not.
@@ -153,7 +153,7 @@ class TrainingFolder(ManifestFolder):
             ) from None
 
     def write_unreadable(self, lines: list[str]) -> None:
-        """Write the names of pictures that could not be read.
+        """Write the names of images that could not be read.
 
         Raises:
             OutputError: it cannot be written.

@@ -29,7 +29,7 @@ from heatprop.types import Detections, HeadOutput, ImageArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Picture:
+class LetterboxedFrame:
     """A frame as the network sees it.
 
     Attributes:
@@ -44,16 +44,16 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class Looker:
-    """How a network looks at pictures.
+class Predictor:
+    """How a network runs on the frames of a dataset.
 
     Attributes:
         network: in evaluation mode.
         input_format: what it takes.
         device: where it is.
         precision: of its convolutions.
-        batch_size: pictures at once.
-        workers: threads that read pictures; 0: one for each processor.
+        batch_size: frames in a batch.
+        workers: threads that read images; 0: one for each processor.
     """
 
     network: CenterNet
@@ -63,13 +63,13 @@ class Looker:
     batch_size: int = 16
     workers: int = 0
 
-    def look(
+    def predict(
         self, dataset: VideoDataset, rows: Sequence[int]
-    ) -> Generator[list[tuple[Picture, HeadOutput]], None, None]:
-        """Yield what the network says about frames, in order; those that cannot be read are left out."""
-        with closing(self._pictures(dataset, rows)) as pictures:
-            for batch in _alike(pictures, self.batch_size):
-                images = torch.from_numpy(np.stack([picture.image for picture in batch])).to(self.device)
+    ) -> Generator[list[tuple[LetterboxedFrame, HeadOutput]], None, None]:
+        """Yield the network's outputs for frames, in order; those that cannot be read are skipped."""
+        with closing(self._frames(dataset, rows)) as frames:
+            for batch in _alike(frames, self.batch_size):
+                images = torch.from_numpy(np.stack([frame.image for frame in batch])).to(self.device)
                 with (
                     torch.inference_mode(),
                     torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"),
@@ -77,28 +77,28 @@ class Looker:
                     output = self.network(normalise(images, self.input_format))
                 yield list(zip(batch, split_output(output), strict=True))
 
-    def _pictures(self, dataset: VideoDataset, rows: Sequence[int]) -> Generator[Picture, None, None]:
+    def _frames(self, dataset: VideoDataset, rows: Sequence[int]) -> Generator[LetterboxedFrame, None, None]:
         reader = SequenceReader(dataset.image_paths)
 
-        def read(row: int) -> Picture | None:
+        def read(row: int) -> LetterboxedFrame | None:
             image = reader.try_read(Path(dataset.image_paths[row]))
             if image is None:
                 return None
             fitted = fit_letterbox(image.shape[1], image.shape[0], self.input_format)
-            return Picture(row, letterbox(image, fitted), fitted)
+            return LetterboxedFrame(row, letterbox(image, fitted), fitted)
 
         with closing(map_ahead(rows, read, self.workers or usable_processors())) as ahead:
-            yield from (picture for _, picture in ahead if picture is not None)
+            yield from (frame for _, frame in ahead if frame is not None)
 
 
-def detections_of(picture: Picture, output: HeadOutput) -> Detections:
-    """Return the detections in a frame, in its pixels: of the default least score."""
+def detections_of(frame: LetterboxedFrame, output: HeadOutput) -> Detections:
+    """Return the detections in a frame, in its pixels: from the default score threshold on."""
     found = decode(output)
-    return Detections(boxes_to_frame(found.boxes, picture.fitted, STRIDE), found.scores, found.labels)
+    return Detections(boxes_to_frame(found.boxes, frame.fitted, STRIDE), found.scores, found.labels)
 
 
 def split_output(output: NetworkOutput) -> list[HeadOutput]:
-    """Return what a network says about each picture of a batch."""
+    """Return the outputs of each image of a batch."""
     heatmap = output.heatmap_logits.float().sigmoid().cpu().numpy()
     size = output.size.float().cpu().numpy()
     offset = None if output.offset is None else output.offset.float().cpu().numpy()
@@ -126,8 +126,8 @@ def average_precision(dataset: VideoDataset, found: Sequence[tuple[int, Detectio
     return mean_of_known(coco_result(dataset, table).ap50)
 
 
-def _alike(pictures: Iterator[Picture], most: int) -> Iterator[list[Picture]]:
-    """Yield consecutive pictures of one shape, at most so many at once."""
-    for _, same in groupby(pictures, key=lambda picture: picture.image.shape):
-        while some := list(islice(same, most)):
+def _alike(frames: Iterator[LetterboxedFrame], limit: int) -> Iterator[list[LetterboxedFrame]]:
+    """Yield consecutive frames of one shape, at most so many in a list."""
+    for _, same in groupby(frames, key=lambda frame: frame.image.shape):
+        while some := list(islice(same, limit)):
             yield some

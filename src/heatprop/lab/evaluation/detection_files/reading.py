@@ -38,7 +38,7 @@ def read_detections(path: str | Path, dataset: VideoDataset) -> DetectionTable:
     Raises:
         DetectionFileError: the file cannot be read, is cut off, or a detection in it is not possible: an unknown
             frame or class, a number that is none or not finite, a box whose sides are crossed or far beyond any
-            picture.
+            image.
     """
     path = Path(path)
     try:
@@ -81,7 +81,7 @@ def _checked(raw: RawDetections, path: Path, dataset: VideoDataset) -> Detection
             ids = dataset.class_ids
             problem = f"class {class_id:g} is unknown; the dataset has {len(ids)}, from {min(ids)} to {max(ids)}"
         elif not near[first]:
-            problem = f"box {box} lies beyond any picture; it must be in pixels"
+            problem = f"box {box} lies beyond any image; it must be in pixels"
         else:
             problem = f"box {box} has crossed sides; it must be x1 <= x2 and y1 <= y2"
         raise DetectionFileError(f"{path}, {raw.place(first)}: {problem}")

@@ -18,7 +18,7 @@ DISPLACEMENT_RANGES = {"slow": (0.0, 2.0), "medium": (2.0, 4.0), "fast": (4.0, i
 """Cells that the centre moves between two frames in each group: from the first number to below the second."""
 
 RECALLS = (0.75, 0.65)
-"""Where table 3 of the paper looks."""
+"""The figures of table 3 of the paper."""
 
 RADII = (0, 1, 2, 3, 4, 5)
 """The values of P in table 2 of the paper."""

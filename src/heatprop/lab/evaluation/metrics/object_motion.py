@@ -12,10 +12,10 @@ from heatprop.lab.evaluation.metrics.matching import inclusive_iou
 from heatprop.types import IntArray
 
 MOTION_IOU_WINDOW = 10
-"""Frames before and after that motion IoU looks at, as in FGFA."""
+"""Frames before and after that motion IoU takes, as in FGFA."""
 
 GRID_LONGEST_SIDE, GRID_STRIDE = 512, 4
-"""The output grid of the paper: pictures scaled to 512 px on their longer side, a cell for every 4 px."""
+"""The output grid of the paper: images scaled to 512 px on their longer side, a cell for every 4 px."""
 
 
 def motion_iou(dataset: VideoDataset, truth: GroundTruth) -> NDArray[np.float64]:
@@ -39,7 +39,7 @@ def motion_iou(dataset: VideoDataset, truth: GroundTruth) -> NDArray[np.float64]
 def displacement(dataset: VideoDataset, truth: GroundTruth) -> NDArray[np.float64]:
     """Return how far each object's centre moved since the frame before, in cells of the output grid, ``(M,)``.
 
-    The larger of the ways along x and y (section 5.3 of the paper); a cell is 4 px of a picture scaled to 512 px
+    The larger of the ways along x and y (section 5.3 of the paper); a cell is 4 px of an image scaled to 512 px
     on its longer side. NaN where the object is not in the frame before, and where no track is said: such an
     object is no pair.
     """

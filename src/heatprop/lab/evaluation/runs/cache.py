@@ -42,8 +42,8 @@ class CachedPart:
     """Some consecutive frames of a video.
 
     Attributes:
-        frame_sizes: width and height of each picture in pixels, int64 ``(F, 2)``.
-        outputs: what the network said about each.
+        frame_sizes: width and height of each image in pixels, int64 ``(F, 2)``.
+        outputs: the network's, for each.
     """
 
     frame_sizes: IntArray

@@ -70,7 +70,7 @@ class CacheManifest:
 
     @property
     def input_format(self) -> InputFormat:
-        """How pictures were laid into the network's input; says nothing of colours."""
+        """How images were laid into the network's input; says nothing of colours."""
         return InputFormat(longest_side=self.longest_side, multiple=self.multiple)
 
     def to_json(self) -> dict[str, Any]:

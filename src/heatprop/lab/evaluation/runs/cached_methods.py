@@ -32,7 +32,7 @@ from heatprop.types import Detections, IntArray
 _METHODS_AT_ONCE = 16
 _ROOM = 4 << 30  # bytes that detections may take
 _FRAME_ROOM = 2 * 100 * 56  # of these for a frame: at most 100 detections of 56 bytes, held twice
-_SECONDS_BETWEEN_LOOKS = 0.1
+_SECONDS_BETWEEN_CHECKS = 0.1
 _TASKS_A_JOB = 2  # at least; videos differ in length
 
 Result = TypeVar("Result")
@@ -56,7 +56,7 @@ def run_cached(
     """Detect by methods on the outputs in a cache; a video is decompressed once for several of them.
 
     Args:
-        dataset: what the cache is of; its pictures are not needed.
+        dataset: what the cache is of; its images are not needed.
         cache: whole; see `OutputCache.require_whole`.
         methods: the settings.
         work: a function of a module: is called with the dataset, a method and all that it found, in a process of
@@ -122,7 +122,7 @@ def _completed(futures: Iterable[Future[Done]]) -> Iterator[Future[Done]]:
     """
     left = set(futures)
     while left:
-        done, left = wait(left, _SECONDS_BETWEEN_LOOKS, FIRST_COMPLETED)
+        done, left = wait(left, _SECONDS_BETWEEN_CHECKS, FIRST_COMPLETED)
         check()
         yield from done
 

@@ -58,7 +58,7 @@ class FinishedPart:
     """Some consecutive frames of a video, detected in.
 
     Attributes:
-        frame_sizes: width and height of each picture in pixels, int64 ``(F, 2)``.
+        frame_sizes: width and height of each image in pixels, int64 ``(F, 2)``.
         found: its detections, in pixels, labels of the dataset; before Seq-NMS.
         memory: what the method knows after them; see `VideoMethod.memory`.
     """

@@ -29,7 +29,7 @@ class Method:
     """What happens to the network's outputs of a video.
 
     Attributes:
-        name: "network" looks at each frame for itself; "interpolation" is the baseline of the paper's section 5.1;
+        name: "network" runs on each frame for itself; "interpolation" is the baseline of the paper's section 5.1;
             "propagation" is heatmap propagation; "adaptive" is that, adapting to each object.
         propagation: settings of "propagation" and "adaptive".
         score_threshold: detections below it are dropped, and not carried on either; in [0, 1].
@@ -98,15 +98,15 @@ class VideoMethod:
         self._fitted: Letterbox | None = None
 
     def update(self, output: HeadOutput, fitted: Letterbox, *, overwrite: bool = False) -> Detections:
-        """Detect in the next frame; a picture of another size starts anew, as in `VideoDetector`.
+        """Detect in the next frame; an image of another size starts anew, as in `VideoDetector`.
 
         Args:
-            output: what the network says about it.
-            fitted: how the picture was laid into the network's input.
+            output: the network's, for it.
+            fitted: how the image was laid into the network's input.
             overwrite: whether `output.heatmap` may be changed, which spares copying it.
 
         Returns:
-            Boxes in pixels of the picture, labels of the dataset, by falling score.
+            Boxes in pixels of the image, labels of the dataset, by falling score.
 
         Raises:
             InvalidArrayError: the output is broken; see `HeatmapPropagator.update`. All is as it was.

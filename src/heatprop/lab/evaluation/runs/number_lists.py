@@ -6,7 +6,7 @@ from decimal import Decimal, InvalidOperation
 
 from heatprop.errors import InvalidConfigError, shortened
 
-_MOST_VALUES = 1000
+_MAX_VALUES = 1000
 _TENTH = Decimal("0.1")
 _DOTS = "..."
 
@@ -43,8 +43,8 @@ def parse_numbers(text: str, name: str) -> list[float]:
             values += _whole_numbers(piece, text, name)
         else:
             values.append(_number(piece, text, name))
-        if len(values) > _MOST_VALUES:
-            _refuse(text, name, f"these are more than {_MOST_VALUES} values")
+        if len(values) > _MAX_VALUES:
+            _refuse(text, name, f"these are more than {_MAX_VALUES} values")
     return list(dict.fromkeys(float(value) for value in values))
 
 
@@ -70,8 +70,8 @@ def _between(values: list[Decimal], end: Decimal, text: str, name: str) -> list[
     step = last - values[-2] if len(values) > 1 else _TENTH.copy_sign(end - last)
     if not (end.is_finite() and last.is_finite() and step.is_finite()) or (end - last) * step <= 0:
         _refuse(text, name, f"{_DOTS} does not lead from {last} to {end}")
-    if (end - last) / step > _MOST_VALUES:
-        _refuse(text, name, f"these are more than {_MOST_VALUES} values")
+    if (end - last) / step > _MAX_VALUES:
+        _refuse(text, name, f"these are more than {_MAX_VALUES} values")
     filled: list[Decimal] = []
     while abs(last + step - values[-1]) < abs(end - values[-1]):
         last += step
@@ -83,8 +83,8 @@ def _whole_numbers(piece: str, text: str, name: str) -> list[Decimal]:
     ends = [_number(end, text, name) for end in piece.split(":")]
     if len(ends) != 2 or any(not end.is_finite() or end % 1 for end in ends) or ends[0] > ends[1]:
         _refuse(text, name, f"{piece} must be two whole numbers, the smaller first")
-    if ends[1] - ends[0] > _MOST_VALUES:
-        _refuse(text, name, f"these are more than {_MOST_VALUES} values")
+    if ends[1] - ends[0] > _MAX_VALUES:
+        _refuse(text, name, f"these are more than {_MAX_VALUES} values")
     return [Decimal(value) for value in range(int(ends[0]), int(ends[1]) + 1)]
 
 

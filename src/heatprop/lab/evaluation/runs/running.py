@@ -29,14 +29,14 @@ from heatprop.zoo import Model, ModelCard
 
 
 @dataclass(frozen=True, slots=True)
-class PictureNetwork:
-    """A network that looks at picture files and speaks of a dataset's classes; may be used by many threads.
+class ImageNetwork:
+    """A network that runs on image files and detects a dataset's classes; may be used by many threads.
 
     Attributes:
         backend: runs the network.
         card: of the model.
         classes: which of its channels the dataset has classes for; the others are left out.
-        reader: reads a picture.
+        reader: reads an image.
     """
 
     backend: Backend
@@ -44,17 +44,17 @@ class PictureNetwork:
     classes: ClassMatching
     reader: Callable[[Path], ImageArray] = read_image
 
-    def look(self, path: Path) -> tuple[Letterbox, HeadOutput]:
-        """Read a picture and run the network on it.
+    def infer(self, path: Path) -> tuple[Letterbox, HeadOutput]:
+        """Read an image and run the network on it.
 
         Raises:
-            SourceError: the picture is missing or damaged.
+            SourceError: the image is missing or damaged.
         """
         fitted, batch = self.prepare(self.read(path))
         return fitted, self.run(batch)
 
     def read(self, path: Path) -> ImageArray:
-        """Read a picture, uint8 RGB ``(H, W, 3)``.
+        """Read an image, uint8 RGB ``(H, W, 3)``.
 
         Raises:
             SourceError: it is missing or damaged.
@@ -65,7 +65,7 @@ class PictureNetwork:
             raise SourceError(f"{error} and run again: what is finished is kept") from None
 
     def prepare(self, image: ImageArray) -> tuple[Letterbox, ImageArray]:
-        """Lay a picture into the network's input; return how, and the batch of one."""
+        """Lay an image into the network's input; return how, and the batch of one."""
         fitted = fit_letterbox(image.shape[1], image.shape[0], self.card.input)
         return fitted, letterbox(image, fitted)[None]
 
@@ -82,8 +82,8 @@ def open_network(
     backend: BackendName = "auto",
     precision: Precision = "f32",
     device: Device = "auto",
-) -> PictureNetwork:
-    """Open a model to look at the pictures of a dataset; for the options see `open_backend`.
+) -> ImageNetwork:
+    """Open a model to run on the images of a dataset; for the options see `open_backend`.
 
     Raises:
         InvalidConfigError: model and dataset have no class in common.
@@ -91,7 +91,7 @@ def open_network(
     """
     classes = match_classes(model.card.classes, dataset.classes)
     opened = open_backend(backend, model, precision=precision, device=device)
-    return PictureNetwork(opened, model.card, classes, SequenceReader(dataset.image_paths).read)
+    return ImageNetwork(opened, model.card, classes, SequenceReader(dataset.image_paths).read)
 
 
 def frames_to_do(dataset: VideoDataset, folder: EvaluationFolder) -> int:
@@ -107,18 +107,18 @@ class _Seen:
 
 
 @contextmanager
-def _naming(picture: str | Path) -> Iterator[None]:
-    """Let what is wrong with an output say which picture it is of."""
+def _naming(image: str | Path) -> Iterator[None]:
+    """Let what is wrong with an output say which image it is of."""
     try:
         yield
     except InvalidArrayError as error:
-        raise InvalidArrayError(f"{picture}: {error}") from None
+        raise InvalidArrayError(f"{image}: {error}") from None
 
 
 class _Frames:
-    """Gives what the network says about each frame, from the cache where it is there."""
+    """Gives the network's output for each frame, from the cache where it is there."""
 
-    def __init__(self, dataset: VideoDataset, network: PictureNetwork, cache: OutputCache | None) -> None:
+    def __init__(self, dataset: VideoDataset, network: ImageNetwork, cache: OutputCache | None) -> None:
         self._dataset, self._network, self._cache = dataset, network, cache
         self._lock = threading.Lock()
         self._read: dict[tuple[int, int], CachedPart] = {}
@@ -130,11 +130,11 @@ class _Frames:
         """
         number, part, row = item
         if self._cache is None:
-            fitted, output = self._network.look(Path(self._dataset.image_paths[row]))
+            fitted, output = self._network.infer(Path(self._dataset.image_paths[row]))
             return _Seen(fitted, output, None)
         content = self._cached(number, part)
         if content is None:
-            fitted, output = self._network.look(Path(self._dataset.image_paths[row]))
+            fitted, output = self._network.infer(Path(self._dataset.image_paths[row]))
             with _naming(self._dataset.image_paths[row]):
                 kept = sparsify(output, self._cache.manifest.floor)
         else:
@@ -166,8 +166,8 @@ def unfinished(dataset: VideoDataset, folder: EvaluationFolder) -> dict[tuple[in
     }
 
 
-def require_pictures(dataset: VideoDataset, folder: EvaluationFolder, cache: OutputCache | None) -> None:
-    """Check that the pictures that are still to be looked at are there, before hours are lost.
+def require_images(dataset: VideoDataset, folder: EvaluationFolder, cache: OutputCache | None) -> None:
+    """Check that the images that are still to be read are there, before hours are lost.
 
     Raises:
         SourceError: one is not.
@@ -181,35 +181,35 @@ def require_pictures(dataset: VideoDataset, folder: EvaluationFolder, cache: Out
     missing = [row for row in rows if not os.path.exists(dataset.image_paths[row])]
     if missing:
         raise SourceError(
-            f"{dataset.image_paths[missing[0]]}: there is no such picture, and {len(missing)} of {len(rows)} are "
+            f"{dataset.image_paths[missing[0]]}: there is no such image, and {len(missing)} of {len(rows)} are "
             "missing in all; put them there and run again: heatprop dataset check names them"
         )
 
 
 def detect_dataset(
     dataset: VideoDataset,
-    network: PictureNetwork,
+    network: ImageNetwork,
     method: Method,
     folder: EvaluationFolder,
     *,
     cache: OutputCache | None = None,
     advance: Callable[[], None] = lambda: None,
 ) -> None:
-    """Detect in all frames that are not finished; pictures are read and the network is run some frames ahead.
+    """Detect in all frames that are not finished; images are read and the network is run some frames ahead.
 
     However often it is killed and called again, the folder ends up the same.
 
     Args:
-        dataset: its pictures must be there.
-        network: what looks at them.
+        dataset: its images must be there.
+        network: what runs on them.
         method: what happens to its outputs.
         folder: keeps what is finished.
         cache: keeps, and spares, the network's outputs.
         advance: called after each frame.
 
     Raises:
-        SourceError: a picture is missing or damaged; what was finished is kept.
-        InvalidArrayError: the network's output for a picture is broken.
+        SourceError: an image is missing or damaged; what was finished is kept.
+        InvalidArrayError: the network's output for an image is broken.
         CacheError: the cache is damaged.
         OutputError: the folder or the cache cannot be written.
         Interrupted: it was requested; what was finished is kept.
@@ -257,8 +257,8 @@ def finished_detections(
         yield from zip(video.rows, found, strict=True)
 
 
-def pictures_of_other_size(dataset: VideoDataset, folder: EvaluationFolder) -> list[int]:
-    """Return the rows of pictures that are not as large as the annotations say; 0 there means nothing is said.
+def images_of_other_size(dataset: VideoDataset, folder: EvaluationFolder) -> list[int]:
+    """Return the rows of images that are not as large as the annotations say; 0 there means nothing is said.
 
     Raises:
         EvaluationFolderError: a part is missing or damaged.

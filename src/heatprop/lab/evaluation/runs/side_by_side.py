@@ -9,26 +9,26 @@ from pathlib import Path
 from heatprop.lab.datasets.annotations import VideoDataset
 from heatprop.lab.evaluation.detections import DetectionTable
 from heatprop.lab.evaluation.runs.methods import Method, VideoMethod, finish_video
-from heatprop.lab.evaluation.runs.running import PictureNetwork
+from heatprop.lab.evaluation.runs.running import ImageNetwork
 from heatprop.runtime.pipeline import map_ahead
 from heatprop.types import Detections
 
 
 def detect_side_by_side(
-    dataset: VideoDataset, network: PictureNetwork, methods: Mapping[str, Method]
+    dataset: VideoDataset, network: ImageNetwork, methods: Mapping[str, Method]
 ) -> dict[str, DetectionTable]:
     """Detect in a dataset by several methods.
 
     Args:
-        dataset: its pictures must be there.
-        network: looks at each picture once.
+        dataset: its images must be there.
+        network: runs on each image once.
         methods: by name.
 
     Returns:
         The detections of each method, by its name.
 
     Raises:
-        SourceError: a picture is missing or damaged.
+        SourceError: an image is missing or damaged.
         InvalidArrayError: an output of the network is broken.
     """
     found: dict[str, list[tuple[int, Detections]]] = {name: [] for name in methods}
@@ -39,7 +39,7 @@ def detect_side_by_side(
         }
         frames: dict[str, list[Detections]] = {name: [] for name in methods}
         paths = (Path(dataset.image_paths[row]) for row in video.rows)
-        with closing(map_ahead(paths, network.look, network.backend.concurrency + 2)) as seen:
+        with closing(map_ahead(paths, network.infer, network.backend.concurrency + 2)) as seen:
             for _, (fitted, output) in seen:
                 for name, method in at_work.items():
                     frames[name].append(method.update(output, fitted))

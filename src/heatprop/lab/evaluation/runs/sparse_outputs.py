@@ -65,7 +65,7 @@ class SparseOutput:
 
 
 def sparsify(output: HeadOutput, floor: float) -> SparseOutput:
-    """Keep what a network says where its heatmap is at least `floor`.
+    """Keep a network's output where its heatmap is at least `floor`.
 
     Args:
         output: of one frame.

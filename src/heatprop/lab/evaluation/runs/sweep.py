@@ -20,7 +20,7 @@ from heatprop.lab.evaluation.tables import json_number
 from heatprop.offline.seqnms import SeqNmsConfig
 from heatprop.propagation import PropagationConfig
 
-_MOST_METHODS = 10_000
+_MAX_METHODS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,8 @@ def grid(
         InvalidConfigError: a value lies outside its range, or there are more than 10000 combinations.
     """
     count = len(radii) * len(alphas) * len(betas) * len(thresholds)
-    if count > _MOST_METHODS:
-        raise InvalidConfigError(f"the grid has {count} settings; ask for at most {_MOST_METHODS}")
+    if count > _MAX_METHODS:
+        raise InvalidConfigError(f"the grid has {count} settings; ask for at most {_MAX_METHODS}")
     methods = [
         Method(name=name, score_threshold=threshold, seq_nms=seq_nms)
         for threshold in thresholds
