@@ -21,7 +21,7 @@ def test_a_usable_dataset_is_shown_with_its_counts(run: Run) -> None:
     assert (done.code, done.err) == (0, "")
     assert "4 videos, 60 frames (4 without objects), 215 boxes" in done.out
     assert "zebra" in done.out
-    assert "note: no images" in done.out
+    assert "note: no pictures" in done.out
     assert done.out.endswith("usable\n")
 
 

@@ -214,7 +214,7 @@ def test_sound_longer_than_the_frames_is_kept_when_all_are_written(tmp_path: Pat
     assert len(sound_packets(tmp_path / "out.mp4")) == len(sound_packets(source))
 
 
-def test_sound_can_come_from_elsewhere_or_be_left_out(tmp_path: Path) -> None:
+def test_sound_can_come_from_elsewhere_or_be_skipped(tmp_path: Path) -> None:
     silent = build_video(tmp_path / "silent.mp4", 25)
     tone = build_video(tmp_path / "tone.mp4", 50, audio="aac")
     copy_video(silent, tmp_path / "with.mp4", audio_from=tone)

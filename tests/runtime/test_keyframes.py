@@ -21,15 +21,15 @@ class Ticking:
     def __init__(self, clock: KeyframeClock) -> None:
         self.clock, self.beat = clock, FIRST_BEAT
 
-    def tick(self, change: float = 0.0, *, at_once: bool = False, put_off: bool = False) -> bool:
-        is_key_frame, self.beat = self.clock.tick(self.beat, change, at_once=at_once, put_off=put_off)
+    def tick(self, change: float = 0.0, *, force: bool = False, postpone: bool = False) -> bool:
+        is_key_frame, self.beat = self.clock.tick(self.beat, change, force=force, postpone=postpone)
         return is_key_frame
 
 
 def key_frames(clock: KeyframeClock, changes: list[float], shots: frozenset[int] = frozenset()) -> list[int]:
     """Return the numbers of the key frames."""
     ticking = Ticking(clock)
-    return [i for i, change in enumerate(changes) if ticking.tick(change, at_once=i in shots)]
+    return [i for i, change in enumerate(changes) if ticking.tick(change, force=i in shots)]
 
 
 @given(intervals, st.integers(1, 200), st.floats(0, 50))
@@ -149,7 +149,7 @@ def test_every_frame_of_a_slow_live_source_is_a_key_frame() -> None:
 
 def test_a_key_frame_is_postponed_while_there_is_nothing_to_see() -> None:
     clock = Ticking(KeyframeClock(KeyframeConfig(interval=3)))
-    assert [clock.tick(put_off=number in (3, 4)) for number in range(9)] == [
+    assert [clock.tick(postpone=number in (3, 4)) for number in range(9)] == [
         True, False, False, False, False, True, False, False, True,
     ]  # fmt: skip
 

@@ -231,7 +231,7 @@ def test_a_wrong_card_is_refused_in_one_line(text: str, parts: list[str]) -> Non
 
 
 @pytest.mark.parametrize("key", [field.name for field in fields(ModelCard)])
-def test_no_key_may_be_left_out(key: str) -> None:
+def test_no_key_may_be_missing(key: str) -> None:
     value = json.loads(PUBLISHED.to_json())
     del value[key]
     with pytest.raises(ModelError, match=f"lacks '{key}'"):

@@ -116,26 +116,26 @@ class KeyframeClock:
         self.pace = 1 / config.interval
 
     def tick(
-        self, beat: Beat, change: float = 0.0, *, at_once: bool = False, put_off: bool = False
+        self, beat: Beat, change: float = 0.0, *, force: bool = False, postpone: bool = False
     ) -> tuple[bool, Beat]:
         """Decide for the next frame.
 
         Args:
             beat: of the frames before; `FIRST_BEAT` for the first.
             change: how much the frame differs from the last one, in any unit; it counts with a target only.
-            at_once: a key frame in any case, as at the beginning of a shot.
-            put_off: rather none, as at a flash or a black frame; one that is due comes right after it.
+            force: a key frame in any case, as at the beginning of a shot.
+            postpone: rather none, as at a flash or a black frame; one that is due comes right after it.
 
         Returns:
             Whether it is a key frame, and the beat for the frame after it.
         """
         since, phase, usual = beat.since + 1, beat.phase, beat.usual
-        if self._is_adaptive and not at_once:
+        if self._is_adaptive and not force:
             usual = _MEMORY * usual + (1 - _MEMORY) * change if usual else change
             ratio = change / usual if usual else 1.0
             phase += self.pace * min(max(ratio, _MIN_CHANGE), _MAX_CHANGE)
         is_due = since >= self._interval and (not self._is_adaptive or phase >= 1 or self.pace >= 1)
-        if at_once or (is_due and not put_off) or since >= MAX_INTERVAL:
+        if force or (is_due and not postpone) or since >= MAX_INTERVAL:
             return True, Beat(0, min(max(phase - 1, 0.0), 1.0), usual)
         return False, Beat(since, phase, usual)
 

@@ -87,8 +87,8 @@ class Preprocessing:
             is_key_frame, beat = self.clock.tick(
                 beat,
                 change_between(None if shot is None else shot.thumbnail, small),
-                at_once=starts_shot or shot is None or (shot.is_blank and not blank),
-                put_off=blank,
+                force=starts_shot or shot is None or (shot.is_blank and not blank),
+                postpone=blank,
             )
             grey = grey_image(network_input)
         # A flash or a black frame ends no shot: what comes after it is compared with what was before.

@@ -254,7 +254,7 @@ def test_a_file_cut_off_anywhere_is_refused(tmp_path_factory: pytest.TempPathFac
         load_coco_video(path)
 
 
-def test_damaged_annotations_can_be_collected_and_left_out(tmp_path: Path) -> None:
+def test_damaged_annotations_can_be_collected_and_skipped(tmp_path: Path) -> None:
     findings: list[Finding] = []
     boxes = [{"category_id": 1}, {}, {"bbox": [0, 0, NAN, 1]}, {"bbox": [60, 0, 9, 9]}]
     dataset = load_coco_video(write_coco(tmp_path, coco({"a": 1}, boxes)), report=findings.append)

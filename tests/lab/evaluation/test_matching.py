@@ -71,7 +71,7 @@ def test_an_overlap_of_exactly_the_threshold_is_enough():
     assert match(dataset, make_detections([(0, 0, 1, [0, 0, 99, 49])])).objects.tolist() == [0]
 
 
-def test_classes_that_are_not_scored_in_a_video_are_left_out_there():
+def test_classes_that_are_not_scored_in_a_video_are_skipped_there():
     objects = [(0, 0, 0, BOX), (0, 1, 1, BOX), (3, 0, 0, BOX)]
     dataset = make_dataset(objects, (3, 3), evaluated=[frozenset({0}), None])
     found = match(dataset, make_detections([(0, 1, 0.9, BOX), (0, 0, 0.8, BOX), (3, 1, 0.7, BOX)]))

@@ -47,7 +47,7 @@ def test_some_frames_of_a_matching_score_as_a_dataset_of_those_alone(drawn, chos
     np.testing.assert_allclose(result.average_precisions, wanted, rtol=0, atol=1e-12)
 
 
-def test_a_class_with_detections_but_without_objects_is_left_out_of_the_mean():
+def test_a_class_with_detections_but_without_objects_is_skipped_of_the_mean():
     dataset = make_dataset([(0, 0, 0, BOX)])
     result = score(dataset, make_detections([(0, 0, 0.9, BOX), (0, 1, 0.99, BOX)]))
     assert result.mean_average_precision == 1.0

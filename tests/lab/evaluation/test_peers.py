@@ -59,7 +59,7 @@ def test_classes_are_tracked_apart_and_clutter_is_kept_when_asked(peer: tuple[An
             assert after.scores[-1] == np.float32(0.06)
 
 
-def test_as_recommended_what_is_not_tracked_is_left_out(peer: tuple[Any, Any]) -> None:
+def test_as_recommended_what_is_not_tracked_is_skipped(peer: tuple[Any, Any]) -> None:
     run, _ = peer
     assert all(found.scores.min(initial=1.0) > 0.1 for found in run(video()))
     assert any(len(found) == 2 for found in run(video()))

@@ -43,7 +43,7 @@ def test_with_each_video_once_it_is_official(data: tuple[VideoDataset, Detection
 
 
 @given(scored_datasets(), st.data())
-def test_frames_can_be_left_out(data: tuple[VideoDataset, DetectionTable], draw: st.DataObject) -> None:
+def test_frames_can_be_skipped(data: tuple[VideoDataset, DetectionTable], draw: st.DataObject) -> None:
     matching = match(*data)
     frames = data[0].frame_count
     where = np.array(draw.draw(st.lists(st.booleans(), min_size=frames, max_size=frames)))

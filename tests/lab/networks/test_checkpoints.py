@@ -97,7 +97,7 @@ def test_class_names_follow_the_count_or_the_caller(tmp_path: Path) -> None:
     assert load_checkpoint(path).card.classes == ("class 0", "class 1")
 
 
-def test_what_has_no_effect_is_left_out_and_named(tmp_path: Path) -> None:
+def test_what_has_no_effect_is_skipped_and_named(tmp_path: Path) -> None:
     torch.save(published_state("dla_34"), tmp_path / "model.pth")
     ignored = load_checkpoint(tmp_path / "model.pth").ignored
     assert {re.sub(r"\.project\..*|\.(weight|bias)$", "", key) for key in ignored} == {

@@ -172,13 +172,13 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "another sheet": (lambda atlas: shutil.copy(atlas / "fluent.png", atlas / "noto.png"), "noto.png"),
     "sheet cut off": (lambda atlas: os.truncate(atlas / "noto.png", 300_000), "noto.png"),
     "no image": (lambda atlas: (atlas / "noto.png").write_bytes(b"<html>"), "noto.png"),
-    "drawing left out": (break_index(lambda index: index["sheets"].pop("noto")), "noto"),
-    "sprites left out": (break_index(lambda index: index.pop("sprites")), "sprites"),
+    "drawing missing": (break_index(lambda index: index["sheets"].pop("noto")), "noto"),
+    "sprites missing": (break_index(lambda index: index.pop("sprites")), "sprites"),
     "class unknown": (break_index(lambda index: index["sprites"][0].update({"class": "unicorn"})), "unicorn"),
     "place outside": (break_index(lambda index: index["sprites"][0].update(x=1000)), "airplane"),
     "place without size": (break_index(lambda index: index["sprites"][0].update(width=0)), "airplane"),
     "place is no number": (break_index(lambda index: index["sprites"][0].update(x=None)), "atlas"),
-    "class left out": (break_index(lambda index: index["sprites"].pop(2)), "antelope"),
+    "class missing": (break_index(lambda index: index["sprites"].pop(2)), "antelope"),
 }
 
 

@@ -72,7 +72,7 @@ def _videos(seed: int) -> VideoDataset:
     return replace(dataset, image_paths=tuple(Path(name) for name in dataset.frame_names))
 
 
-def test_all_frames_are_kept_where_none_is_left_out(tmp_path: Path) -> None:
+def test_all_frames_are_kept_where_none_is_skipped(tmp_path: Path) -> None:
     dataset = load_dataset("coco-video", write_shapes(tmp_path / "a", 3))
     assert spread_frames(dataset, 0) is dataset
     assert spread_frames(dataset, 3) is dataset

@@ -83,7 +83,7 @@ def test_an_image_without_objects_is_cut_out_too(tmp_path: Path) -> None:
     assert len(sample.targets.labels) == 0
 
 
-def test_slivers_at_the_border_are_left_out(shapes: Path) -> None:
+def test_slivers_at_the_border_are_skipped(shapes: Path) -> None:
     dataset = load_dataset("coco-video", shapes)
     numbers = {
         share: sum(

@@ -63,7 +63,7 @@ def test_classes_are_known_by_name_and_others_begin_anew() -> None:
         assert torch.equal(ours_part[2], theirs_part[0])
     assert float(ours["heatmap.output.bias"][1]) == pytest.approx(-2.19)
     assert "1 of 3 classes begin anew (bear)" in start.said
-    assert "1 of its 3 classes are left out (rabbit)" in start.said
+    assert "1 of its 3 classes are skipped (rabbit)" in start.said
 
 
 @pytest.mark.parametrize(

@@ -176,7 +176,7 @@ def test_the_classes_at_the_objects_cells_are_told_apart_by_cross_entropy() -> N
     assert losses.total.item() == pytest.approx(published.total.item() + 2 * wanted.item(), rel=1e-5)
 
 
-def test_objects_after_the_128th_are_left_out() -> None:
+def test_objects_after_the_128th_are_skipped() -> None:
     corners = np.array([(x, y, x + 1.5, y + 1.5) for y in range(12) for x in range(12)], np.float64)
     targets = make_targets(corners, np.zeros(144, np.int64), 1, (16, 16))
     assert len(targets.cells) == MAX_OBJECTS

@@ -195,7 +195,7 @@ def examine_snippets(tree: ImagenetTree, split: str, report: Report) -> SnippetL
     if has_folder:
         annotated = _folders(tree.annotations, split, ".xml")
         for folder in sorted(annotated - names):
-            text = f"is not in {listed.source}; its frames are left out"
+            text = f"is not in {listed.source}; its frames are skipped"
             report(Finding("snippet not listed", str(tree.annotations / folder), text, is_damage=False))
         for folder in sorted(_folders(tree.images, split, ".JPEG") - annotated - names):
             text = "has images, but no annotations"

@@ -84,10 +84,10 @@ class Entry:
             raise self.wrong(f"{self.fields.repeated[0]!r:.60} stands twice in it; keep one")
 
     def whole(self, name: str, default: int | None = None) -> int:
-        """Return a whole number, also where it is written as 640.0; null counts as left out.
+        """Return a whole number, also where it is written as 640.0; null counts as missing.
 
         Raises:
-            DatasetError: it is none, or is left out and has no default.
+            DatasetError: it is none, or is missing and has no default.
         """
         value = self.fields.get(name)
         if value is None and default is not None:
@@ -101,7 +101,7 @@ class Entry:
         """Return a text that is not empty.
 
         Raises:
-            DatasetError: it is none, or is left out and has no default.
+            DatasetError: it is none, or is missing and has no default.
         """
         value = self.fields.get(name, default)
         if not isinstance(value, str) or not value or "\0" in value:
@@ -109,7 +109,7 @@ class Entry:
         return value
 
     def flag(self, name: str) -> bool:
-        """Return a truth value, which may be written 0 or 1; False when left out.
+        """Return a truth value, which may be written 0 or 1; False when missing.
 
         Raises:
             DatasetError: it is another thing.

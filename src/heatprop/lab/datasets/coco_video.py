@@ -26,15 +26,15 @@ def load_coco_video(
     """Read a CocoVID file, or a plain COCO file, each of whose images is then a video of its own.
 
     Frames are sorted by ``frame_id`` within their video, videos stand in the file's order, and those without
-    frames are left out. ``instance_id`` or ``track_id`` names the track; a video's ``evaluated_categories``
+    frames are skipped. ``instance_id`` or ``track_id`` names the track; a video's ``evaluated_categories``
     (names) are the classes that are annotated in it. Images lie at ``file_name`` in the folder, and need not be
     there.
 
     Args:
         root: folder of the dataset, or the JSON file itself.
-        annotations: the JSON file; left out: ``annotations.json`` in the folder, or the only JSON file there.
-        report: takes each finding in an annotation; left out: the first that is damage is raised. Where it
-            returns, the annotation is left out.
+        annotations: the JSON file; default: ``annotations.json`` in the folder, or the only JSON file there.
+        report: takes each finding in an annotation; default: the first that is damage is raised. Where it
+            returns, the annotation is skipped.
 
     Raises:
         DatasetError: the file is missing, not JSON, or an entry of it is wrong, or a list or a name in an entry

@@ -34,7 +34,7 @@ class ImageList:
 def load_imagenet_det(
     root: str | Path, split: str = "train", *, report: Report = refuse, progress: Progress | None = None
 ) -> VideoDataset:
-    """Read the images of ImageNet DET that the 30 classes of VID are in; objects of the other 170 are left out.
+    """Read the images of ImageNet DET that the 30 classes of VID are in; objects of the other 170 are skipped.
 
     Which images these are is said by ``DET_SPLIT_30classes.txt`` (in ``ImageSets/DET`` or ``ImageSets``; lines
     of path and label, of which the published one has 378 twice: each image is taken once). Without that list

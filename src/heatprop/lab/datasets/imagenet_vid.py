@@ -30,7 +30,7 @@ def load_imagenet_vid(
     Args:
         root: the folder ILSVRC2015, one that holds it, or any with ``Annotations/VID``.
         split: "val" or "train", or the name of a list, such as "VID_train_15frames".
-        report: takes each finding; left out: the first that is damage is raised. Where it returns, a frame whose
+        report: takes each finding; default: the first that is damage is raised. Where it returns, a frame whose
             annotation is damaged has no objects and the size 0x0.
         progress: called now and then with the frames read and their total.
 
@@ -131,7 +131,7 @@ def read_annotations(
 def compare_with_folders(tree: ImagenetTree, listed: SnippetList, report: Report = refuse) -> frozenset[str]:
     """Report where a list and the folders of annotations disagree about the frames of a listed snippet.
 
-    A listed frame without annotation is reported; so is an annotated one that a list of all frames leaves out.
+    A listed frame without annotation is reported; so is an annotated one that a list of all frames lacks.
     Snippets that are not listed at all are no disagreement: a list may name a part.
 
     Returns:

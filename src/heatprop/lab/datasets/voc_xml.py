@@ -86,8 +86,8 @@ def parse_annotation(
         path: name of the file, for messages.
         labels: class number of each name (WordNet id) that objects may have.
         skip_others: pass over objects of other names, instead of reporting them as unknown classes.
-        report: takes each finding; left out: the first that is damage is raised. Where it returns, the object
-            is left out, or, when nothing of the file can be used, None is returned.
+        report: takes each finding; default: the first that is damage is raised. Where it returns, the object
+            is skipped, or, when nothing of the file can be used, None is returned.
 
     Raises:
         DatasetError: by `report`: the file is cut off or no annotation, a tag is missing, stands twice or is

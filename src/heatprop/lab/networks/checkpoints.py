@@ -33,7 +33,7 @@ class Checkpoint(nn.Module):
     Attributes:
         network: the network, in evaluation mode.
         card: classes, input and origin.
-        ignored: tensors of the file that were left out on purpose: they have no effect on the output.
+        ignored: tensors of the file that were skipped on purpose: they have no effect on the output.
     """
 
     def __init__(self, network: CenterNet, card: ModelCard, ignored: tuple[str, ...] = ()) -> None:
@@ -52,11 +52,11 @@ def load_checkpoint(path: str | os.PathLike[str], *, classes: Classes | None = N
     """Load a checkpoint of CenterNet's authors, or one that `save_checkpoint` wrote.
 
     Published files are recognised by keys and shapes alone: deformable ResNet-18, 34, 50, 101 and DLA-34, with any
-    number of classes. ``module.`` is stripped, and optimiser state left out. Nothing in the file is executed.
+    number of classes. ``module.`` is stripped, and optimiser state skipped. Nothing in the file is executed.
 
     Args:
         path: the file.
-        classes: names of the classes, or how many there must be. When left out, names come from our own file;
+        classes: names of the classes, or how many there must be. By default names come from our own file;
             80 classes are taken for COCO's, 20 for Pascal VOC's, and others are numbered.
 
     Raises:
@@ -185,7 +185,7 @@ def save_checkpoint(
     Args:
         path: the file, which ends in ``.pt`` or ``.pth`` by custom.
         network: the network.
-        card: its card. When left out: the published input and the classes of the network's configuration.
+        card: its card. Default: the published input and the classes of the network's configuration.
         training_state: tensors and plain values to continue the training from; `load_checkpoint` leaves them out.
         overwrite: whether an existing file may be replaced.
 

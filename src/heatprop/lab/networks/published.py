@@ -104,7 +104,7 @@ class PublishedLayout:
 
     Attributes:
         config: our network that it fits.
-        ignored: keys that have no effect on the output and are left out on purpose.
+        ignored: keys that have no effect on the output and are skipped on purpose.
     """
 
     config: CenterNetConfig

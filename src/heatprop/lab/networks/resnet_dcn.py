@@ -25,7 +25,7 @@ class ResNetBackbone(nn.Module):
         name: ``"resnet18"``, ``"resnet34"``, ``"resnet50"`` or ``"resnet101"``.
         pretrained: True fetches torchvision's first ImageNet weights; a file holds a classifier's state dict by
             torchvision's names; False starts at random.
-        width: share of the published channels in every layer; there are no weights to fetch but for 1.
+        width: share of the published channels in every layer; there are no weights to fetch except for 1.
 
     Attributes:
         channels: channels of each map that `forward` returns.
@@ -97,7 +97,7 @@ def scaled(channels: int, width: float) -> int:
 
 
 class PlainBlock(nn.Module):
-    """A 3x3 convolution, batch normalisation, ReLU: what is slow to train on a processor is left out."""
+    """A 3x3 convolution, batch normalisation, ReLU: without what is slow to train on a processor."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()

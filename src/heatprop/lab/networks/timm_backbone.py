@@ -23,7 +23,7 @@ class TimmBackbone(nn.Module):
         name: a name as ``timm.list_models()`` gives it, with or without a tag of pretrained weights.
         pretrained: True fetches timm's weights for the name; a file holds a classifier's state dict by timm's
             names; False starts at random.
-        levels: which maps to return, by timm's numbers; the deepest alone when left out.
+        levels: which maps to return, by timm's numbers; default: the deepest alone.
 
     Attributes:
         channels: channels of each map that `forward` returns.

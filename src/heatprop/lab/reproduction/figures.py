@@ -102,7 +102,7 @@ def scenes_and_track(
 def image_scenes(
     dataset: VideoDataset, scenes: Sequence[Scene], tables: Mapping[str, DetectionTable], *, threshold: float
 ) -> tuple[list[dict[str, Any]], dict[str, bytes]]:
-    """Draw scenes; those whose images cannot be read are left out.
+    """Draw scenes; those whose images cannot be read are skipped.
 
     Args:
         dataset: its images.

@@ -38,7 +38,7 @@ class StageTimes:
     seq_nms: Mapping[str, float]
 
     def of(self, method: str, *, rescored: bool) -> float:
-        """Return the milliseconds of a frame from image in memory to boxes; reading it is left out."""
+        """Return the milliseconds of a frame from image in memory to boxes; without reading it."""
         after = self.methods[method] + (self.seq_nms[method] if rescored else 0.0)
         return self.prepare + self.network + after
 

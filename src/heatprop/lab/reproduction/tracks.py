@@ -72,7 +72,7 @@ def best_track(
     """Return the object on which propagation bridges most frames that the network loses; None where there is none.
 
     A frame counts where "propagation" has the object at `threshold` or more and "network" has not; objects that
-    the network never finds, and tracks that are not numbered, are left out.
+    the network never finds, and tracks that are not numbered, are skipped.
     """
     bridged = (seen["propagation"].scores >= threshold) & (seen["network"].scores < threshold)
     videos = dataset.video_of_rows()[truth.frames]

@@ -28,7 +28,7 @@ def wander(
 ) -> Floats:
     """Return the places of something that wanders about, float64 ``(frames, 2)``.
 
-    It keeps its velocity but for small changes, is drawn back softly where it is outside `bounds` (x1, y1, x2,
+    It keeps its velocity except for small changes, is drawn back softly where it is outside `bounds` (x1, y1, x2,
     y2), and in the frames `turns` turns by 100 to 180 degrees and becomes up to `faster` times as fast.
     """
     angle = rng.uniform(0, 2 * np.pi)

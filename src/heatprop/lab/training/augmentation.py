@@ -71,7 +71,7 @@ def draw_cut_out(
     """Draw where an image lies in a small square input that shows one object of it.
 
     The image has the size that it would have in an input of `whole_side` pixels. The middle of the object lies
-    anywhere in the input but for a margin.
+    anywhere in the input except for a margin.
 
     Args:
         width: of the image in pixels.

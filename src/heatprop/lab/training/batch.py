@@ -16,7 +16,7 @@ from heatprop.heatmaps import gaussian_radius, splat
 from heatprop.types import FloatArray, ImageArray, IntArray
 
 MAX_OBJECTS = 128
-"""Objects of an image that are learned from; further ones are left out, as in the published code."""
+"""Objects of an image that are learned from; further ones are skipped, as in the published code."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,7 +134,7 @@ def make_targets(
 
     Boxes are clipped to the centres of the outermost cells, ``[0, W - 1]`` and ``[0, H - 1]``; those without
     area left are no objects. Of two objects of a class in one cell each keeps its size and offset, and a network
-    learns their middle, for it can say one thing there. Objects after the first 128 are left out.
+    learns their middle, for it can say one thing there. Objects after the first 128 are skipped.
     Source: xingyizhou/CenterNet, where networks and checkpoints are trained so.
 
     Args:

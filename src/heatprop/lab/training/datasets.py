@@ -26,7 +26,7 @@ def load_training_set(config: DataConfig, seed: int, note: Callable[[str], None]
     Args:
         config: where it is.
         seed: decides which images of DET are taken.
-        note: takes a line about what is left out.
+        note: takes a line about what is skipped.
 
     Raises:
         DatasetError: it is missing or damaged, or more than one in a hundred of its images is missing.
@@ -97,7 +97,7 @@ def require_images(dataset: VideoDataset, note: Callable[[str], None] | None) ->
 
     Args:
         dataset: whose.
-        note: where single missing ones may be left out, takes a line about them; None: none may be missing.
+        note: where single missing ones may be skipped, takes a line about them; None: none may be missing.
 
     Raises:
         DatasetError: images are missing.

@@ -71,7 +71,7 @@ def train_step(learner: Learner, batch: Batch, step: int, rate: float) -> Step:
     Args:
         learner: is changed.
         batch: the part of this process, on any device.
-        step: its number, counted from 0: with the seed it decides what dropout leaves out.
+        step: its number, counted from 0: with the seed it decides what dropout zeroes.
         rate: learning rate.
 
     Raises:

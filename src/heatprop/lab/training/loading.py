@@ -42,7 +42,7 @@ def batches(
     ranks: int = 1,
     workers: int = 0,
 ) -> Generator[Loaded, None, None]:
-    """Yield the batches of an epoch; samples that do not fill the last one are left out.
+    """Yield the batches of an epoch; samples that do not fill the last one are skipped.
 
     The order depends on the seed and the epoch, not on workers, and each of several processes gets its part of
     the very batches that one process would get.
@@ -52,7 +52,7 @@ def batches(
         epoch: counted from 0.
         seed: of the order.
         batch_size: samples of a step, over all processes.
-        first: batches to leave out at the beginning: they are learned from already.
+        first: batches to skip at the beginning: they are learned from already.
         rank: number of this process.
         ranks: how many processes there are; they must divide the batch size.
         workers: threads that read; 0: one for each processor.

@@ -100,7 +100,7 @@ def take_over(network: CenterNet, checkpoint: Checkpoint, path: str) -> str:
     new = [name for name in names if name not in known]
     lost = [name for name in known if name not in names]
     anew = f"; {len(new)} of {len(names)} classes begin anew ({some(new)})" if new else ""
-    left = f"; {len(lost)} of its {len(known)} classes are left out ({some(lost)})" if lost else ""
+    left = f"; {len(lost)} of its {len(known)} classes are skipped ({some(lost)})" if lost else ""
     return f"{path}{anew}{left}"
 
 

@@ -97,7 +97,7 @@ def file_names(videos: Sequence[Video]) -> list[str]:
     """Return a name for a file of each video: its own, or a number where that would not do.
 
     A name will not do that leads out of the folder, cannot be that of a file everywhere, or is that of an earlier
-    video but for case.
+    video except in case.
 
     >>> file_names([Video(name, 0, 1) for name in ("val/a", "../a", "Val/A", "b", "")])
     ['val/a', 'video-000002', 'video-000003', 'b', 'video-000005']

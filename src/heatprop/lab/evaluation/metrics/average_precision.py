@@ -66,7 +66,7 @@ def precision_recall(
         false_alarm: how much each weighs as a false positive, from 0 to 1, float64 ``(N,)``; 0 for a hit.
         positives: objects that count.
 
-    Points between two hits are left out: no envelope touches them.
+    Points between two hits are skipped: no envelope touches them.
 
     >>> scores, hit = np.array([0.9, 0.8, 0.7]), np.array([True, False, True])
     >>> curve = precision_recall(scores, hit, 1.0 - hit, positives=4)

@@ -142,7 +142,7 @@ def class_agnostic_result(matching: Matching) -> ClassAgnosticResult:
 
     Matching is that of the official metric: a detection finds objects of its own class only; then all classes are
     counted together. What is counted are pairs: an object that is in the frame before too. Detections that found
-    any other object are left out. One that found nothing goes to the group whose object it overlaps most, in equal
+    any other object are skipped. One that found nothing goes to the group whose object it overlaps most, in equal
     parts among equals; when it touches none, in parts as the frame's objects are; in a frame without objects, in
     parts as all pairs are. So the false positives of the groups add up to those overall. The paper does not say
     how it shares them out.

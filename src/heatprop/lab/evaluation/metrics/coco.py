@@ -73,7 +73,7 @@ class CocoResult:
 def coco_result(dataset: VideoDataset, detections: DetectionTable) -> CocoResult:
     """Score detections as COCO does; a side is ``x2 - x1``, crowds are not to be found but forgive detections.
 
-    Classes that are not scored in a video are left out there. Memory grows with the detections of one class.
+    Classes that are not scored in a video are skipped there. Memory grows with the detections of one class.
 
     Raises:
         InvalidArrayError: a detection lies in a frame, or has a class, that the dataset does not have.

@@ -70,7 +70,7 @@ class Flicker:
 def flicker(matching: OverlapMatching, score_threshold: float = SHOWN_FROM) -> Flicker:
     """Follow each track of the ground truth through a video.
 
-    Objects without a track number, and classes that are not scored in their video, are left out.
+    Objects without a track number, and classes that are not scored in their video, are skipped.
 
     Args:
         matching: of a whole dataset, usually at an overlap of 0.5.

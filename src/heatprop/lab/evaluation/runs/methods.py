@@ -146,7 +146,7 @@ class VideoMethod:
 
 
 def _settings_of(config: PropagationConfig | SeqNmsConfig | None) -> dict[str, Any]:
-    """Return every field, so that none is forgotten, but for parts that are switched off."""
+    """Return every field, so that none is forgotten, except parts that are switched off."""
     return {} if config is None else {key: value for key, value in asdict(config).items() if value is not None}
 
 

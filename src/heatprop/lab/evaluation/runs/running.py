@@ -35,7 +35,7 @@ class ImageNetwork:
     Attributes:
         backend: runs the network.
         card: of the model.
-        classes: which of its channels the dataset has classes for; the others are left out.
+        classes: which of its channels the dataset has classes for; the others are skipped.
         reader: reads an image.
     """
 
