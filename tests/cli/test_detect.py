@@ -188,12 +188,12 @@ from pathlib import Path
 from heatprop.cli import detect_run, main
 from heatprop.cli.detect_job import Job
 
-functions = detect_run.run_jobs, detect_run._finish, Job.finish, Job._closed
-end, traced = Job.end, {each.__code__ for each in functions}
+functions = detect_run.run_jobs, Job._work, Job._write_all, Job._closed
+write, traced = Job._write, {each.__code__ for each in functions}
 lines = []
 
-def ending(self, reason):
-    end(self, reason)
+def writing(self, result):
+    write(self, result)
     lines.append(0)
 
 def trace_line(frame, event, _):
@@ -206,7 +206,7 @@ def trace_line(frame, event, _):
 def trace(frame, *_):
     return trace_line if frame.f_code in traced else None
 
-Job.end = ending
+Job._write = writing
 threading.settrace(trace)
 for run in range(1000):
     lines.clear()

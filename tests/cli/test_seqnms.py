@@ -171,9 +171,10 @@ def test_a_score_out_of_range_is_refused_as_without(run: Run, short_clip: Path) 
 
 # Ctrl-C comes with the twentieth frame of the first pass.
 INTERRUPTED_AT_20 = """
-import os, signal, sys
+import os, signal, sys, time
 from heatprop.cli import main
 from heatprop.cli.progress import SourceProgress
+from heatprop.interrupts import pending
 
 advance, frames = SourceProgress.advance, []
 
@@ -182,6 +183,8 @@ def advancing(self):
     frames.append(0)
     if len(frames) == 20:
         os.kill(os.getpid(), signal.SIGINT)
+        while pending() is None:
+            time.sleep(0.001)
 
 SourceProgress.advance = advancing
 clip, *outputs = sys.argv[1:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ from heatprop.io.results import STANDARD_OUTPUT
 from heatprop.propagation import PropagationConfig
 from heatprop.runtime.detector import VideoDetector
 from heatprop.runtime.keyframes import Fill, KeyframeConfig
+from heatprop.runtime.multi_stream import is_live_by_name
 
 Form: TypeAlias = Literal["adaptive", "paper"]
 
@@ -126,6 +128,8 @@ class Detect:
         names = name_outputs(sources, self.output, results, are_several=sources != list(self.sources))
         requests = [self._request(source, name) for source, name in zip(sources, names, strict=True)]
         is_list = len(requests) > 1 or sources != list(self.sources)
+        if not is_list and not is_live_by_name(sources[0]) and not os.path.exists(sources[0]):
+            requests[0].open().close()  # a name that is wrong is told before a model is loaded
         try:
             detector = self._detector()
             with folders_made(names) if is_list else nullcontext():

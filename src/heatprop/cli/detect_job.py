@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass, field, replace
-from itertools import takewhile
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 
 from heatprop.cli.detect_header import header_of_video, make_header
 from heatprop.cli.outputs import DetectOutputs
-from heatprop.cli.progress import SourceProgress, SourcesProgress
+from heatprop.cli.progress import SourcesProgress
 from heatprop.cli.resuming import (
     claimed,
     name_leftovers,
@@ -22,7 +23,7 @@ from heatprop.cli.resuming import (
     unfinished_of,
 )
 from heatprop.cli.summary import Summary
-from heatprop.errors import HeatpropError, InvalidConfigError, SourceError
+from heatprop.errors import InvalidConfigError, SourceError
 from heatprop.interrupts import Interrupted, check, pending, shielded
 from heatprop.io import VideoSource, open_video
 from heatprop.io.addresses import shown
@@ -34,6 +35,9 @@ from heatprop.runtime.keyframes import MAX_INTERVAL
 from heatprop.runtime.stream import FrameResult
 from heatprop.runtime.timings import StageTimings
 from heatprop.types import Detections, Frame
+
+_SECONDS_BETWEEN_CHECKS = 0.1
+_MAX_WAITING = 2  # frames that are not written yet, before no more are read
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,19 +110,17 @@ class Outcome:
 
     Attributes:
         frames: how many were finished.
+        reason: what ended it before its source; None where nothing did, and it is whole.
+        problems: what went wrong besides; what was finished before is kept.
+        was_begun: whether there were outputs; a `HeatpropError` that ended it before that is a bad request.
         summary: of the run; None where there is nothing to tell, or nobody left to tell it to.
-        problems: what went wrong; what was finished before is kept.
-        refused: why nothing was begun; None where it was.
-        interrupted: what cut it short; None where nothing did.
-        fault: of heatprop itself.
     """
 
     frames: int = 0
-    summary: Summary | None = None
+    reason: BaseException | None = None
     problems: Sequence[Exception] = ()
-    refused: HeatpropError | None = None
-    interrupted: Interrupted | None = None
-    fault: BaseException | None = None
+    was_begun: bool = True
+    summary: Summary | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,53 +133,60 @@ class _Found:
     alone: Detections | None
 
 
-@dataclass(slots=True, eq=False)
 class Job:
-    """A request at work: `open` in the thread that reads, `write` for each frame, then `finish`, anywhere.
+    """A request at work, in a thread of its own: no other waits while it is drawn, written or closed.
 
-    With `--seq-nms` the frames' detections wait in memory until all are there, the images do not: a frame of 100
-    objects takes 4 kB. Where a video is drawn, `finish` reads the source a second time.
+    `open` is called in the thread that reads, `take` and `end` by whoever goes through the results. With
+    `--seq-nms` the frames' detections wait in memory until all are there, the images do not: a frame of 100 objects
+    takes 4 kB. Where a video is drawn, the source is then read a second time.
 
-    Attributes:
+    Args:
         request: what is wanted.
         detector: serves all sources.
         progress: where its line of progress goes.
         notify: says a line to the user.
+        tell: is told the outcome, in the job's thread.
+        places: as many as files may be at work; live sources need none.
+
+    Attributes:
         timings: where its time goes.
-        is_over: whether it wants no more frames.
-        reason: what ended it before its source; None where nothing did.
+        outcome: once it has ended; None before.
     """
 
-    request: Request
-    detector: VideoDetector
-    progress: SourcesProgress
-    notify: Callable[[str], None]
-    timings: StageTimings = field(default_factory=StageTimings)
-    is_over: bool = False
-    reason: BaseException | None = None
-    _held: ExitStack = field(default_factory=ExitStack)
-    _video: VideoSource | None = None
-    _outputs: DetectOutputs | None = None
-    _line: SourceProgress | None = None
-    _frames_before: Mapping[Path, int] = field(default_factory=dict)
-    _found: list[_Found] = field(default_factory=list)
-    _frames: int = 0
-    _started: float = 0.0
-    _is_told: bool = False
-
-    @property
-    def is_open(self) -> bool:
-        """Whether its outputs are there, so that it must be finished."""
-        return self._outputs is not None
+    def __init__(
+        self,
+        request: Request,
+        detector: VideoDetector,
+        progress: SourcesProgress,
+        *,
+        notify: Callable[[str], None],
+        tell: Callable[[Outcome], None],
+        places: threading.Semaphore,
+    ) -> None:
+        self.request, self.timings = request, StageTimings()
+        self.outcome: Outcome | None = None
+        self._detector, self._progress, self._notify, self._tell = detector, progress, notify, tell
+        self._places = places
+        self._changed = threading.Condition()
+        self._results: deque[FrameResult] = deque()
+        self._is_ended = self._is_over = self._is_told = False
+        self._reason: BaseException | None = None
+        self._thread: threading.Thread | None = None
+        self._frames_before: Mapping[Path, int] = {}
+        self._found: list[_Found] = []
+        self._video: VideoSource
+        self._outputs: DetectOutputs
+        self._started: float
 
     def open(self, video: VideoSource) -> Iterable[Frame]:
         """Claim the outputs, settle what is with those that exist, and begin those that remain.
 
         Returns:
-            The frames that are wanted.
+            The frames that are wanted, as fast as they are written.
 
         Raises:
             HeatpropError: the request is bad; nothing was written.
+            Interrupted: it was requested; nothing was written.
         """
         request, info = self.request, video.info
         if request.seq_nms and info.is_live:
@@ -185,6 +194,10 @@ class Job:
                 f"--seq-nms needs the whole video, and {request.name} is live; save it to a file first"
             )
         with ExitStack() as held:
+            if not info.is_live:
+                while not self._places.acquire(timeout=_SECONDS_BETWEEN_CHECKS):
+                    check()
+                held.callback(self._places.release)
             held.enter_context(claimed(request.source, request.files))
             header = self._header(video)
             if request.resume:
@@ -195,150 +208,196 @@ class Job:
             else:
                 if not request.overwrite:
                     refuse_existing(request.files, is_live=info.is_live)
-                name_leftovers(request.files, request.source, self.notify)
-            outputs = held.enter_context(
-                DetectOutputs(
-                    info,
-                    request.video,
-                    request.results,
-                    self.timings,
-                    compare=request.compare,
-                    overwrite=request.overwrite,
-                    frames_before=self._frames_before,
+                name_leftovers(request.files, request.source, self._notify)
+            with self._changed:  # so that to end it waits for this
+                check()
+                if self._is_ended:
+                    return ()
+                self._outputs = held.enter_context(
+                    DetectOutputs(
+                        info,
+                        request.video,
+                        request.results,
+                        self.timings,
+                        compare=request.compare,
+                        overwrite=request.overwrite,
+                        frames_before=self._frames_before,
+                    )
                 )
-            )
-            total = info.frame_count
-            if request.max_frames is not None:
-                total = min(total or request.max_frames, request.max_frames)
-            self._line = held.enter_context(self.progress.frames(request.name, total))
-            self._video, self._outputs, self._held = video, outputs, held.pop_all()
-        self._started = perf_counter()
-        try:
-            outputs.begin(
-                header,
-                # Between key frames lengths stand still, and say nothing of what is new.
-                mark_new=self.detector.propagation is not None and self.detector.keyframes.every_frame,
-                rescored=request.seq_nms,
-            )
-        except Exception as error:
-            self.end(error)
-        return takewhile(lambda _: not self.is_over, video)
+                self._video, self._started = video, perf_counter()
+                arguments = (held.pop_all(), header)
+                self._thread = threading.Thread(
+                    target=self._work, args=arguments, name="heatprop-job", daemon=True
+                )
+                self._thread.start()
+        return self._wanted(video)
 
-    def write(self, result: FrameResult) -> None:
-        """Write a frame to the outputs, or keep what is found in it; what fails ends the job."""
-        assert self._outputs is not None
-        assert self._line is not None
-        frame, limit = result.frame, self.request.max_frames
-        try:
-            if self.request.seq_nms:
-                alone = None if result.alone is None else self._shown(result.alone)
-                self._found.append(_Found(frame.index, frame.time, result.detections, alone))
-            else:
-                self._outputs.write(frame.index, frame.time, frame.image, result.detections, result.alone)
-        except Exception as error:
-            self.end(error)
-            return
-        self._frames += 1
-        self._line.advance()
-        if self.timings.held_fps is not None and not self._is_told:
-            self._is_told = True
-            self.notify(
-                f"heatprop: {self.request.name}: {self.detector.keyframes.target_fps:g} frames a second cannot be "
-                f"held, even with the network on every {MAX_INTERVAL}th; some {self.timings.held_fps:.0f} are"
-            )
-        if limit is not None and self._frames >= limit:
-            self.end(None)
+    def take(self, result: FrameResult) -> None:
+        """Take a frame, to be written when its turn comes."""
+        with self._changed:
+            if not self._is_over:
+                self._results.append(result)
+                self._changed.notify_all()
 
     def end(self, reason: BaseException | None) -> None:
-        """Take no more frames.
+        """Take no more, the source being at its end: what was taken is written, and the outputs are closed.
 
         Args:
-            reason: what ended it; None where it is through.
+            reason: what the source, or `open`, raised; None where nothing did.
         """
-        self.is_over, self.reason = True, reason
+        self.stop(reason)
+        if self._thread is None:
+            self.outcome = Outcome(reason=reason, was_begun=False)
+            self._tell(self.outcome)
 
-    def finish(self) -> Outcome:
-        """Write what waits, close and name the outputs, and say how it went; what was finished is kept.
+    def stop(self, reason: BaseException | None) -> None:
+        """Take no more, whether it was begun or not. Again: do nothing.
 
-        A second pass stops between two frames when it is interrupted. Nothing else here is.
+        Args:
+            reason: what ends it before its source.
         """
-        if self._outputs is None:
-            return self._not_begun()
-        with self._held:
+        with self._changed:
+            if not self._is_ended and not self._is_over:
+                self._reason = reason
+            self._is_ended = True
+            self._changed.notify_all()
+
+    def wait(self) -> None:
+        """Wait until the outputs are closed, if it was begun."""
+        if self._thread is not None:
+            self._thread.join()
+
+    def _wanted(self, video: VideoSource) -> Iterator[Frame]:
+        for frame in video:
+            started = perf_counter()
+            with self._changed:
+                while len(self._results) > _MAX_WAITING and not self._is_over:
+                    self._changed.wait(_SECONDS_BETWEEN_CHECKS)
+                    check()
+                if self._is_over:
+                    return
+            self.timings.decode -= perf_counter() - started  # which counts this waiting, too
+            yield frame
+
+    def _work(self, held: ExitStack, header: ResultsHeader) -> None:
+        with held:
+            try:
+                self._write_all(header)
+            except BaseException as error:
+                self._reason = error
+            with self._changed:
+                self._is_over = True
+                self._results.clear()
+                self._changed.notify_all()
+            if self._video.info.is_live:
+                self._video.close()  # the reader may wait for a frame that does not come
             if self.request.seq_nms:
                 try:
-                    self._write_rescored(self._outputs)
+                    self._write_rescored()
                 except BaseException as error:
-                    self.reason = error
+                    self._reason = error
             with shielded():
-                return self._closed(self._outputs)
+                try:
+                    outcome = self._closed()
+                except Exception as error:
+                    outcome = Outcome(self._outputs.frames, error)
+        self._tell(outcome)
+        self.outcome = outcome
 
-    def _not_begun(self) -> Outcome:
-        match self.reason:
-            case None | BrokenPipeError():  # nobody reads, or all is done
-                return Outcome()
-            case Interrupted():
-                return Outcome(interrupted=self.reason)
-            case HeatpropError():
-                return Outcome(refused=self.reason)
-            case _:
-                return Outcome(fault=self.reason)
+    def _write_all(self, header: ResultsHeader) -> None:
+        """Write frames until no more come, or no more are wanted."""
+        outputs, limit, total = self._outputs, self.request.max_frames, self._video.info.frame_count
+        outputs.begin(
+            header,
+            # Between key frames lengths stand still, and say nothing of what is new.
+            mark_new=self._detector.propagation is not None and self._detector.keyframes.every_frame,
+            rescored=self.request.seq_nms,
+        )
+        if limit is not None:
+            total = min(total or limit, limit)
+        with self._progress.frames(self.request.name, total) as line:
+            for number, result in enumerate(iter(self._next, None), start=1):
+                self._write(result)
+                line.advance()
+                self._tell_if_slow()
+                if number == limit:
+                    break
+                check()
 
-    def _closed(self, outputs: DetectOutputs) -> Outcome:
-        reason, problems, written = self.reason, list[Exception](), list[Path]()
+    def _next(self) -> FrameResult | None:
+        """Return the next frame when it has come; None when no more will."""
+        with self._changed:
+            while not self._results and not self._is_ended:
+                self._changed.wait()
+            self._changed.notify_all()
+            return self._results.popleft() if self._results else None
+
+    def _write(self, result: FrameResult) -> None:
+        frame = result.frame
+        if self.request.seq_nms:
+            alone = None if result.alone is None else self._shown(result.alone)
+            self._found.append(_Found(frame.index, frame.time, result.detections, alone))
+        else:
+            self._outputs.write(frame.index, frame.time, frame.image, result.detections, result.alone)
+
+    def _tell_if_slow(self) -> None:
+        if self.timings.held_fps is not None and not self._is_told:
+            self._is_told = True
+            target = self._detector.keyframes.target_fps
+            self._notify(
+                f"heatprop: {self.request.name}: {target:g} frames a second cannot be held, even with the network "
+                f"on every {MAX_INTERVAL}th; some {self.timings.held_fps:.0f} are"
+            )
+
+    def _closed(self) -> Outcome:
+        """Close the outputs, and say how it went."""
+        outputs, reason = self._outputs, self._reason
         if reason is None and not outputs.frames and not outputs.reader_gone:
             reason = SourceError(f"{self.request.name}: no frame in it can be read; is the file damaged?")
-            if not problems:
-                return Outcome(refused=reason)
-        # A reader of standard output that has left has read enough: `heatprop detect ... --json - | head`.
-        is_whole = reason is None or isinstance(reason, BrokenPipeError)
-        outputs.keep(written, problems, complete=is_whole)
-        fault = None
-        if isinstance(reason, HeatpropError | OSError) and not is_whole:
-            problems.insert(0, reason)
-        elif not is_whole and not isinstance(reason, Interrupted):
-            fault = reason
+            return Outcome(reason=reason, was_begun=False)
+        if isinstance(
+            reason, BrokenPipeError
+        ):  # the reader has read enough: `heatprop detect ... --json - | head`
+            reason = None
+        written, problems = outputs.keep(complete=reason is None)
         for path in outputs.not_replaced:
-            self.notify(
+            self._notify(
                 f"heatprop: {path} keeps the {self._frames_before[path]:,} frames it had; this run had fewer"
             )
-        interrupted = reason if isinstance(reason, Interrupted) else None
-        summary = None
-        if outputs.frames and not outputs.reader_gone and fault is None:
-            summary = self._summary(outputs, written)
-        return Outcome(outputs.frames, summary, problems, interrupted=interrupted, fault=fault)
+        summary = self._summary(written) if outputs.frames and not outputs.reader_gone else None
+        return Outcome(outputs.frames, reason, problems, summary=summary)
 
-    def _summary(self, outputs: DetectOutputs, written: Sequence[Path]) -> Summary:
-        assert self._video is not None
-        video = self._video
+    def _summary(self, written: Sequence[Path]) -> Summary:
+        outputs, video = self._outputs, self._video
         return Summary(
             name=self.request.name,
             frames=outputs.frames,
             skipped=video.skipped,
             dropped=video.dropped,
             reconnections=video.reconnections,
-            key_frames=None if self.detector.keyframes.every_frame else self.timings.key_frames,
+            key_frames=None if self._detector.keyframes.every_frame else self.timings.key_frames,
             objects=outputs.objects,
             seconds=perf_counter() - self._started,
-            backend=self.detector.backend.description,
+            backend=self._detector.backend.description,
             timings=self.timings,
             outputs=written,
             sound=outputs.sound_note,
             notes=[*video.notes, *outputs.notes],
         )
 
-    def _write_rescored(self, outputs: DetectOutputs) -> None:
+    def _write_rescored(self) -> None:
         """Rescore the frames found until the first pass ended, however it did, and write them.
 
         Raises:
             SourceError: the source gave other frames the second time.
             BaseException: what ended the first pass.
         """
+        outputs = self._outputs
         rescored = [self._shown(each) for each in seq_nms([found.detections for found in self._found])]
-        reason = self.reason or pending()
+        reason = self._reason or pending()
         is_interrupted = isinstance(reason, Interrupted)
         if is_interrupted and self._found and outputs.draws:
-            self.notify("heatprop: interrupted; drawing what was found so far, Ctrl-C again ends at once")
+            self._notify("heatprop: interrupted; drawing what was found so far, Ctrl-C again ends at once")
         # Interrupted until here, it writes all that was found; from here on, it stops.
         with shielded() if is_interrupted else nullcontext():
             if outputs.draws:
@@ -347,12 +406,13 @@ class Job:
                 for found, detections in zip(self._found, rescored, strict=True):
                     outputs.write(found.index, found.time, None, detections, None)
                     check()
+        self._found.clear()
         if reason is not None:
             raise reason
 
     def _draw(self, outputs: DetectOutputs, rescored: Sequence[Detections]) -> None:
         source: AbstractContextManager[VideoSource] = self.request.open()
-        with self.progress.frames(f"{self.request.name}, drawing", len(rescored)) as line, source as video:
+        with self._progress.frames(f"{self.request.name}, drawing", len(rescored)) as line, source as video:
             for found, detections, frame in zip(self._found, rescored, video, strict=False):
                 if frame.time != found.time:
                     break
@@ -374,7 +434,7 @@ class Job:
             request.source,
             video.info,
             request.model,
-            self.detector,
+            self._detector,
             score_threshold=request.score_threshold,
             seq_nms=request.seq_nms,
             max_frames=request.max_frames,
@@ -386,5 +446,5 @@ class Job:
         headers = {request.video: header_of_video(header, compare=request.compare)}
         wanted = {path: headers.get(path, header) for path in request.files}
         refuse_others(wanted, request.source)
-        nameless = take_over_leftovers(wanted, request.source, self.notify)
-        return unfinished_of(wanted, nameless, is_live=is_live, notify=self.notify)
+        nameless = take_over_leftovers(wanted, request.source, self._notify)
+        return unfinished_of(wanted, nameless, is_live=is_live, notify=self._notify)

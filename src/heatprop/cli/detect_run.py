@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import closing
 from time import perf_counter
 
 from heatprop.cli.detect_job import Job, Outcome, Request
 from heatprop.cli.messages import error, say
 from heatprop.cli.progress import SourcesProgress
+from heatprop.errors import HeatpropError
 from heatprop.interrupts import Interrupted, check, pending
-from heatprop.io import VideoSource
 from heatprop.runtime.detector import VideoDetector
 from heatprop.runtime.multi_stream import AT_ONCE, live_by_name
-from heatprop.types import Frame
 
 
 def run_jobs(
@@ -48,54 +47,38 @@ def run_jobs(
     """
     started = perf_counter()
     voice = _Voice(quiet, is_list=is_list)
-    with (
-        SourcesProgress(quiet=hides_bar) as progress,
-        ThreadPoolExecutor(thread_name_prefix="heatprop-finish") as pool,
-    ):
-        jobs = [Job(request, detector, progress, voice.note) for request in requests]
-        finishing: dict[int, Future[Outcome]] = {}
-
-        def opened(number: int, video: VideoSource) -> Iterable[Frame]:
-            return jobs[number].open(video)
-
-        def ended(number: int, reason: BaseException | None) -> None:
-            if number not in finishing:
-                if not jobs[number].is_over:
-                    jobs[number].end(reason)
-                finishing[number] = pool.submit(_finish, jobs[number], voice)
-
+    with SourcesProgress(quiet=hides_bar) as progress:
+        places = threading.Semaphore(AT_ONCE)
+        jobs = [
+            Job(request, detector, progress, notify=voice.note, tell=voice.tell, places=places)
+            for request in requests
+        ]
         results = detector.stream_all(
             [request.open for request in requests],
             [job.timings for job in jobs],
             alone=any(request.compare for request in requests),
             at_once=AT_ONCE,
             live=live_by_name([request.source for request in requests]),
-            on_open=opened,
-            on_end=ended,
+            on_open=lambda number, video: jobs[number].open(video),
+            on_end=lambda number, error: jobs[number].end(error),
         )
+        fault: BaseException | None = None
         try:
             with closing(results):
                 for result in results:
-                    job = jobs[result.source]
-                    if not job.is_over:
-                        job.write(result)
-                        if job.is_over:
-                            ended(result.source, job.reason)
-                            if len(finishing) == len(jobs):
-                                break
-                        check()
-        except Interrupted as interrupted:
-            for number, job in enumerate(jobs):
-                if job.is_open:
-                    ended(number, interrupted)
-        outcomes = [each.result() for each in finishing.values()]
-    return voice.total(outcomes, len(jobs), perf_counter() - started, notes)
-
-
-def _finish(job: Job, voice: _Voice) -> Outcome:
-    outcome = job.finish()
-    voice.tell(outcome)
-    return outcome
+                    jobs[result.source].take(result)
+                    check()
+        except BaseException as error:
+            fault = None if isinstance(error, Interrupted) else error
+            for job in jobs:
+                job.stop(error)
+        for job in jobs:
+            job.wait()
+    outcomes = [job.outcome for job in jobs if job.outcome is not None]
+    exit_code = voice.total(outcomes, len(jobs), perf_counter() - started, notes)
+    if fault is not None:
+        raise fault
+    return exit_code
 
 
 class _Voice:
@@ -119,11 +102,11 @@ class _Voice:
             if outcome.summary is not None and not self._quiet:
                 for line in outcome.summary.lines():
                     say(line)
-            if outcome.summary is not None and outcome.interrupted is not None and self._is_list:
+            if outcome.summary is not None and isinstance(outcome.reason, Interrupted) and self._is_list:
                 # Also when quiet: nothing else tells it from a whole one.
                 say(f"heatprop: {outcome.summary.name}: cut short by the interrupt")
-            for problem in [outcome.refused, *outcome.problems]:
-                if problem is not None:
+            for problem in [outcome.reason, *outcome.problems]:
+                if isinstance(problem, HeatpropError) or (outcome.was_begun and isinstance(problem, OSError)):
                     error(problem)
 
     def total(self, outcomes: Sequence[Outcome], jobs: int, seconds: float, notes: Sequence[str]) -> int:
@@ -133,9 +116,8 @@ class _Voice:
             BaseException: a fault of heatprop.
         """
         frames = sum(outcome.frames for outcome in outcomes)
-        faults = [outcome.fault for outcome in outcomes if outcome.fault is not None]
-        refused = sum(outcome.refused is not None for outcome in outcomes)
-        failed = refused + len(faults) + sum(bool(outcome.problems) for outcome in outcomes)
+        kinds = Counter(_kind_of(outcome) for outcome in outcomes)
+        failed = kinds["refused"] + kinds["failed"] + kinds["fault"]
         if not self._quiet and self._is_list:
             fps = frames / seconds if seconds > 0 else 0.0
             counts = {"failed": failed, "not begun": jobs - len(outcomes)}
@@ -144,12 +126,29 @@ class _Voice:
                 say(f"{jobs:,} sources: {frames:,} frames in {seconds:.1f} s, {fps:.1f} fps{rest}")
             for note in notes:
                 say(f"  note     {note}")
-        if faults:
-            raise faults[0]
+        for outcome in outcomes:
+            if outcome.reason is not None and _kind_of(outcome) == "fault":
+                raise outcome.reason
         if (interrupted := pending()) is not None:
             # Also when quiet: it is why there is less than was asked for.
             say(f"heatprop: interrupted; {'what was finished is kept' if frames else 'nothing is written'}")
             return interrupted.exit_code
-        if refused == jobs:
+        if kinds["refused"] == jobs:
             return 2
         return 1 if failed else 0
+
+
+def _kind_of(outcome: Outcome) -> str:
+    match outcome.reason:
+        case HeatpropError() if not outcome.was_begun:
+            return "refused"
+        case HeatpropError():
+            return "failed"
+        case BrokenPipeError():  # whoever reads has read enough
+            return "done"
+        case OSError() if outcome.was_begun:
+            return "failed"
+        case None | Interrupted():
+            return "failed" if outcome.problems else "done"
+        case _:
+            return "fault"

@@ -165,19 +165,20 @@ class DetectOutputs:
                 close_standard_output()
             raise
 
-    def keep(self, written: list[Path], problems: list[Exception], *, complete: bool) -> None:
-        """Finish all outputs and name them; add the files to `written`, and what failed to `problems`.
-
-        Where no frame was finished, nothing is left behind.
+    def keep(self, *, complete: bool) -> tuple[list[Path], list[Exception]]:
+        """Finish all outputs and name them. Where no frame was finished, nothing is left behind.
 
         Args:
-            written: the files.
-            problems: what went wrong.
             complete: whether the source was read to its end, or as far as was asked for; the files say so.
+
+        Returns:
+            The files, and what went wrong.
         """
+        written: list[Path] = []
+        problems: list[Exception] = []
         if not self.frames:
             self.discard()
-            return
+            return written, problems
         sink, writer, claimed = self._sink, self._writer, self._claimed
         self._sink = self._writer = self._claimed = None
         for output, path in ((sink, self._video), (writer, None if claimed is None else claimed.path)):
@@ -201,6 +202,7 @@ class DetectOutputs:
                 written += [path] if path and path.exists() else []
         if sink is not None:
             self.sound_note, self._timings.encode = sink.audio_note, sink.encoding_seconds
+        return written, problems
 
     def discard(self) -> None:
         """Leave no file behind, except what was kept."""

@@ -193,14 +193,22 @@ class VideoDetector:
             What is found in each frame.
         """
         videos: dict[int, StreamedVideo] = {}
+        live_ones: dict[int, VideoSource] = {}  # those that this stream opened
 
         def read(number: int) -> Generator[tuple[Frame, PreparedFrame], None, None]:
-            with sources[number]() as source:
+            opening = sources[number]()
+            with opening as source:
                 more = self._more_ahead(source)
+                if opening is source and source.info.is_live:
+                    live_ones[number] = source
                 if ahead.begin(number, gives_place=source.info.is_live, more=more):
                     frames = on_open(number, source)
                     videos[number] = self._video(source, timings[number], more, alone=alone)
                     yield from videos[number].prepared(frames)
+
+        def let_go() -> None:
+            for source in list(live_ones.values()):  # its reader may wait for a frame that does not come
+                source.close()
 
         ahead = WorkAhead(
             [read(number) for number in range(len(sources))],
@@ -208,28 +216,23 @@ class VideoDetector:
             self._workers,
             at_once=at_once,
             apart=live,
+            on_stop=let_go,
         )
         with closing(ahead.events()) as events:
             for event in events:
-                number, error = event.number, None
+                number = event.number
                 if isinstance(event, Done):
-                    (frame, prepared), (output, seconds) = event.item, event.result
-                    timings[number].network += seconds / self._workers.count
-                    pace = prepared.pace
                     try:
-                        finished = videos[number].push(number, frame, prepared, output)
+                        timings[number].network += event.result[1] / self._workers.count
+                        yield from videos[number].take(number, event)
+                        continue
                     except Exception as problem:
                         ahead.leave(number)
-                        error = problem
-                    else:
-                        del event, frame, prepared  # the consumer alone keeps them
-                        yield from finished
-                        videos[number].passed(pace, seconds)
-                        continue
+                        error: Exception | None = problem
                 else:
                     error = event.error
                 if number in videos:  # what was read before comes first
-                    yield from videos[number].finish(number)
+                    yield from videos.pop(number).finish(number)
                 on_end(number, error)
 
     def _video(self, source: VideoSource, timings: StageTimings, more: int, *, alone: bool) -> StreamedVideo:

@@ -100,7 +100,7 @@ class MultiStreamDetector:
             0 gone.mp4: no such file; check the path
         """
         check_count("at_once", at_once, 1)
-        if isinstance(sources, str | os.PathLike | int):
+        if not isinstance(sources, Sequence) or isinstance(sources, str):
             raise InvalidConfigError(f"sources is {str(sources)!r}; give a list, also of one")
         errors: dict[int, Exception] = {}
 

@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from queue import Empty, Queue
 from time import monotonic
@@ -83,12 +83,6 @@ class Ended:
     error: Exception | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Failed:
-    number: int
-    error: BaseException
-
-
 class WorkAhead(Generic[Item, Result]):
     """Goes through several iterables at once, and works on their items ahead of the consumer.
 
@@ -102,6 +96,7 @@ class WorkAhead(Generic[Item, Result]):
         workers: the threads.
         at_once: at most so many iterables are open at a time, those `apart` not counted.
         apart: numbers of the iterables that have a place of their own from the beginning.
+        on_stop: called before iterables that are being read are waited for; may wake those that wait themselves.
     """
 
     def __init__(
@@ -112,11 +107,12 @@ class WorkAhead(Generic[Item, Result]):
         *,
         at_once: int = 1,
         apart: Collection[int] = (),
+        on_stop: Callable[[], None] = lambda: None,
     ) -> None:
         self._iterables, self._function, self._workers = iterables, function, workers
-        self._at_once, self._apart = at_once, apart
+        self._at_once, self._apart, self._on_stop = at_once, apart, on_stop
         self._waiting = deque(number for number in range(len(iterables)) if number not in apart)
-        self._handed: Queue[tuple[int, Item, Future[Result]] | _Failed | Ended] = Queue()
+        self._handed: Queue[tuple[int, Item, Future[Result]] | BaseException | Ended] = Queue()
         self._slots: dict[int, threading.Semaphore] = {}
         self._readers: list[threading.Thread] = []
         self._read_by: dict[int, threading.Thread] = {}
@@ -137,11 +133,13 @@ class WorkAhead(Generic[Item, Result]):
                 `begin` was called for are waited for.
             BaseException: what no `Exception` is, from an iterable or from `function`.
         """
-        with self._workers.borrowed() as (self._pool, share):
+        owner = threading.current_thread()
+        with ExitStack() as held:
+            self._pool, share = held.enter_context(self._workers.borrowed())
             places = min(self._at_once, len(self._waiting))
-            readers = max(places + len(self._apart), 1)
-            self._share = -(-share // readers)
+            self._share = -(-share // max(places + len(self._apart), 1))
             self._slots = {number: threading.Semaphore(self._share + 2) for number in range(len(self._iterables))}
+            held.callback(self._stop)
             try:
                 for number in self._apart:
                     self._start_reader(deque([number]))
@@ -149,7 +147,9 @@ class WorkAhead(Generic[Item, Result]):
                     self._start_reader(self._waiting)
                 yield from self._handed_over()
             finally:
-                self._stop()
+                if threading.current_thread() is not owner:
+                    # The garbage collector ends it amid whatever this thread does: to wait here could be for ever.
+                    threading.Thread(target=held.pop_all().close, name="heatprop-stop", daemon=True).start()
 
     def begin(self, number: int, *, gives_place: bool = False, more: int = 0) -> bool:
         """Say that an iterable is open, from its own thread: from here on it is waited for.
@@ -182,8 +182,8 @@ class WorkAhead(Generic[Item, Result]):
     def _handed_over(self) -> Generator[Done[Item, Result] | Ended, None, None]:
         while len(self._left) < len(self._iterables):
             entry = take(self._handed)
-            if isinstance(entry, _Failed):
-                raise entry.error
+            if isinstance(entry, BaseException):
+                raise entry
             if isinstance(entry, Ended):
                 if entry.number not in self._left:
                     self._left.add(entry.number)
@@ -194,18 +194,19 @@ class WorkAhead(Generic[Item, Result]):
                 future.cancel()
                 continue
             try:
-                done: Done[Item, Result] | Ended = Done(number, item, future.result())
-                self._slots[number].release()
+                done = [Done(number, item, future.result())]
             except Exception as error:
                 self.leave(number)
-                done = Ended(number, error)
-            del entry, item, future  # the consumer alone keeps it
-            yield done
+                yield Ended(number, error)
+                continue
+            self._slots[number].release()
+            del entry, item, future  # the consumer alone keeps them
+            yield done.pop()
 
     def _start_reader(self, waiting: deque[int]) -> None:
         reader = threading.Thread(target=self._read, args=(waiting,), name="heatprop-read", daemon=True)
-        self._readers.append(reader)
         reader.start()
+        self._readers.append(reader)
 
     def _read(self, waiting: deque[int]) -> None:
         with suppress(IndexError):
@@ -217,7 +218,7 @@ class WorkAhead(Generic[Item, Result]):
                 except Exception as error:
                     self._handed.put(Ended(number, error))
                 except BaseException as error:
-                    self._handed.put(_Failed(number, error))
+                    self._handed.put(error)
                 with self._lock:
                     self._read_by.pop(number, None)
                 if number in self._relieved:
@@ -254,8 +255,9 @@ class WorkAhead(Generic[Item, Result]):
             readers = self._readers if pending() is None else list(self._read_by.values())
         for slots in self._slots.values():
             slots.release()
+        self._on_stop()
         latest = monotonic() + _SECONDS_TO_STOP
-        for reader in readers:
+        for reader in [*readers]:
             reader.join(max(0.0, latest - monotonic()))
         with suppress(Empty):
             while True:

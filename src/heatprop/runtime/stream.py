@@ -10,6 +10,7 @@ from typing import Any
 
 from heatprop.io import VideoSource
 from heatprop.runtime.keyframes import SpeedControl
+from heatprop.runtime.pipeline import Done
 from heatprop.runtime.postprocessing import Postprocessing
 from heatprop.runtime.preprocessing import PreparedFrame, Preprocessing, Seen
 from heatprop.runtime.timings import StageTimings
@@ -80,14 +81,15 @@ class StreamedVideo:
                 prepared, seen = self._preprocessing.prepare(frame.image, seen, starts_anew=frame.starts_anew)
             yield frame, prepared
 
-    def push(
-        self, number: int, frame: Frame, prepared: PreparedFrame, output: HeadOutput | None
+    def take(
+        self, number: int, done: Done[tuple[Frame, PreparedFrame], tuple[HeadOutput | None, float]]
     ) -> Iterator[FrameResult]:
-        """Take a frame and the network's output; return what is finished by it.
+        """Take a frame and the network's output, and yield what is finished by it.
 
         Raises:
             InvalidArrayError: the output is broken; all is as it was.
         """
+        (frame, prepared), (output, seconds) = done.item, done.result
         with self._timings.measured("propagate"):
             steps = [
                 way.step(state, prepared, output) for way, state in zip(self._ways, self._states, strict=True)
@@ -96,7 +98,9 @@ class StreamedVideo:
         self._waiting.append(frame)
         self._timings.frames += 1
         self._timings.key_frames += output is not None
-        return self._results(number, [detections for _, detections in steps])
+        yield from self._results(number, [detections for _, detections in steps])
+        if self._control is not None:
+            self._passed(self._control, prepared.pace, seconds)
 
     def finish(self, number: int) -> Iterator[FrameResult]:
         """Return what still waits."""
@@ -104,16 +108,14 @@ class StreamedVideo:
         self._states = [way.begin() for way in self._ways]
         return self._results(number, ended)
 
-    def passed(self, pace: float, seconds: float) -> None:
-        """Tell the control of speed, if there is one, of a frame that the consumer is done with."""
-        if self._control is None:
-            return
+    def _passed(self, control: SpeedControl, pace: float, seconds: float) -> None:
+        """Tell the control of speed of a frame that the consumer is done with."""
         self._filling -= 1
         now, lost = perf_counter(), self._source.dropped
         if self._filling < 0:
             network = seconds if self._source.info.is_live else None
-            self._control.passed(pace, now - self._since, network=network, dropped=lost - self._dropped)
-            self._timings.held_fps = self._control.held_fps
+            control.passed(pace, now - self._since, network=network, dropped=lost - self._dropped)
+            self._timings.held_fps = control.held_fps
         self._since, self._dropped = now, lost
 
     def _results(self, number: int, detections: Sequence[list[Detections]]) -> Iterator[FrameResult]:
