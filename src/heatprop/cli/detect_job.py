@@ -137,8 +137,8 @@ class Job:
     """A request at work, in a thread of its own: no other waits while it is drawn, written or closed.
 
     `open` is called in the thread that reads, `take` and `end` by whoever goes through the results. With
-    `--seq-nms` the frames' detections wait in memory until all are there, the images do not: a frame of 100 objects
-    takes 4 kB. Where a video is drawn, the source is then read a second time.
+    `--seq-nms` the frames' detections wait in memory until all are there, the images do not: a frame of 100
+    objects takes 4 kB. Where a video is drawn, the source is then read a second time.
 
     Args:
         request: what is wanted.
