@@ -16,6 +16,10 @@ class InvalidConfigError(HeatpropError, ValueError):
     """A setting lies outside its range."""
 
 
+class MissingPackageError(HeatpropError, ImportError):
+    """An optional package is not installed."""
+
+
 class ModelError(HeatpropError, ValueError):
     """A model is unknown, unreadable, or does not say what it is."""
 

@@ -16,12 +16,11 @@ from rich.console import Console
 from heatprop.backends import BackendName, Device, Precision, load_model
 from heatprop.cli.messages import error, say
 from heatprop.cli.progress import FrameProgress
-from heatprop.errors import HeatpropError, InvalidConfigError, check_range
+from heatprop.errors import HeatpropError, InvalidConfigError, MissingPackageError, check_range
 from heatprop.interrupts import Interrupted, wait_for
 from heatprop.io.claims import claim_folder
 from heatprop.lab.datasets import DatasetError, Layout, VideoDataset, load_dataset
 from heatprop.lab.evaluation.detections import DetectionTable
-from heatprop.lab.evaluation.metrics.coco import MissingPackageError
 from heatprop.lab.evaluation.results import METRICS, EvaluationReport, score
 from heatprop.lab.evaluation.runs.cache import DEFAULT_FLOOR, OutputCache
 from heatprop.lab.evaluation.runs.cache_manifest import manifest_of

@@ -17,12 +17,11 @@ from heatprop.backends import BackendName, load_model
 from heatprop.backends.base import usable_processors
 from heatprop.cli.messages import error, say
 from heatprop.cli.progress import StepProgress
-from heatprop.errors import HeatpropError, InvalidConfigError, check_count
+from heatprop.errors import HeatpropError, InvalidConfigError, MissingPackageError, check_count
 from heatprop.interrupts import Interrupted
 from heatprop.io.claims import claim_folder
 from heatprop.io.whole_files import write_json, write_text
 from heatprop.lab.datasets import Layout
-from heatprop.lab.evaluation.metrics.coco import MissingPackageError
 from heatprop.lab.reproduction.page import render_page
 from heatprop.lab.reproduction.plan import Plan, Steps, quick_plan
 from heatprop.lab.reproduction.report import make_report

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from heatprop.lab.evaluation.metrics.coco import MissingPackageError, coco_result
+from heatprop.errors import MissingPackageError
+from heatprop.lab.evaluation.metrics.coco import coco_result
 from heatprop.lab.evaluation.metrics.matching import scored_only
 from lab.evaluation.golden_videval import load
 from lab.evaluation.small_datasets import make_dataset, make_detections, scored_datasets

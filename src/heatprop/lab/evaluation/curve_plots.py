@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from heatprop.errors import InvalidConfigError, OutputError
+from heatprop.errors import InvalidConfigError, MissingPackageError, OutputError
 from heatprop.io.outputs import OutputFile
 from heatprop.lab.evaluation.metrics.average_precision import PrecisionRecall
 from heatprop.lab.evaluation.metrics.class_agnostic import ClassAgnosticResult
-from heatprop.lab.evaluation.metrics.coco import MissingPackageError
 from heatprop.lab.evaluation.metrics.official import NAME, OfficialResult
 from heatprop.lab.evaluation.results import EvaluationReport
 from heatprop.lab.evaluation.tables import percent_text

@@ -9,7 +9,7 @@ from functools import cache
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
-from heatprop.lab.evaluation.metrics.coco import MissingPackageError
+from heatprop.errors import MissingPackageError
 from heatprop.lab.reproduction import page_plots, paper, shown, trends, words
 from heatprop.lab.reproduction.vector_graphics import NO_TEXT
 

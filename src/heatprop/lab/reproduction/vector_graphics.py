@@ -10,7 +10,7 @@ from io import StringIO
 from typing import TYPE_CHECKING
 from warnings import catch_warnings, filterwarnings
 
-from heatprop.lab.evaluation.metrics.coco import MissingPackageError
+from heatprop.errors import MissingPackageError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

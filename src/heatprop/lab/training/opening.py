@@ -9,9 +9,8 @@ from pathlib import Path
 
 import torch
 
-from heatprop.errors import InvalidConfigError
+from heatprop.errors import InvalidConfigError, MissingPackageError
 from heatprop.lab.datasets import VideoDataset
-from heatprop.lab.evaluation.metrics.coco import MissingPackageError
 from heatprop.lab.training.config import RunConfig, TrainingConfig
 from heatprop.lab.training.datasets import load_training_set, load_validation_set
 from heatprop.lab.training.engine import Run

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Group
 
-from heatprop.errors import HeatpropError
+from heatprop.errors import MissingPackageError
 from heatprop.lab.datasets.annotations import GroundTruth, VideoDataset
 from heatprop.lab.evaluation.detections import DetectionTable
 from heatprop.lab.evaluation.metrics.matching import scored_only
@@ -19,10 +19,6 @@ from heatprop.types import IntArray
 
 MAX_DETECTIONS = 100
 """Detections that count in a frame and class, the best ones, as COCO has it."""
-
-
-class MissingPackageError(HeatpropError, ImportError):
-    """An optional package is not installed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
