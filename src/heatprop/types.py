@@ -1,6 +1,7 @@
 """The three values that flow through heatprop: `Frame`, `HeadOutput` and `Detections`.
 
-They hold arrays, check shapes and convert element types on entry; they compute nothing.
+They hold arrays, check shapes and convert element types on entry; they compute nothing. What other packages call
+detections is converted in `heatprop.interop`.
 """
 
 from __future__ import annotations
@@ -192,6 +193,30 @@ class Detections:
     def select(self, index: NDArray[np.bool_] | NDArray[np.integer[Any]]) -> Detections:
         """Return the objects that a mask or an index array ``(N,)`` names, in its order."""
         return Detections(*(getattr(self, each.name)[index] for each in fields(self)))
+
+    def to_supervision(self) -> Any:
+        """Return a `supervision.Detections`, with `tracker_id` and, in ``data["length"]``, the lengths.
+
+        Raises:
+            MissingPackageError: that package is not installed.
+        """
+        from heatprop.interop.supervision import to_supervision  # noqa: PLC0415 - what it returns is made of this
+
+        return to_supervision(self)
+
+    @classmethod
+    def from_supervision(cls, detections: Any) -> Detections:
+        """Return what a `supervision.Detections` holds: boxes, scores, classes and ids, but no masks.
+
+        Args:
+            detections: without classes all are of class 0.
+
+        Raises:
+            InvalidArrayError: it is something else, or has no scores.
+        """
+        from heatprop.interop.supervision import from_supervision  # noqa: PLC0415 - as above
+
+        return from_supervision(detections)
 
     @classmethod
     def empty(cls) -> Detections:

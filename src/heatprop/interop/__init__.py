@@ -1,0 +1,1 @@
+"""Conversions to and from the types of other packages, which are imported when they are used."""
