@@ -56,11 +56,17 @@ class Boxes:
         corners = self._boxes[sites]
         return np.zeros(len(sites), np.int64), np.rint((corners[:, :2] + corners[:, 2:]) / 2).astype(np.int64)
 
-    def near(self, labels, centres, radii):
+    def near(self, labels, centres, radii, sizes, /):
         sites = np.arange(len(self.scores))
         steps = centres[:, None] - self.places(sites)[1]
         within = np.abs(steps).max(axis=2, initial=0) <= np.reshape(radii, (-1, 1))
         return Near(np.broadcast_to(sites, within.shape), within, (steps**2).sum(axis=2))
+
+    def beside(self, sites):
+        return self.near(*self.places(sites), 1, self.sizes(sites))
+
+    def vacant(self, labels, centres, sizes):
+        return np.full(len(labels), -1)
 
     def sizes(self, sites):
         return self._boxes[sites, 2:] - self._boxes[sites, :2]

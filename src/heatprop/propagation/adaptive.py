@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from math import inf
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from heatprop.boxes import boxes_around, iou
 from heatprop.propagation.config import AdaptationConfig
 from heatprop.propagation.equations import DoubleArray, balance_at_once, inherit_sizes, mix_sizes, past_weights
-from heatprop.propagation.evidence import Evidence, Near, PictureArea
+from heatprop.propagation.evidence import Evidence, Near, PictureArea, claims_of_unseen
 from heatprop.propagation.tracklets import Claims, Own, Tracklets
 from heatprop.types import FloatArray, IntArray
 
@@ -53,7 +53,7 @@ class _Search(NamedTuple):
     """What is looked for: the tracklets, where they are expected, and the frame."""
 
     carried: FollowedTracklets
-    expected: IntArray
+    expected: NDArray[Any]
     seen: Evidence
 
 
@@ -105,7 +105,8 @@ class AdaptiveRule:
             if len(again.sites):
                 left = ~np.isin(claims.sources, again.sources) & ~np.isin(claims.sites, again.sites)
                 claims = claims.select(left).joined(again)
-        return claims.select(np.argsort(claims.sites))
+        claims = claims.select(np.argsort(claims.sites))
+        return claims_of_unseen(claims, carried, expected, seen)
 
     def _choose(
         self,
@@ -119,7 +120,7 @@ class AdaptiveRule:
         step = max(_AT_ONCE // (2 * int(radii.max(initial=0)) + 1) ** 2, 1)  # large squares a few at a time
         for start in range(0, len(rows), step):
             some = rows[start : start + step]
-            near = seen.near(carried.labels[some], expected[some], radii[some])
+            near = seen.near(carried.labels[some], expected[some], radii[some], carried.sizes[some])
             network = seen.scores[near.sites]
             may_be = candidates(some, near, network)
             cost = self.settings.nearness * carried.scores[some, None].astype(np.float64) * near.distances
@@ -166,10 +167,10 @@ class AdaptiveRule:
         if not len(row):
             return may_be
         sites, sources = near.sites[row, step], rows[row]
-        labels, centres = seen.places(sites)
+        _, centres = seen.places(sites)
         radii = search_radii(carried.errors[sources], self.settings.least_radius, self.radius)
         is_far = np.abs(centres - expected[sources]).max(axis=1) > radii
-        around = seen.near(labels, centres, 1)
+        around = seen.beside(sites)
         beats = (seen.scores[around.sites] > seen.scores[sites, None]) | np.isin(around.sites, taken)
         is_peak = ~(around.within & beats).any(axis=1)
         overlaps = _overlaps(search, sites, sources)
@@ -207,8 +208,7 @@ class AdaptiveRule:
             return
         lowered = seen.scores[claims.sites] < network
         sites = claims.sites[lowered]
-        labels, centres = seen.places(sites)
-        near = seen.near(labels, centres, 1)
+        near = seen.beside(sites)
         scores, least = seen.scores[near.sites], seen.scores[sites]
         row, step = np.nonzero(near.within & (scores <= network[lowered, None]) & (scores > least[:, None]))
         beside = near.sites[row, step]
@@ -278,9 +278,14 @@ def _with_motion(
     return FollowedTracklets(velocities=velocities, errors=errors, best=best, **rest)
 
 
-def expected_centres(centres: NDArray[np.int64], velocities: FloatArray) -> IntArray:
-    """Return where each object is expected, x and y ``(N, 2)``: one step on, maybe outside of the map."""
-    return centres + np.rint(velocities).astype(np.int64)
+def expected_centres(centres: NDArray[Any], velocities: FloatArray) -> NDArray[Any]:
+    """Return where each object is expected, x and y ``(N, 2)``: one step on, maybe outside of the map.
+
+    A step is of whole cells where centres are.
+    """
+    steps: NDArray[Any] = np.rint(velocities).astype(np.int64) if centres.dtype.kind == "i" else velocities
+    expected: NDArray[Any] = centres + steps
+    return expected
 
 
 def search_radii(errors: FloatArray, least: int, most: int) -> IntArray:

@@ -19,6 +19,7 @@ from heatprop.errors import InvalidArrayError
 from heatprop.heatmaps import check_probabilities, hold_probabilities, square, unravel
 from heatprop.peaks import Known, find_peaks
 from heatprop.propagation.config import DecodingConfig
+from heatprop.propagation.tracklets import Claims, Tracklets
 from heatprop.types import Detections, FloatArray, HeadOutput, IntArray
 
 PictureArea: TypeAlias = tuple[float, float, float, float]
@@ -27,7 +28,10 @@ _LARGE = 16  # cells from which on a square may be larger than the map
 
 
 class Form(NamedTuple):
-    """What must be the same in all frames of a video: classes, extent of the centres, numbers in a size."""
+    """What must be the same in all frames of a video: classes, extent of the centres, numbers in a size.
+
+    Where any number is a class there are 0 of them.
+    """
 
     classes: int
     height: int
@@ -76,8 +80,24 @@ class Evidence(Protocol):
     def places(self, sites: IntArray) -> tuple[IntArray, NDArray[Any]]:
         """Return the class ``(N,)`` and the centre, x and y ``(N, 2)``, of sites."""
 
-    def near(self, labels: IntArray, centres: NDArray[Any], radii: int | IntArray) -> Near:
-        """Return the sites of a class at most so far, in x and in y, from each centre, which may lie outside."""
+    def near(self, labels: IntArray, centres: NDArray[Any], radii: int | IntArray, sizes: FloatArray, /) -> Near:
+        """Return the sites where an object may be seen.
+
+        Args:
+            labels: its class, ``(N,)``.
+            centres: where it is expected, x and y ``(N, 2)``; maybe outside.
+            radii: how far from there, in x and in y, it may be; one for all, or ``(N,)``.
+            sizes: its size, like those of `sizes`; where sites are as dense as cells, that is of no account.
+        """
+
+    def beside(self, sites: IntArray) -> Near:
+        """Return, for each of some sites, those that may see the same: itself, and what stands beside it."""
+
+    def vacant(self, labels: IntArray, centres: NDArray[Any], sizes: FloatArray) -> IntArray:
+        """Return a site of score 0 for each object that is expected somewhere and seen nowhere; -1 for none.
+
+        Where sites are dense there is none: the site of where it is expected is there already, or another's.
+        """
 
     def sizes(self, sites: IntArray) -> FloatArray:
         """Return the sizes at sites, ``(N, 2)`` as width and height, or ``(N, 4)`` as distances to the sides.
@@ -94,7 +114,9 @@ class Evidence(Protocol):
         """
 
     def peaks(self, threshold: float, window: int, known: Known | None) -> IntArray:
-        """Return the sites of at least `threshold` that are not below any around them, ascending.
+        """Return the sites of at least `threshold` that are not below any around them.
+
+        In an order in which equal ones win: they are ascending where nothing is known of them.
 
         Args:
             threshold: smallest score to take.
@@ -136,7 +158,9 @@ class GridEvidence:
         labels, rows, columns = unravel(sites, self._heatmap.shape)
         return labels, np.stack([columns, rows], axis=1)
 
-    def near(self, labels: IntArray, centres: NDArray[Any], radii: int | IntArray) -> Near:
+    def near(
+        self, labels: IntArray, centres: NDArray[Any], radii: int | IntArray, _sizes: FloatArray | None = None, /
+    ) -> Near:
         """See `Evidence.near`; the cells of a square, nearest first, equally near ones by row and column."""
         _, height, width, _ = self.form
         columns, rows = centres[:, 0], centres[:, 1]
@@ -156,6 +180,14 @@ class GridEvidence:
             within[cut] &= inside
             sites[cut] *= inside
         return Near(sites, within, distances)
+
+    def beside(self, sites: IntArray) -> Near:
+        """See `Evidence.beside`: 3 x 3 cells."""
+        return self.near(*self.places(sites), 1)
+
+    def vacant(self, labels: IntArray, _: NDArray[Any], __: FloatArray) -> IntArray:
+        """See `Evidence.vacant`."""
+        return np.full(len(labels), -1)
 
     def sizes(self, sites: IntArray) -> FloatArray:
         """See `Evidence.sizes`; in cells."""
@@ -236,6 +268,25 @@ def detect(seen: Evidence, sites: IntArray, sizes: FloatArray, nms_iou: float) -
     boxes = seen.boxes(sites, centres, sizes)
     kept = nms(boxes, labels, nms_iou)
     return Found(kept, labels[kept], centres[kept], seen.scores[sites[kept]], sizes[kept], boxes[kept])
+
+
+def claims_of_unseen(claims: Claims, carried: Tracklets, expected: NDArray[Any], seen: Evidence) -> Claims:
+    """Add to claims, sites ascending, the vacant sites of the objects that have none; see `Evidence.vacant`.
+
+    Args:
+        claims: of the objects that have a site.
+        carried: all objects; one of score 0 carries nothing.
+        expected: where they are expected, x and y ``(N, 2)``.
+        seen: the frame.
+    """
+    is_unseen = carried.scores > 0
+    is_unseen[claims.sources] = False
+    rows = is_unseen.nonzero()[0]
+    if not len(rows):
+        return claims
+    sites = seen.vacant(carried.labels[rows], expected[rows], carried.sizes[rows])
+    has = sites >= 0
+    return claims.joined(Claims(sites[has], rows[has], np.zeros(np.count_nonzero(has), claims.distances.dtype)))
 
 
 def decode(

@@ -16,7 +16,7 @@ from heatprop.propagation.equations import (
     overlay,
     past_weights,
 )
-from heatprop.propagation.evidence import Evidence, PictureArea
+from heatprop.propagation.evidence import Evidence, PictureArea, claims_of_unseen
 from heatprop.propagation.tracklets import Claims, Own, Tracklets
 from heatprop.types import FloatArray, IntArray
 
@@ -46,10 +46,12 @@ class PaperRule:
         """Give each site to the tracklet of the highest score in whose square it lies (equations 2 to 4)."""
         order = np.argsort(-carried.scores, kind="stable")
         if len(order) * min((2 * self.radius + 1) ** 2, len(seen.scores)) > _AT_ONCE:
-            return self._claim_large(carried, seen, order)
-        near = seen.near(carried.labels[order], carried.centres[order], self.radius)
+            claims = self._claim_large(carried, seen, order)
+            return claims_of_unseen(claims, carried, carried.centres, seen)
+        near = seen.near(carried.labels[order], carried.centres[order], self.radius, carried.sizes[order])
         sites, rows, columns = overlay(extend(carried.scores[order], near.within), near.sites)
-        return Claims(sites, order[rows], near.distances_at(rows, columns))
+        claims = Claims(sites, order[rows], near.distances_at(rows, columns))
+        return claims_of_unseen(claims, carried, carried.centres, seen)
 
     def _claim_large(self, carried: Tracklets, seen: Evidence, order: IntArray) -> Claims:
         """Do what `claim` does a few squares at a time: the best are laid over the others last."""
@@ -57,7 +59,7 @@ class PaperRule:
         step = max(_AT_ONCE // (2 * self.radius + 1) ** 2, 1)
         for start in range(len(order) // step * step, -1, -step):
             some = order[start : start + step]
-            near = seen.near(carried.labels[some], carried.centres[some], self.radius)
+            near = seen.near(carried.labels[some], carried.centres[some], self.radius, carried.sizes[some])
             sites, rows, columns = overlay(extend(carried.scores[some], near.within), near.sites)
             sources[sites], distances[sites] = some[rows], near.distances_at(rows, columns)
         sites = np.flatnonzero(sources >= 0)
