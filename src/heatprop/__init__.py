@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from heatprop.errors import HeatpropError
     from heatprop.io import open_video
     from heatprop.offline.seqnms import SeqNmsConfig, seq_nms
-    from heatprop.propagation import HeatmapPropagator, PropagationConfig, decode
+    from heatprop.propagation import DetectionPropagator, HeatmapPropagator, PropagationConfig, decode
     from heatprop.runtime.detector import VideoDetector
     from heatprop.runtime.keyframes import KeyframeConfig
     from heatprop.runtime.multi_stream import MultiStreamDetector
     from heatprop.types import Detections, Frame, HeadOutput
 
 __all__ = [
+    "DetectionPropagator",
     "Detections",
     "Frame",
     "HeadOutput",
@@ -41,6 +42,7 @@ __all__ = [
 __version__ = "0.1.0"
 
 _ROOMS = {
+    "DetectionPropagator": "propagation",
     "Detections": "types",
     "Frame": "types",
     "HeadOutput": "types",

@@ -186,6 +186,7 @@ def test_bad_requests_are_refused_before_work(detector, tmp_path):
 
 def test_the_public_names_are_there_and_no_more():
     assert sorted(heatprop.__all__) == [
+        "DetectionPropagator",
         "Detections",
         "Frame",
         "HeadOutput",

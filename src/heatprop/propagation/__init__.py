@@ -1,16 +1,19 @@
 """The method, and nothing else: `equations` is the index of the paper.
 
 A frame goes from `evidence`, what a detector says of it, through a rule (`paper` or `adaptive`), which puts that
-together with the `tracklets` of the last frame, to detections; `propagator` remembers.
+together with the `tracklets` of the last frame, to detections; `propagator` remembers. `box_evidence` and
+`detection_propagator` are for detectors that give only boxes.
 """
 
 from heatprop.peaks import Known
+from heatprop.propagation.box_evidence import BoxEvidence
 from heatprop.propagation.config import (
     AdaptationConfig,
     DecodingConfig,
     PropagationConfig,
     require_propagation,
 )
+from heatprop.propagation.detection_propagator import DetectionPropagator
 from heatprop.propagation.evidence import Evidence, Form, GridEvidence, Near, PictureArea, decode
 from heatprop.propagation.propagator import HeatmapPropagator, Memory
 from heatprop.propagation.rule import Rule, rule_of
@@ -18,8 +21,10 @@ from heatprop.propagation.tracklets import Claims, Own, Tracklets
 
 __all__ = [
     "AdaptationConfig",
+    "BoxEvidence",
     "Claims",
     "DecodingConfig",
+    "DetectionPropagator",
     "Evidence",
     "Form",
     "GridEvidence",
