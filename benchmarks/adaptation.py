@@ -6,7 +6,7 @@
     python benchmarks/adaptation.py synthetic --root synthetic --cache test
 
 Rows are variants, on the same network outputs: as in `temporal.py`. "No part" is what stays when every switch of
-`AdaptationConfig` is off: each carried object boosts one cell. On real clips figures are means over clips, each
+`AdaptationConfig` is off: each tracklet boosts one cell. On real clips figures are means over clips, each
 counted once, then AP50 of each group of clips, by the first word of their names. On the synthetic benchmark they
 are the official mAP, of all frames and of those in which a cause of difficulty is at work. The last line is JSON.
 """

@@ -90,7 +90,7 @@ def local_maxima(heatmap: FloatArray, cells: IntArray, window: int) -> IntArray:
 
     Args:
         heatmap: float32 ``(C, H, W)``.
-        cells: flat indices of the cells to look at, int64 ``(N,)``, ascending.
+        cells: flat indices of the cells to test, int64 ``(N,)``, ascending.
         window: odd side of the square, in cells, around a cell that is compared; the map's border cuts it.
 
     Returns:

@@ -1,6 +1,6 @@
 """Peaks of a heatmap, one a plateau, in about the same time whatever the heatmap holds.
 
-Few cells above the threshold are looked at one by one (`heatprop.heatmaps`); where they are many, as on a map that
+Few cells above the threshold are tested one by one (`heatprop.heatmaps`); where they are many, as on a map that
 is flat, quantised or of an untrained network, whole classes are filtered.
 """
 
@@ -25,7 +25,7 @@ from heatprop.heatmaps import (
 from heatprop.types import FloatArray, IntArray
 
 _PIECE = 1 << 16  # cells that stay in the processor's cache
-_LARGE = 1 << 20  # cells up to which a map is looked at as a whole first
+_LARGE = 1 << 20  # cells up to which a map is tested as a whole first
 _SOME = 0.2  # of the cells: up to so many it is worth while to ask the nearest neighbours first
 _MANY = 0.5  # of the cells: from so many cells, times those of a window, on whole classes are cheaper
 _EXACT = 1 << 24  # up to which float32 has every whole number
@@ -37,7 +37,7 @@ class Known:
 
     Attributes:
         cells: flat indices, int64 ``(M,)``, ascending.
-        network: what the network says there; of equal peaks the one where that is larger stays. Float32 ``(M,)``.
+        network: the network's own score there; of equal peaks the one of the higher score stays. Float32 ``(M,)``.
         distances: then the one where this is smaller, int64 or float ``(M,)``, each at least 0.
 
     Of other cells these are the value itself and 0.
@@ -56,7 +56,7 @@ class Known:
 def find_peaks(heatmap: FloatArray, threshold: float, window: int, known: Known | None = None) -> IntArray:
     """Find the cells of at least `threshold` that are not below any cell of their class around them.
 
-    Of equal ones in one another's window one stays: that of which the network says more, then the one of the
+    Of equal ones in one another's window one stays: that with the higher score of the network, then the one of the
     smaller distance, then that of the lower flat index.
 
     Args:
@@ -163,7 +163,7 @@ def peaks_of_classes(planes: FloatArray, above: NDArray[np.bool_], window: int, 
 def _order_known(
     places: NDArray[np.float32 | np.float64], planes: FloatArray, is_peak: NDArray[np.bool_], known: Known
 ) -> None:
-    """Order known peaks, in place: before all others where the network says more, after them where less."""
+    """Order known peaks, in place: before others where the network's score is higher, after where lower."""
     here = np.flatnonzero(is_peak.reshape(-1)[known.cells])
     cells, network, distances = known.cells[here], known.network[here], known.distances[here]
     values = planes.reshape(-1)[cells]

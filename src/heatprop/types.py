@@ -144,9 +144,9 @@ class Detections:
         scores: float32 ``(N,)`` in [0, 1].
         labels: int64 ``(N,)``, class numbers from 0.
         lengths: int64 ``(N,)``, tracklet lengths: in how many frames up to this one, without a gap, the object
-            was seen. 1 for a new object and wherever nothing is propagated. Filled with 1 when left out.
+            was seen. 1 for a new object and wherever nothing is propagated. Default: filled with 1.
         track_ids: int64 ``(N,)``: the same number in another frame of the video is the same object. Each once,
-            never given again; -1 wherever nothing is propagated. Filled with -1 when left out.
+            never given again; -1 wherever nothing is propagated. Default: filled with -1.
 
     Raises:
         InvalidArrayError: the arrays do not have one row an object, or a box or score is not finite.

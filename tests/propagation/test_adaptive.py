@@ -164,16 +164,17 @@ def outputs(frames):
     return [HeadOutput(heatmap, size, offset) for heatmap, size, offset in frames]
 
 
-def assert_equals_the_loops(frames, config, picture=None):
+def assert_equals_the_loops(frames, config, image_area=None):
     fast, overwriting, loops = HeatmapPropagator(config), HeatmapPropagator(config), LoopingFollower(config)
     for heatmap, size, offset in frames:
         before = heatmap.copy()
-        found = fast.update(HeadOutput(heatmap, size, offset), picture=picture)
+        found = fast.update(HeadOutput(heatmap, size, offset), image_area=image_area)
         np.testing.assert_array_equal(heatmap, before)
         assert_same_detections(
-            overwriting.update(HeadOutput(heatmap.copy(), size, offset), overwrite=True, picture=picture), found
+            overwriting.update(HeadOutput(heatmap.copy(), size, offset), overwrite=True, image_area=image_area),
+            found,
         )
-        wanted = loops.update(heatmap, size, offset, picture)
+        wanted = loops.update(heatmap, size, offset, image_area)
         assert found.labels.tolist() == [each["label"] for each in wanted]
         assert found.lengths.tolist() == [each["length"] for each in wanted]
         np.testing.assert_allclose(found.scores, [each["score"] for each in wanted], rtol=0, atol=1e-6)
@@ -183,7 +184,7 @@ def assert_equals_the_loops(frames, config, picture=None):
 
 
 def assert_hands_on_the_same(propagator, wanted):
-    followed = propagator.memory.carried
+    followed = propagator.memory.tracklets
     assert isinstance(followed, FollowedTracklets)
     cells = [each["cell"] for each in wanted]
     places = zip(followed.labels.tolist(), *followed.centres.T[::-1].tolist(), strict=True)
@@ -198,8 +199,8 @@ areas = st.tuples(*(st.sampled_from(sides) for sides in ((0, 1, 2.25), (0, 1.5),
 
 
 @given(videos(), configs(), st.none() | areas)
-def test_the_update_equals_loops_over_objects_and_cells(frames, config, picture):
-    assert_equals_the_loops(frames, config, picture)
+def test_the_update_equals_loops_over_objects_and_cells(frames, config, image_area):
+    assert_equals_the_loops(frames, config, image_area)
 
 
 @given(videos(), st.integers(0, 3))
@@ -358,7 +359,7 @@ def test_the_equations_by_hand():
     assert seen == pytest.approx(0.834545, abs=1e-6)
 
 
-def most_blind_frames(config, score, least):
+def max_blind_frames(config, score, least):
     """Return after how many frames without anything a score of `score` is surely below `least`."""
     b = config.beta * config.adaptation.max_length
     kept = config.alpha * b / (1 + b) * config.adaptation.decay
@@ -366,8 +367,8 @@ def most_blind_frames(config, score, least):
 
 
 def test_what_left_is_forgotten_in_9_frames_and_not_shown_after_4():
-    assert most_blind_frames(ADAPTIVE, 1.0, 0.05) == 9
-    assert most_blind_frames(ADAPTIVE, 1.0, 0.3) == 4
+    assert max_blind_frames(ADAPTIVE, 1.0, 0.05) == 9
+    assert max_blind_frames(ADAPTIVE, 1.0, 0.3) == 4
     scores = scores_over(ADAPTIVE, [1.0] * 20 + [0.0] * 9)
     assert scores[20 + 8 - 1] >= 0.05 > scores[20 + 9 - 1]
     assert scores[20 + 3 - 1] >= 0.3 > scores[20 + 4 - 1]
@@ -375,7 +376,7 @@ def test_what_left_is_forgotten_in_9_frames_and_not_shown_after_4():
     assert papers[-1] > 0.3
 
 
-fading = st.builds(
+decay_settings = st.builds(
     lambda alpha, beta, decay, length: replace(adapting(decay=decay, max_length=length), alpha=alpha, beta=beta),
     st.sampled_from([0.5, 0.98, 1.0]),
     st.sampled_from([0.5, 2.0, 5.0]),
@@ -384,9 +385,9 @@ fading = st.builds(
 )
 
 
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=12), fading, st.sampled_from([0.05, 0.3]))
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12), decay_settings, st.sampled_from([0.05, 0.3]))
 def test_what_left_is_gone_in_as_many_frames_as_the_settings_say(scores, config, least):
-    blind = most_blind_frames(config, 1.0, least) + 1  # one more for what is rounded
+    blind = max_blind_frames(config, 1.0, least) + 1  # one more for what is rounded
     assert scores_over(config, [*scores, *[0.0] * blind])[-1] < least
 
 
@@ -486,7 +487,7 @@ def test_two_objects_that_find_the_same_cell_lift_it_once_for_the_stronger():
     assert found.lengths[0] == 3
     assert found.scores[0] > 0.8
     assert sum(found.scores > 0.6) == 1
-    assert 0.7 < propagator.memory.carried.best[0] < 0.9  # drawn to the score, from 0.9: the other had 0.6
+    assert 0.7 < propagator.memory.tracklets.best[0] < 0.9  # drawn to the score, from 0.9: the other had 0.6
 
 
 def test_two_objects_that_pass_each_other_keep_their_lengths():
@@ -615,7 +616,7 @@ def test_an_object_that_leaves_over_a_border_loses_its_score_faster(down, backwa
 
 @pytest.mark.parametrize("down", [False, True])
 @pytest.mark.parametrize("backwards", [False, True])
-def test_in_a_padded_input_it_leaves_over_the_border_of_the_picture(down, backwards):
+def test_in_a_padded_input_it_leaves_over_the_border_of_the_image(down, backwards):
     padding = 8
     run = list(leaving_run(down, backwards))
     padded = []
@@ -628,14 +629,14 @@ def test_in_a_padded_input_it_leaves_over_the_border_of_the_picture(down, backwa
     area = (padding, padding, padding + 24, padding + 24)
     for output, wide in zip(run, padded, strict=True):
         plain = propagators[0].update(output)
-        told = propagators[1].update(wide, picture=area)
+        told = propagators[1].update(wide, image_area=area)
         untold = propagators[2].update(wide)
         np.testing.assert_array_equal(told.scores, plain.scores)
         np.testing.assert_allclose(told.boxes, plain.boxes + padding, rtol=1e-6)
     assert untold.scores[0] > told.scores[0]
 
 
-def test_in_the_middle_of_the_picture_leaving_makes_no_difference():
+def test_in_the_middle_of_the_image_leaving_makes_no_difference():
     run = [scene((30, 10 + 2 * i, 0.9 - 0.08 * i, 6.0), grid=(60, 60)) for i in range(10)]
     for one, other in zip(over(ADAPTIVE, run), over(adapting(leaving=0), run), strict=True):
         assert_same_detections(one, other)
@@ -645,7 +646,7 @@ def test_moved_objects_are_found_where_they_went_and_what_leaves_the_grid_is_for
     start = scene((6, 6, 0.9), (18, 20, 0.7))
     propagator, _ = after(ADAPTIVE, [start] * 3)
     propagator.move(np.float32([[7, 5], [4, 0]]), np.float32([2.0, 1.0]))
-    followed = propagator.memory.carried
+    followed = propagator.memory.tracklets
     assert isinstance(followed, FollowedTracklets)
     assert followed.centres.tolist() == [[13, 11]]
     found = propagator.update(scene((11, 13, 0.2, 6.0)))
@@ -658,7 +659,7 @@ def test_a_moved_object_is_expected_where_it_was_moved_to():
     run = [scene((12, 4 + 2 * frame, 0.9, 6.0), grid=(24, 60)) for frame in range(8)]
     propagator, _ = after(ADAPTIVE, run)
     propagator.move(np.float32([[10, 0]]))
-    assert propagator.memory.carried.velocities.tolist() == [[0, 0]]
+    assert propagator.memory.tracklets.velocities.tolist() == [[0, 0]]
     found = propagator.update(scene(grid=(24, 60)))
     assert centre(found) == (12, 28)
 
@@ -688,8 +689,8 @@ def test_a_propagator_with_the_memory_of_another_goes_on_as_that_one(frames, con
 
 
 def state(propagator):
-    carried, form, next_id = propagator.memory
-    return form, next_id, {item.name: getattr(carried, item.name).tolist() for item in fields(carried)}
+    tracklets, form, next_id = propagator.memory
+    return form, next_id, {item.name: getattr(tracklets, item.name).tolist() for item in fields(tracklets)}
 
 
 @pytest.mark.parametrize("place", [(12, 12), (12, 13), (10, 10), (0, 0), (23, 23)])
@@ -776,7 +777,7 @@ def test_the_papers_forms_do_not_adapt():
     assert PropagationConfig.interpolation().adaptation is None
     assert PropagationConfig.paper().peak_window == 5
     propagator, _ = after(PropagationConfig.paper(), [scene((12, 12, 0.9))])
-    assert not isinstance(propagator.memory.carried, FollowedTracklets)
+    assert not isinstance(propagator.memory.tracklets, FollowedTracklets)
 
 
 def test_adaptive_is_the_papers_setting_with_peaks_of_3_cells_and_adaptation():

@@ -123,7 +123,7 @@ def test_boxes_that_do_not_overlap_are_new_objects(config):
     assert (found.track_ids.tolist(), found.lengths.tolist()) == ([0, 1], [4, 1])
 
 
-def test_what_leaves_the_picture_is_not_held_outside():
+def test_what_leaves_the_image_is_not_held_outside():
     def at(left):
         return seen((left, 40, left + 40, 100, 0.9))
 
@@ -132,7 +132,7 @@ def test_what_leaves_the_picture_is_not_held_outside():
 
 
 @FORMS
-def test_boxes_end_at_the_border_of_the_picture(config):
+def test_boxes_end_at_the_border_of_the_image(config):
     (found,) = over(config, [seen((-10, -20, 300, 250, 0.9))])
     assert found.boxes.tolist() == [[0, 0, 256, 192]]
 

@@ -20,26 +20,26 @@ class Momentum:
     tracklets: type[Tracklets] = Tracklets
     window: int = 3
 
-    def claim(self, carried, seen):
-        near = seen.near(carried.labels, carried.centres, 0)
+    def claim(self, tracklets, seen):
+        near = seen.near(tracklets.labels, tracklets.centres, 0)
         order = np.argsort(near.sites[:, 0])
         return Claims(near.sites[order, 0], order, np.zeros(len(order), np.int64))
 
-    def balance(self, network, claims, carried, area, /):
-        mean = (1 - self.share) * network + self.share * carried.scores[claims.sources]
+    def balance(self, network, claims, tracklets, area, /):
+        mean = (1 - self.share) * network + self.share * tracklets.scores[claims.sources]
         return mean.astype(np.float32)
 
     def settle(self, seen, network, claims):
         pass
 
-    def mix(self, network, sizes, sources, carried):
+    def mix(self, network, sizes, sources, tracklets):
         return sizes
 
-    def renew(self, found, network, sources, carried, /):
+    def renew(self, found, network, sources, tracklets, /):
         return found
 
-    def displace(self, carried):
-        return carried
+    def displace(self, tracklets):
+        return tracklets
 
 
 class Boxes:

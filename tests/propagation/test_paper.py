@@ -426,14 +426,14 @@ def test_updates_and_moves_that_fail_leave_no_trace(frames, config, data):
     disturbed, alone = HeatmapPropagator(config), HeatmapPropagator(config)
     for heatmap, size, offset in frames:
         kind = data.draw(st.sampled_from(["nan", "above", "grid", "size", "move", "endless"]))
-        bad, count = heatmap.copy(), len(disturbed.memory.carried or ())
+        bad, count = heatmap.copy(), len(disturbed.memory.tracklets or ())
         bad.reshape(-1)[-1] = {"nan": np.nan, "above": 1.5}.get(kind, 1.0)
         if kind in ("move", "endless"):
             shifts = np.full((count + (kind == "move"), 2), np.inf if kind == "endless" else 0, np.float32)
             if len(shifts):
                 with pytest.raises(InvalidArrayError):
                     disturbed.move(shifts)
-        elif kind != "grid" or disturbed.memory.carried is not None:
+        elif kind != "grid" or disturbed.memory.tracklets is not None:
             sizes = np.full_like(size, np.nan) if kind == "size" else size
             if kind == "grid":
                 bad, sizes = (np.concatenate([each, each], axis=1) for each in (bad, size))

@@ -14,7 +14,7 @@ class LoopingBoxFollower(LoopingFollower):
     def update(self, boxes, scores, labels, image_size):
         """Return the detections of the next frame as a list of dicts; ids are left out."""
         config, self.cell = self.config, max(image_size) / CELLS
-        picture = (0.0, 0.0, image_size[1] / self.cell, image_size[0] / self.cell)
+        area = (0.0, 0.0, image_size[1] / self.cell, image_size[0] / self.cell)
         seen = [self.site(box, score, label) for box, score, label in zip(boxes, scores, labels, strict=True)]
         seen.sort(key=lambda site: -site["score"])  # stable
         chosen = self.paper_claims(seen) if config.adaptation is None else self.adaptive_claims(seen)
@@ -22,7 +22,7 @@ class LoopingBoxFollower(LoopingFollower):
             for carried in self.objects:
                 if carried["score"] > 0 and all(one is not carried for one in chosen.values()):
                     x, y = expected(carried)
-                    if 0 <= x < picture[2] and 0 <= y < picture[3]:
+                    if 0 <= x < area[2] and 0 <= y < area[3]:
                         chosen[len(seen)] = carried
                         seen.append(self.vacancy(carried))
 
@@ -32,7 +32,7 @@ class LoopingBoxFollower(LoopingFollower):
             new = {**site, "length": 1, "own": network, "best": network, "velocity": (0.0, 0.0)}
             if carried is not None:
                 trust = 0 if config.adaptation is None else config.adaptation.trust
-                new["score"] = rounded(self.balanced(network, carried, picture))
+                new["score"] = rounded(self.balanced(network, carried, area))
                 new["size"] = mixed(network, site["size"], carried["score"], carried["size"], trust)
                 new["length"] = carried["length"] + 1
             new["box"] = self.grown(site, new["size"])
@@ -107,9 +107,9 @@ class LoopingBoxFollower(LoopingFollower):
         distance = 100.0 * (1.0 - overlap(site, carried))
         return -(site["score"] - self.config.adaptation.nearness * carried["score"] * distance), distance, place
 
-    def balanced(self, network, carried, picture):
+    def balanced(self, network, carried, area):
         if self.config.adaptation is not None:
-            return self.balance(network, carried, picture)
+            return self.balance(network, carried, area)
         weight = self.config.beta * carried["length"]
         long_term = (network + weight * carried["score"]) / (1 + weight)
         return (1 - self.config.alpha) * network + self.config.alpha * long_term
@@ -128,8 +128,8 @@ class LoopingBoxFollower(LoopingFollower):
         lately = carried["best"] + settings.best_decay * (new["score"] - carried["best"])
         new["best"] = max(rounded(lately), new["own"])
 
-    def leaves(self, carried, picture):
-        _, _, right, bottom = picture
+    def leaves(self, carried, area):
+        _, _, right, bottom = area
         x1, y1, x2, y2 = around(expected(carried), carried["size"])
         (vx, vy), speed = carried["velocity"], self.config.adaptation.leaving_speed
         return (

@@ -57,7 +57,7 @@ def test_it_is_the_parts_put_together(detector, frames):
     for frame in frames[:4]:
         fitted = fit_letterbox(frame.image.shape[1], frame.image.shape[0], detector.card.input)
         (output,) = detector.backend.infer(letterbox(frame.image, fitted)[None])
-        wanted = propagator.update(output, picture=fitted.image_area(4))
+        wanted = propagator.update(output, image_area=fitted.image_area(4))
         wanted = wanted.select(wanted.scores >= detector.score_threshold)
         found = detector.update(frame.image)
         assert_same_detections(found, replace(wanted, boxes=boxes_to_frame(wanted.boxes, fitted, 4)))

@@ -14,7 +14,7 @@ from heatprop.propagation.config import (
     require_propagation,
 )
 from heatprop.propagation.detection_propagator import DetectionPropagator
-from heatprop.propagation.evidence import Evidence, Form, GridEvidence, Near, PictureArea, decode
+from heatprop.propagation.evidence import Evidence, Form, GridEvidence, ImageArea, Near, decode
 from heatprop.propagation.propagator import HeatmapPropagator, Memory
 from heatprop.propagation.rule import Rule, rule_of
 from heatprop.propagation.tracklets import Claims, Own, Tracklets
@@ -29,11 +29,11 @@ __all__ = [
     "Form",
     "GridEvidence",
     "HeatmapPropagator",
+    "ImageArea",
     "Known",
     "Memory",
     "Near",
     "Own",
-    "PictureArea",
     "PropagationConfig",
     "Rule",
     "Tracklets",

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from heatprop.boxes import boxes_around, iou
 from heatprop.propagation.config import AdaptationConfig
 from heatprop.propagation.equations import DoubleArray, balance_at_once, inherit_sizes, mix_sizes, past_weights
-from heatprop.propagation.evidence import Evidence, Near, PictureArea, claims_of_unseen
+from heatprop.propagation.evidence import Evidence, ImageArea, Near, claims_of_unseen
 from heatprop.propagation.tracklets import Claims, Own, Tracklets
 from heatprop.types import FloatArray, IntArray
 
-_AT_ONCE = 1 << 18  # sites in the neighbourhoods that are looked at together
+_AT_ONCE = 1 << 18  # sites in the neighbourhoods that are tested together
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,7 +52,7 @@ class FollowedTracklets(Tracklets):
 class _Search(NamedTuple):
     """What is looked for: the tracklets, where they are expected, and the frame."""
 
-    carried: FollowedTracklets
+    tracklets: FollowedTracklets
     expected: NDArray[Any]
     seen: Evidence
 
@@ -78,7 +78,7 @@ class AdaptiveRule:
     window: int
     tracklets: ClassVar[type[FollowedTracklets]] = FollowedTracklets
 
-    def claim(self, carried: FollowedTracklets, seen: Evidence) -> Claims:
+    def claim(self, tracklets: FollowedTracklets, seen: Evidence) -> Claims:
         """Give each tracklet the one site that it is found at.
 
         That is the best near its expected place, distance counted, which is not another's: where the network sees
@@ -91,9 +91,9 @@ class AdaptiveRule:
         """
         if self.settings.max_length == 0:
             return Claims.none()
-        expected = expected_centres(carried.centres, carried.velocities)
-        radii = search_radii(carried.errors, self.settings.least_radius, self.radius)
-        search = _Search(carried, expected, seen)
+        expected = expected_centres(tracklets.centres, tracklets.velocities)
+        radii = search_radii(tracklets.errors, self.settings.least_radius, self.radius)
+        search = _Search(tracklets, expected, seen)
         claims = self._choose(search, np.arange(len(radii)), radii, partial(self._candidates, search))
         if self.settings.second_chance > 0:
             is_seen = seen.scores[claims.sites] >= np.float32(self.score_threshold)
@@ -106,7 +106,7 @@ class AdaptiveRule:
                 left = ~np.isin(claims.sources, again.sources) & ~np.isin(claims.sites, again.sites)
                 claims = claims.select(left).joined(again)
         claims = claims.select(np.argsort(claims.sites))
-        return claims_of_unseen(claims, carried, expected, seen)
+        return claims_of_unseen(claims, tracklets, expected, seen)
 
     def _choose(
         self,
@@ -116,14 +116,14 @@ class AdaptiveRule:
         candidates: Callable[[IntArray, Near, FloatArray], NDArray[np.bool_]],
     ) -> Claims:
         """Let some tracklets, by falling score, choose a site each: the best that may be theirs and is free."""
-        claims, (carried, expected, seen) = Claims.none(), search
+        claims, (tracklets, expected, seen) = Claims.none(), search
         step = max(_AT_ONCE // (2 * int(radii.max(initial=0)) + 1) ** 2, 1)  # large squares a few at a time
         for start in range(0, len(rows), step):
             some = rows[start : start + step]
-            near = seen.near(carried.labels[some], expected[some], radii[some], carried.sizes[some])
+            near = seen.near(tracklets.labels[some], expected[some], radii[some], tracklets.sizes[some])
             network = seen.scores[near.sites]
             may_be = candidates(some, near, network)
-            cost = self.settings.nearness * carried.scores[some, None].astype(np.float64) * near.distances
+            cost = self.settings.nearness * tracklets.scores[some, None].astype(np.float64) * near.distances
             worth = np.where(may_be, network - cost, -inf)
             if start:
                 worth[np.isin(near.sites, claims.sites)] = -inf
@@ -140,7 +140,7 @@ class AdaptiveRule:
         network: FloatArray,
     ) -> NDArray[np.bool_]:
         """Say which sites may be the objects: where one is seen, it must overlap the expected box."""
-        may_be: NDArray[np.bool_] = near.within & (search.carried.scores[rows, None] > 0)
+        may_be: NDArray[np.bool_] = near.within & (search.tracklets.scores[rows, None] > 0)
         if self.settings.min_iou > 0:
             row, step = np.nonzero(may_be & (network >= np.float32(self.score_threshold)))
             overlaps = _overlaps(search, near.sites[row, step], rows[row])
@@ -159,8 +159,8 @@ class AdaptiveRule:
 
         None is a peak beside a site that is `taken`: it is the flank, or the plateau, of what is seen there.
         """
-        carried, expected, seen = search
-        scores = carried.scores[rows]
+        tracklets, expected, seen = search
+        scores = tracklets.scores[rows]
         needed = np.maximum(np.float32(self.settings.second_chance) * scores, np.float32(self.score_threshold))
         may_be: NDArray[np.bool_] = near.within & (scores > 0)[:, None] & (network >= needed[:, None])
         row, step = np.nonzero(may_be)
@@ -168,7 +168,7 @@ class AdaptiveRule:
             return may_be
         sites, sources = near.sites[row, step], rows[row]
         _, centres = seen.places(sites)
-        radii = search_radii(carried.errors[sources], self.settings.least_radius, self.radius)
+        radii = search_radii(tracklets.errors[sources], self.settings.least_radius, self.radius)
         is_far = np.abs(centres - expected[sources]).max(axis=1) > radii
         around = seen.beside(sites)
         beats = (seen.scores[around.sites] > seen.scores[sites, None]) | np.isin(around.sites, taken)
@@ -178,7 +178,7 @@ class AdaptiveRule:
         return may_be
 
     def balance(
-        self, network: FloatArray, claims: Claims, carried: FollowedTracklets, area: PictureArea, /
+        self, network: FloatArray, claims: Claims, tracklets: FollowedTracklets, area: ImageArea, /
     ) -> FloatArray:
         """Average the network's scores with the carried ones, as equations 5 and 6 do, at the claimed sites.
 
@@ -188,20 +188,20 @@ class AdaptiveRule:
         """
         settings, rows = self.settings, claims.sources
         values = network.astype(np.float64)
-        scores = carried.scores[rows].astype(np.float64)
-        weights = past_weights(np.minimum(carried.lengths[rows], settings.max_length), self.alpha, self.beta)
+        scores = tracklets.scores[rows].astype(np.float64)
+        weights = past_weights(np.minimum(tracklets.lengths[rows], settings.max_length), self.alpha, self.beta)
         weights *= support_factors(values, scores, settings.support, settings.decay)
-        is_leaving = leaves(carried, area, settings.leaving_speed)[rows] & (values < scores)
+        is_leaving = leaves(tracklets, area, settings.leaving_speed)[rows] & (values < scores)
         weights[is_leaving] *= settings.leaving
         boost = np.where(network >= np.float32(self.score_threshold), settings.boost, 0.0)
-        targets = scores + boost * (carried.best[rows] - scores)
+        targets = scores + boost * (tracklets.best[rows] - scores)
         weights[values > targets] *= settings.rising_weight
         return balance_at_once(network, targets, weights)
 
     def settle(self, seen: Evidence, network: FloatArray, claims: Claims) -> None:
         """Lower, in place, what stands around sites that were lowered, where it would become the peak instead.
 
-        These are the 8 neighbours that the network sees no stronger than the site itself, but for those of other
+        These are the 8 neighbours that the network sees no stronger than the site itself, except those of other
         tracklets.
         """
         if not self.settings.holds_peaks:
@@ -215,23 +215,23 @@ class AdaptiveRule:
         is_another, _ = claims.at(beside)
         np.minimum.at(seen.scores, beside[~is_another], least[row[~is_another]])
 
-    def mix(self, network: FloatArray, sizes: FloatArray, sources: IntArray, carried: Tracklets) -> FloatArray:
+    def mix(self, network: FloatArray, sizes: FloatArray, sources: IntArray, tracklets: Tracklets) -> FloatArray:
         """Average the sizes by squared score, where the network's counts `trust` times as much.
 
         A network that sees an object as well as ever knows its size; one that hardly sees it does not. A trust of
         0 is equation 7.
         """
-        own, past = network.astype(np.float64), carried.scores[sources].astype(np.float64)
+        own, past = network.astype(np.float64), tracklets.scores[sources].astype(np.float64)
         if self.settings.trust > 0:
             own, past = self.settings.trust * own**2, past**2
-        return mix_sizes(own, sizes, past, inherit_sizes(carried.sizes, sources))
+        return mix_sizes(own, sizes, past, inherit_sizes(tracklets.sizes, sources))
 
     def renew(
         self,
         found: Tracklets,
         network: Own,
         sources: IntArray,
-        carried: FollowedTracklets,
+        tracklets: FollowedTracklets,
         /,
     ) -> FollowedTracklets:
         """Add to a frame's detections how they move, for the next frame."""
@@ -244,31 +244,31 @@ class AdaptiveRule:
         old = np.flatnonzero(sources >= 0)
         came = sources[old]
         is_seen = scores[old] >= np.float32(self.score_threshold)  # of less the network knows no place
-        steps = found.centres[old] - carried.centres[came]
-        past = carried.velocities[came].astype(np.float64)
+        steps = found.centres[old] - tracklets.centres[came]
+        past = tracklets.velocities[came].astype(np.float64)
         velocities[old] = np.where(is_seen[:, None], past + settings.velocity * (steps - past), past)
-        expected = expected_centres(carried.centres, carried.velocities)[came]
+        expected = expected_centres(tracklets.centres, tracklets.velocities)[came]
         off = np.abs(found.centres[old] - expected).max(axis=1, initial=0)
-        last = carried.errors[came].astype(np.float64)
+        last = tracklets.errors[came].astype(np.float64)
         errors[old] = np.where(is_seen, last + 0.5 * (off - last), last)
-        lately = carried.best[came].astype(np.float64)
+        lately = tracklets.best[came].astype(np.float64)
         lately += settings.best_decay * (found.scores[old] - lately)
         best[old] = np.maximum(best[old], lately.astype(np.float32))
         return _with_motion(found, velocities.astype(np.float32), errors.astype(np.float32), best)
 
-    def displace(self, carried: FollowedTracklets) -> FollowedTracklets:
+    def displace(self, tracklets: FollowedTracklets) -> FollowedTracklets:
         """Search as far for tracklets that were moved as for new ones: their place is known, but not exactly."""
         unknown = np.float32(error_of_unknown(self.settings.least_radius, self.radius))
-        errors = np.maximum(carried.errors, unknown)
-        return replace(carried, velocities=np.zeros_like(carried.velocities), errors=errors)
+        errors = np.maximum(tracklets.errors, unknown)
+        return replace(tracklets, velocities=np.zeros_like(tracklets.velocities), errors=errors)
 
 
 def _overlaps(search: _Search, sites: IntArray, sources: IntArray) -> DoubleArray:
     """Return by how much the box seen at each site overlaps the expected one of its tracklet."""
-    carried, expected, seen = search
+    tracklets, expected, seen = search
     _, centres = seen.places(sites)
     boxes = boxes_around(centres.astype(np.float32), seen.sizes(sites))
-    return iou(boxes, boxes_around(expected.astype(np.float32), carried.sizes)[sources])
+    return iou(boxes, boxes_around(expected.astype(np.float32), tracklets.sizes)[sources])
 
 
 def _with_motion(
@@ -316,11 +316,11 @@ def support_factors(network: DoubleArray, scores: DoubleArray, share: float, dec
     return np.maximum(seen, decay)
 
 
-def leaves(carried: FollowedTracklets, area: PictureArea, speed: float) -> NDArray[np.bool_]:
-    """Say which objects are on their way out of the picture: they reach its border, and move on at `speed`."""
-    expected = expected_centres(carried.centres, carried.velocities)
-    x1, y1, x2, y2 = boxes_around(expected.astype(np.float32), carried.sizes).T.astype(np.float64)
-    vx, vy = carried.velocities.T.astype(np.float64)
+def leaves(tracklets: FollowedTracklets, area: ImageArea, speed: float) -> NDArray[np.bool_]:
+    """Say which objects are on their way out of the image: they reach its border, and move on at `speed`."""
+    expected = expected_centres(tracklets.centres, tracklets.velocities)
+    x1, y1, x2, y2 = boxes_around(expected.astype(np.float32), tracklets.sizes).T.astype(np.float64)
+    vx, vy = tracklets.velocities.T.astype(np.float64)
     left, top, right, bottom = area  # in columns and rows, of which the last are right - 1 and bottom - 1
     sideways = ((x1 < left) & (vx < -speed)) | ((x2 > right - 1) & (vx > speed))
     upright = ((y1 < top) & (vy < -speed)) | ((y2 > bottom - 1) & (vy > speed))

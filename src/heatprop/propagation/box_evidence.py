@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from heatprop.boxes import boxes_around, iou
 from heatprop.errors import InvalidArrayError, shortened
 from heatprop.peaks import Known
-from heatprop.propagation.evidence import Form, Near, PictureArea
+from heatprop.propagation.evidence import Form, ImageArea, Near
 from heatprop.types import Detections, FloatArray, IntArray
 
 ImageSize: TypeAlias = tuple[int, int]
@@ -54,7 +54,7 @@ class BoxEvidence:
         self._sizes = ((corners[:, 2:] - corners[:, :2]) / self._cell).astype(np.float32)
         self._seen = len(self.scores)
         self._in_cells = boxes_around(self._centres.astype(np.float32), self._sizes)
-        self.area: PictureArea = (0.0, 0.0, width / self._cell, height / self._cell)
+        self.area: ImageArea = (0.0, 0.0, width / self._cell, height / self._cell)
         self.form = Form(0, ceil(height / self._cell), ceil(width / self._cell), 2)
 
     def read(self, sites: IntArray) -> FloatArray:

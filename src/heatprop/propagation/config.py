@@ -9,8 +9,8 @@ from typing import Literal, Self, TypeAlias, get_args
 from heatprop.errors import InvalidConfigError, check_count, check_range
 
 Carries: TypeAlias = Literal["balanced", "network"]
-MOST_RADIUS = 128  # the side of the paper's grid: further nothing can go there
-MOST_DETECTIONS = 1000  # ten times the paper's: suppression compares all with all
+MAX_RADIUS = 128  # the side of the paper's grid: further nothing can go there
+MAX_DETECTIONS = 1000  # ten times the paper's: suppression compares all with all
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class DecodingConfig:
     def __post_init__(self) -> None:
         check_range("score_threshold", self.score_threshold, 0, 1)
         check_range("nms_iou", self.nms_iou, 0, 1)
-        _keep_count(self, "max_detections", 1, MOST_DETECTIONS)
+        _keep_count(self, "max_detections", 1, MAX_DETECTIONS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ class AdaptationConfig:
         best_decay: how far that best score is drawn to the balanced one in each frame, in [0, 1]; with 0 it is
             the best ever, and something faint in its place can keep an object that left for ever.
         leaving: by which the weight of the past is multiplied for an object that loses score on its way over the
-            border of the picture, in [0, 1]; 1 makes no difference.
+            border of the image, in [0, 1]; 1 makes no difference.
         leaving_speed: cells a frame above which it is on its way.
         trust: how much more the network's size counts than the carried one, at equal scores; at most 1000. Scores
             weigh squared. 0 is the paper's equation 7.
@@ -93,7 +93,7 @@ class AdaptationConfig:
     holds_peaks: bool = True
 
     def __post_init__(self) -> None:
-        _keep_count(self, "least_radius", 0, MOST_RADIUS)
+        _keep_count(self, "least_radius", 0, MAX_RADIUS)
         shares = (
             "velocity",
             "min_iou",
@@ -121,7 +121,7 @@ class PropagationConfig(DecodingConfig):
 
     Attributes:
         radius: P, how many cells around a detection's centre its score is carried to; from 0 to 128, the side of
-            the paper's grid. Larger follows faster objects, and boosts more of what stands beside a carried one.
+            the paper's grid. Larger follows faster objects, and boosts more of what stands beside an object.
         alpha: share of the long-term heatmap in the balanced one (equation 6); in [0, 1]. 0 turns propagation
             off, 1 never trusts the moment.
         beta: how strongly tracklet length weighs the past (equation 5); at least 0, `math.inf` allowed.
@@ -149,7 +149,7 @@ class PropagationConfig(DecodingConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _keep_count(self, "radius", 0, MOST_RADIUS)
+        _keep_count(self, "radius", 0, MAX_RADIUS)
         check_range("alpha", self.alpha, 0, 1)
         check_range("beta", self.beta, 0, inf)
         if self.carries not in get_args(Carries):

@@ -95,7 +95,7 @@ class DetectionPropagator:
                 f"image_size changed from {self._image_size} to {size}; call reset() before another video"
             )
         seen = BoxEvidence(detections, size)
-        found = self._propagator.update(seen, picture=seen.area)
+        found = self._propagator.update(seen, image_area=seen.area)
         self._image_size = size
         height, width = size
         np.clip(found.boxes, 0, np.array([width, height, width, height], np.float32), out=found.boxes)

@@ -22,8 +22,8 @@ from heatprop.propagation.config import DecodingConfig
 from heatprop.propagation.tracklets import Claims, Tracklets
 from heatprop.types import Detections, FloatArray, HeadOutput, IntArray
 
-PictureArea: TypeAlias = tuple[float, float, float, float]
-"""Left, top, right and bottom of the picture in the units of the sites' centres; the rest is padding."""
+ImageArea: TypeAlias = tuple[float, float, float, float]
+"""Left, top, right and bottom of the image in the units of the sites' centres; the rest is padding."""
 _LARGE = 16  # cells from which on a square may be larger than the map
 
 
@@ -132,7 +132,7 @@ class GridEvidence:
     """A heatmap with sizes and offsets: each cell of each class is a site, by its flat index in ``(C, H, W)``.
 
     Args:
-        output: what the network says; sizes and offsets are checked where they are read.
+        output: the network's; sizes and offsets are checked where they are read.
         scores: where the heatmap is copied to, so that it stays as it is: float32 of its shape; None takes the
             heatmap itself.
     """
@@ -270,21 +270,21 @@ def detect(seen: Evidence, sites: IntArray, sizes: FloatArray, nms_iou: float) -
     return Found(kept, labels[kept], centres[kept], seen.scores[sites[kept]], sizes[kept], boxes[kept])
 
 
-def claims_of_unseen(claims: Claims, carried: Tracklets, expected: NDArray[Any], seen: Evidence) -> Claims:
+def claims_of_unseen(claims: Claims, tracklets: Tracklets, expected: NDArray[Any], seen: Evidence) -> Claims:
     """Add to claims, sites ascending, the vacant sites of the objects that have none; see `Evidence.vacant`.
 
     Args:
         claims: of the objects that have a site.
-        carried: all objects; one of score 0 carries nothing.
+        tracklets: all objects; one of score 0 carries nothing.
         expected: where they are expected, x and y ``(N, 2)``.
         seen: the frame.
     """
-    is_unseen = carried.scores > 0
+    is_unseen = tracklets.scores > 0
     is_unseen[claims.sources] = False
     rows = is_unseen.nonzero()[0]
     if not len(rows):
         return claims
-    sites = seen.vacant(carried.labels[rows], expected[rows], carried.sizes[rows])
+    sites = seen.vacant(tracklets.labels[rows], expected[rows], tracklets.sizes[rows])
     has = sites >= 0
     return claims.joined(Claims(sites[has], rows[has], np.zeros(np.count_nonzero(has), claims.distances.dtype)))
 
@@ -296,7 +296,7 @@ def decode(
     max_detections: int = DecodingConfig.max_detections,
     nms_iou: float = DecodingConfig.nms_iou,
 ) -> Detections:
-    """Turn what the network says about one frame into detections, without looking at other frames.
+    """Turn the network's output for one frame into detections, without other frames.
 
     Peaks are cells not below their 8 neighbours of the same class; the best `max_detections` of at least
     `score_threshold` become boxes by equation 1, and the weaker of two boxes of a class that overlap by more

@@ -1,4 +1,4 @@
-"""The paper's rule: each tracklet speaks for all sites in a square around it, and what it says is averaged in."""
+"""The paper's rule: each tracklet claims all sites in a square around it, and its score is averaged in."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from heatprop.propagation.equations import (
     overlay,
     past_weights,
 )
-from heatprop.propagation.evidence import Evidence, PictureArea, claims_of_unseen
+from heatprop.propagation.evidence import Evidence, ImageArea, claims_of_unseen
 from heatprop.propagation.tracklets import Claims, Own, Tracklets
 from heatprop.types import FloatArray, IntArray
 
@@ -42,45 +42,45 @@ class PaperRule:
     window: int
     tracklets: ClassVar[type[Tracklets]] = Tracklets
 
-    def claim(self, carried: Tracklets, seen: Evidence) -> Claims:
+    def claim(self, tracklets: Tracklets, seen: Evidence) -> Claims:
         """Give each site to the tracklet of the highest score in whose square it lies (equations 2 to 4)."""
-        order = np.argsort(-carried.scores, kind="stable")
+        order = np.argsort(-tracklets.scores, kind="stable")
         if len(order) * min((2 * self.radius + 1) ** 2, len(seen.scores)) > _AT_ONCE:
-            claims = self._claim_large(carried, seen, order)
-            return claims_of_unseen(claims, carried, carried.centres, seen)
-        near = seen.near(carried.labels[order], carried.centres[order], self.radius, carried.sizes[order])
-        sites, rows, columns = overlay(extend(carried.scores[order], near.within), near.sites)
+            claims = self._claim_large(tracklets, seen, order)
+            return claims_of_unseen(claims, tracklets, tracklets.centres, seen)
+        near = seen.near(tracklets.labels[order], tracklets.centres[order], self.radius, tracklets.sizes[order])
+        sites, rows, columns = overlay(extend(tracklets.scores[order], near.within), near.sites)
         claims = Claims(sites, order[rows], near.distances_at(rows, columns))
-        return claims_of_unseen(claims, carried, carried.centres, seen)
+        return claims_of_unseen(claims, tracklets, tracklets.centres, seen)
 
-    def _claim_large(self, carried: Tracklets, seen: Evidence, order: IntArray) -> Claims:
+    def _claim_large(self, tracklets: Tracklets, seen: Evidence, order: IntArray) -> Claims:
         """Do what `claim` does a few squares at a time: the best are laid over the others last."""
         sources, distances = np.full(len(seen.scores), -1), np.zeros(len(seen.scores))
         step = max(_AT_ONCE // (2 * self.radius + 1) ** 2, 1)
         for start in range(len(order) // step * step, -1, -step):
             some = order[start : start + step]
-            near = seen.near(carried.labels[some], carried.centres[some], self.radius, carried.sizes[some])
-            sites, rows, columns = overlay(extend(carried.scores[some], near.within), near.sites)
+            near = seen.near(tracklets.labels[some], tracklets.centres[some], self.radius, tracklets.sizes[some])
+            sites, rows, columns = overlay(extend(tracklets.scores[some], near.within), near.sites)
             sources[sites], distances[sites] = some[rows], near.distances_at(rows, columns)
         sites = np.flatnonzero(sources >= 0)
         return Claims(sites, sources[sites], distances[sites])
 
-    def balance(self, network: FloatArray, claims: Claims, carried: Tracklets, _: PictureArea, /) -> FloatArray:
+    def balance(self, network: FloatArray, claims: Claims, tracklets: Tracklets, _: ImageArea, /) -> FloatArray:
         """Average the network's scores with the carried ones (equations 5 and 6)."""
-        weights = past_weights(carried.lengths, self.alpha, self.beta)
-        return balance_at_once(network, carried.scores[claims.sources], weights[claims.sources])
+        weights = past_weights(tracklets.lengths, self.alpha, self.beta)
+        return balance_at_once(network, tracklets.scores[claims.sources], weights[claims.sources])
 
     def settle(self, seen: Evidence, network: FloatArray, claims: Claims) -> None:
         """Leave all other sites as they are."""
 
-    def mix(self, network: FloatArray, sizes: FloatArray, sources: IntArray, carried: Tracklets) -> FloatArray:
+    def mix(self, network: FloatArray, sizes: FloatArray, sources: IntArray, tracklets: Tracklets) -> FloatArray:
         """Average the network's sizes with the carried ones (equation 7)."""
-        return mix_sizes(network, sizes, carried.scores[sources], inherit_sizes(carried.sizes, sources))
+        return mix_sizes(network, sizes, tracklets.scores[sources], inherit_sizes(tracklets.sizes, sources))
 
     def renew(self, found: Tracklets, network: Own, _: IntArray, __: Tracklets, /) -> Tracklets:
         """Hand on the detections as they are, or with the network's own scores and sizes."""
         return found if self.carries == "balanced" else replace(found, **network._asdict())
 
-    def displace(self, carried: Tracklets) -> Tracklets:
+    def displace(self, tracklets: Tracklets) -> Tracklets:
         """Return them as they are."""
-        return carried
+        return tracklets

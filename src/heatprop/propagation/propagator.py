@@ -12,7 +12,7 @@ from heatprop.errors import InvalidArrayError
 from heatprop.peaks import Known
 from heatprop.propagation.config import PropagationConfig, require_propagation
 from heatprop.propagation.equations import inherit_lengths
-from heatprop.propagation.evidence import Evidence, Form, GridEvidence, PictureArea, best_sites, detect
+from heatprop.propagation.evidence import Evidence, Form, GridEvidence, ImageArea, best_sites, detect
 from heatprop.propagation.rule import Rule, rule_of
 from heatprop.propagation.tracklets import Own, Tracklets
 from heatprop.types import Detections, FloatArray, HeadOutput, IntArray
@@ -22,12 +22,12 @@ class Memory(NamedTuple):
     """What the frames of a video so far mean for the next.
 
     Attributes:
-        carried: the tracklets; None before the first frame, and after a cut.
+        tracklets: the tracklets; None before the first frame, and after a cut.
         form: of the evidence that they come from; None without it.
         next_id: of the next tracklet that is born.
     """
 
-    carried: Tracklets | None = None
+    tracklets: Tracklets | None = None
     form: Form | None = None
     next_id: int = 0
 
@@ -82,22 +82,22 @@ class HeatmapPropagator:
 
     @memory.setter
     def memory(self, memory: Memory) -> None:
-        if memory.carried is not None and type(memory.carried) is not self.rule.tracklets:
+        if memory.tracklets is not None and type(memory.tracklets) is not self.rule.tracklets:
             raise InvalidArrayError(
                 "memory is that of another form of propagation; give it to a propagator of the same settings"
             )
         self._memory = memory
 
     def update(
-        self, output: HeadOutput | Evidence, *, overwrite: bool = False, picture: PictureArea | None = None
+        self, output: HeadOutput | Evidence, *, overwrite: bool = False, image_area: ImageArea | None = None
     ) -> Detections:
         """Detect in the next frame, with what the last one showed.
 
         Args:
-            output: what the network says about the frame; or other evidence, whose scores are always overwritten.
+            output: the network's, for the frame; or other evidence, whose scores are always overwritten.
             overwrite: whether `output.heatmap` may be changed, which spares copying it; one that is read-only is
                 copied.
-            picture: left, top, right and bottom of the picture on the output grid, in cells, where the network's
+            image_area: left, top, right and bottom of the image on the output grid, in cells, where the network's
                 input was padded; None for all of it. Adaptive propagation sees there who leaves.
 
         Returns:
@@ -106,7 +106,7 @@ class HeatmapPropagator:
 
         Raises:
             InvalidArrayError: the heatmap leaves [0, 1] or holds NaN; a size or offset at a peak, or a
-                size where a carried object may be, is not finite; or classes, grid or form of the sizes differ
+                size where a tracklet may be, is not finite; or classes, grid or form of the sizes differ
                 from the last frame's. The state stays as it was.
         """
         rule, memory = self.rule, self._memory
@@ -116,14 +116,16 @@ class HeatmapPropagator:
                 f"(classes, height, width, size components) changed from {tuple(memory.form)} to "
                 f"{tuple(seen.form)}; call reset() before another video"
             )
-        carried = rule.tracklets.none(seen.form.components) if memory.carried is None else memory.carried
-        claims = rule.claim(carried, seen)
+        tracklets = rule.tracklets.none(seen.form.components) if memory.tracklets is None else memory.tracklets
+        claims = rule.claim(tracklets, seen)
         network = seen.read(claims.sites)
         whole = (0.0, 0.0, float(seen.form.width), float(seen.form.height))
-        seen.scores[claims.sites] = rule.balance(network, claims, carried, whole if picture is None else picture)
+        seen.scores[claims.sites] = rule.balance(
+            network, claims, tracklets, whole if image_area is None else image_area
+        )
         rule.settle(seen, network, claims)
 
-        # Of equal peaks one stays: where the network itself says most, then the nearest to its tracklet.
+        # Of equal peaks one stays: where the network's own score is highest, then the nearest to its tracklet.
         sites = best_sites(seen, self.config, rule.window, Known(claims.sites, network, claims.distances))
         claimed, row = claims.at(sites)
         sources, distances = np.full(len(sites), -1), np.zeros(len(sites), claims.distances.dtype)
@@ -131,15 +133,15 @@ class HeatmapPropagator:
         sizes = own.sizes.copy()
         sources[claimed], distances[claimed] = claims.sources[row], claims.distances[row]
         own.scores[claimed] = network[row]
-        sizes[claimed] = rule.mix(network[row], sizes[claimed], sources[claimed], carried)
+        sizes[claimed] = rule.mix(network[row], sizes[claimed], sources[claimed], tracklets)
         found = detect(seen, sites, sizes, self.config.nms_iou)
 
         own, sources = Own(own.scores[found.rows], own.sizes[found.rows]), sources[found.rows]
-        lengths = inherit_lengths(carried.lengths, sources) + 1
-        ids, next_id = identify(carried.ids, sources, own.scores, distances[found.rows], memory.next_id)
+        lengths = inherit_lengths(tracklets.lengths, sources) + 1
+        ids, next_id = identify(tracklets.ids, sources, own.scores, distances[found.rows], memory.next_id)
         new = Tracklets(found.labels, found.centres, found.scores, found.sizes, lengths, ids)
-        handed = rule.renew(new, own, sources, carried)
-        # Copies: what is carried is nobody else's to change.
+        handed = rule.renew(new, own, sources, tracklets)
+        # Copies: the tracklets are nobody else's to change.
         detections = Detections(found.boxes, found.scores.copy(), found.labels.copy(), lengths.copy(), ids.copy())
         self._memory = Memory(handed, seen.form, next_id)
         return detections
@@ -155,11 +157,11 @@ class HeatmapPropagator:
             growth: by which their sizes are multiplied, ``(N,)``, each above 0; None for 1.
 
         Raises:
-            InvalidArrayError: there are not as many rows as there is carried, or a number is not finite or leads
+            InvalidArrayError: there are not as many rows as tracklets, or a number is not finite or leads
                 to one that is not. The state stays as it was.
         """
-        carried, form, _ = self._memory
-        count = 0 if carried is None else len(carried)
+        tracklets, form, _ = self._memory
+        count = 0 if tracklets is None else len(tracklets)
         growth = np.ones(count, np.float32) if growth is None else growth
         if shifts.shape != (count, 2) or growth.shape != (count,):
             raise InvalidArrayError(
@@ -170,18 +172,18 @@ class HeatmapPropagator:
             raise InvalidArrayError(
                 "shifts are not finite, or growth is not above 0; give 0 and 1 for what has no known motion"
             )
-        if carried is None or form is None or not count:
+        if tracklets is None or form is None or not count:
             return
         sides = np.array([form.width, form.height])
         # Beyond the map it matters no more how far.
-        centres = carried.centres + np.rint(np.clip(shifts, -sides, sides)).astype(np.int64)
+        centres = tracklets.centres + np.rint(np.clip(shifts, -sides, sides)).astype(np.int64)
         with np.errstate(over="ignore"):
-            sizes = carried.sizes * growth[:, None].astype(np.float32)
+            sizes = tracklets.sizes * growth[:, None].astype(np.float32)
         if not np.isfinite(sizes).all():
             raise InvalidArrayError("growth makes a size larger than float32 holds; give smaller numbers")
         stays: NDArray[np.bool_] = np.all((centres >= 0) & (centres < sides), axis=1)
-        moved = self.rule.displace(replace(carried, centres=centres, sizes=sizes))
-        self._memory = self._memory._replace(carried=moved.select(stays))
+        moved = self.rule.displace(replace(tracklets, centres=centres, sizes=sizes))
+        self._memory = self._memory._replace(tracklets=moved.select(stays))
 
     def _evidence(self, output: HeadOutput, *, overwrite: bool) -> GridEvidence:
         if overwrite and output.heatmap.flags.writeable:
@@ -193,14 +195,14 @@ class HeatmapPropagator:
 
 
 def identify(
-    carried: IntArray, sources: IntArray, network: FloatArray, distances: NDArray[Any], next_id: int
+    old_ids: IntArray, sources: IntArray, network: FloatArray, distances: NDArray[Any], next_id: int
 ) -> tuple[IntArray, int]:
     """Give each detection the id of its tracklet: of those a tracklet led to, one keeps it, the others are born.
 
     Args:
-        carried: ids of the tracklets.
+        old_ids: ids of the tracklets.
         sources: the tracklet that each detection came from, -1 for none; int64 ``(N,)``.
-        network: what the network says of each; the best seen keeps the id. Float32 ``(N,)``.
+        network: the network's own score of each; the best seen keeps the id. Float32 ``(N,)``.
         distances: then the nearest to the tracklet's place does, ``(N,)``.
         next_id: of the first that is born.
 
@@ -211,13 +213,13 @@ def identify(
     (array([ 9, 10,  7]), 11)
     """
     led = np.flatnonzero(sources >= 0)
-    heirs = np.full(len(carried), -1)
+    heirs = np.full(len(old_ids), -1)
     heirs[sources[led]] = led
     if (heirs[sources[led]] != led).any():  # several of one tracklet
         from_worst = led[np.lexsort((distances[led], -network[led]))[::-1]]
         heirs[sources[from_worst]] = from_worst  # of several the last stays, which is the best
     ids = np.full(len(sources), -1)
-    ids[heirs[heirs >= 0]] = carried[heirs >= 0]
+    ids[heirs[heirs >= 0]] = old_ids[heirs >= 0]
     born = np.flatnonzero(ids < 0)
     ids[born] = next_id + np.arange(len(born))
     return ids, next_id + len(born)

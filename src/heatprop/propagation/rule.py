@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from heatprop.propagation.adaptive import AdaptiveRule
 from heatprop.propagation.config import PropagationConfig
-from heatprop.propagation.evidence import Evidence, PictureArea
+from heatprop.propagation.evidence import Evidence, ImageArea
 from heatprop.propagation.paper import PaperRule
 from heatprop.propagation.tracklets import Claims, Own, Tracklets
 from heatprop.types import FloatArray, IntArray
@@ -15,7 +15,7 @@ from heatprop.types import FloatArray, IntArray
 class Rule(Protocol):
     """How tracklets and what is seen are put together; its steps, in the order in which they are asked for.
 
-    What is carried is of the kind that the rule itself hands on (`tracklets`).
+    The tracklets are of the kind that the rule itself hands on (`tracklets`).
     """
 
     @property
@@ -26,29 +26,29 @@ class Rule(Protocol):
     def window(self) -> int:
         """Side of the square in which a peak is the largest; see `Evidence.peaks`."""
 
-    def claim(self, carried: Any, seen: Evidence) -> Claims:
-        """Say for which sites each tracklet speaks; for one site at most one does."""
+    def claim(self, tracklets: Any, seen: Evidence) -> Claims:
+        """Say which sites each tracklet claims; a site has at most one."""
 
-    def balance(self, network: FloatArray, claims: Claims, carried: Any, area: PictureArea, /) -> FloatArray:
+    def balance(self, network: FloatArray, claims: Claims, tracklets: Any, area: ImageArea, /) -> FloatArray:
         """Return the balanced scores at the claimed sites, from the network's there; float32 ``(M,)``."""
 
     def settle(self, seen: Evidence, network: FloatArray, claims: Claims) -> None:
         """Change, in place, what must be changed around claimed sites when they are balanced."""
 
-    def mix(self, network: FloatArray, sizes: FloatArray, sources: IntArray, carried: Any) -> FloatArray:
+    def mix(self, network: FloatArray, sizes: FloatArray, sources: IntArray, tracklets: Any) -> FloatArray:
         """Return the sizes of detections at claimed sites, from the network's scores and sizes there."""
 
-    def renew(self, found: Tracklets, network: Own, sources: IntArray, carried: Any, /) -> Tracklets:
+    def renew(self, found: Tracklets, network: Own, sources: IntArray, tracklets: Any, /) -> Tracklets:
         """Return what the next frame is handed.
 
         Args:
             found: the detections, with balanced scores and mixed sizes.
             network: the network's own scores and sizes there.
             sources: the tracklet that each came from, -1 for none; int64 ``(N,)``.
-            carried: the tracklets that this frame was handed.
+            tracklets: the tracklets that this frame was handed.
         """
 
-    def displace(self, carried: Any) -> Tracklets:
+    def displace(self, tracklets: Any) -> Tracklets:
         """Return tracklets that something other than the network has moved."""
 
 

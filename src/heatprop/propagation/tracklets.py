@@ -1,4 +1,4 @@
-"""Tracklets: what one frame hands to the next, and which sites of the next frame each of them speaks for."""
+"""Tracklets: what one frame hands to the next, and which sites of the next frame each of them claims."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Tracklets:
 
 
 class Own(NamedTuple):
-    """What the network itself says at detections: scores ``(N,)``, and sizes ``(N, 2)`` or ``(N, 4)``; float32."""
+    """The network's own output at detections: scores ``(N,)``, and sizes ``(N, 2)`` or ``(N, 4)``; float32."""
 
     scores: FloatArray
     sizes: FloatArray
@@ -56,7 +56,7 @@ class Own(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Claims:
-    """Which sites of a frame tracklets speak for. At all others nothing is carried: score, length and size are 0.
+    """Which sites of a frame tracklets claim. At all others nothing is carried: score, length and size are 0.
 
     Attributes:
         sites: int64 ``(M,)``, each once; ascending when a rule returns them.

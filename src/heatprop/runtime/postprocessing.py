@@ -108,7 +108,7 @@ class Postprocessing:
         if (motion := between.motion()) is not None:
             self._propagator.move(*motion)
         area = frame.letterbox.image_area(self._stride)
-        detections = self._propagator.update(output, overwrite=overwrite, picture=area)
+        detections = self._propagator.update(output, overwrite=overwrite, image_area=area)
         return self._propagator.memory, detections
 
     def _shown_between(self, detections: list[Detections], between: Between) -> list[Detections]:

@@ -109,7 +109,7 @@ def test_a_run_says_what_frame_after_frame_by_hand_says(
             # The model's classes are class-1, class-0 and one that the dataset lacks.
             kept = HeadOutput(output.heatmap[[1, 0]], output.size, output.offset)
             area = fitted.image_area(4)
-            seen = decode(kept) if config is None else propagator.update(kept, picture=area)
+            seen = decode(kept) if config is None else propagator.update(kept, image_area=area)
             boxes = boxes_to_frame(seen.boxes, fitted, 4)
             frames.append(replace(seen, boxes=boxes))
         expected += frames if method.seq_nms is None else seq_nms(frames)

@@ -191,7 +191,7 @@ class Run:
         self._save()
 
     def _validate(self, dataset: VideoDataset, epoch: int) -> float:
-        """Return the average precision of the averaged weights; each process looks at its share of the frames."""
+        """Return the average precision of the averaged weights; each process takes its share of the frames."""
         config, ranks, number = self.config, self.ranks, self.progress.step
         predictor = Predictor(
             self.learner.average.network,

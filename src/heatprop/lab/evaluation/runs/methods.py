@@ -123,11 +123,11 @@ class VideoMethod:
         if self._fitted is not None:
             memory["fitted"] = np.array(astuple(self._fitted), np.int64)
         if self._postprocessing.rule is not None:
-            carried, form, next_id = self._state.memory
+            tracklets, form, next_id = self._state.memory
             memory["next_id"] = np.array(next_id, np.int64)
-            if carried is not None:
+            if tracklets is not None:
                 memory["form"] = np.array(form, np.int64)
-                memory |= {item.name: getattr(carried, item.name) for item in fields(carried)}
+                memory |= {item.name: getattr(tracklets, item.name) for item in fields(tracklets)}
         return memory
 
     def restore(self, memory: Arrays) -> None:
@@ -140,9 +140,9 @@ class VideoMethod:
             self._fitted = Letterbox(*memory["fitted"].tolist())
         rule = self._postprocessing.rule
         if rule is not None and self._fitted is not None:
-            carried = rule.tracklets(**{item.name: memory[item.name] for item in fields(rule.tracklets)})
+            tracklets = rule.tracklets(**{item.name: memory[item.name] for item in fields(rule.tracklets)})
             form = Form(*memory["form"].tolist())
-            self._state = replace(self._state, memory=Memory(carried, form, int(memory["next_id"])))
+            self._state = replace(self._state, memory=Memory(tracklets, form, int(memory["next_id"])))
 
 
 def _settings_of(config: PropagationConfig | SeqNmsConfig | None) -> dict[str, Any]:
