@@ -311,7 +311,7 @@ def test_no_room_at_the_start_is_one_line(run: Run, shapes: Path) -> None:
     with no_room():
         done = run("train", "--config", config, "-o", "run", "--quiet")
     assert done.code == 2, done.err
-    assert "run/last.pt: cannot write there" in done.err
+    assert "run/last.pt: cannot write it" in done.err
     assert done.err.count("\n") == 1
     assert not list(Path("run").glob("*.pt"))
 
@@ -322,7 +322,7 @@ def test_no_room_later_is_one_line_and_the_last_checkpoint_stays(run: Run, shape
     with no_room(lambda: log.exists() and log.read_text().count("\n") > 5):
         done = run("train", "--config", config, "-o", "run", "--quiet")
     assert done.code == 1, done.err
-    assert "run/last.pt: cannot write there" in done.err
+    assert "run/last.pt: cannot write it" in done.err
     assert done.err.count("\n") == 1
     assert not list(Path("run").glob("*.part*"))
     load_checkpoint("run/last.pt")
