@@ -24,6 +24,10 @@ class ModelError(HeatpropError, ValueError):
     """A model is unknown, unreadable, or does not say what it is."""
 
 
+class LayoutError(HeatpropError, ValueError):
+    """What a network's outputs mean is unknown, or they are not what their layout says."""
+
+
 class BackendError(HeatpropError, RuntimeError):
     """An inference backend is unknown, not installed, or refuses the model."""
 

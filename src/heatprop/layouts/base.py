@@ -1,0 +1,126 @@
+"""What a layout is: how outputs of one family of detectors are recognised, and what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heatprop.errors import InvalidArrayError, LayoutError
+from heatprop.layouts.signature import Signature
+from heatprop.letterbox import InputFormat
+from heatprop.types import Detections
+
+Tensors: TypeAlias = Mapping[str, NDArray[Any]]
+Confidence = Literal["certain", "likely", "possible"]
+"""Certain: names or metadata say so. Likely: the shapes are usual. Possible: the shapes would allow it."""
+SCORE_FLOOR = 0.01
+"""Detections below it are not even candidates: propagation has no use for them."""
+_ROUNDING = 1e-3
+
+
+class Match(NamedTuple):
+    """That a signature can be of a family, how sure that is, and why.
+
+    Attributes:
+        confidence: see `Confidence`.
+        reason: in words, one line.
+        classes: how many there are; None where the outputs do not tell.
+        input: of this file, where it differs from the family's.
+    """
+
+    confidence: Confidence
+    reason: str
+    classes: int | None
+    input: InputFormat | None = None
+
+
+class Sites(NamedTuple):
+    """What the outputs say, by site: anchor, query or box.
+
+    Attributes:
+        boxes: ``(S, 4)`` as xyxy in pixels of the network's input.
+        scores: ``(S, C)``, or ``(S,)`` where each site has one class.
+        labels: ``(S,)``, the class of each site; None where `scores` has all classes.
+    """
+
+    boxes: NDArray[Any]
+    scores: NDArray[Any]
+    labels: NDArray[Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What the output tensors of a family of detectors mean.
+
+    Attributes:
+        name: to ask for it by.
+        title: the networks, for people.
+        input: what the family's exporters feed; a file may fix another size.
+        needs_nms: whether one object has several boxes until somebody suppresses them.
+        best_class_only: whether a site speaks for its best class alone, as the family's own program has it.
+        match: says whether outputs can be of this family.
+        read: makes sites of the tensors of one image; takes height and width of the input, and the number of
+            classes.
+    """
+
+    name: str
+    title: str
+    input: InputFormat
+    needs_nms: bool
+    best_class_only: bool
+    match: Callable[[Signature], Match | None]
+    read: Callable[[Tensors, int, int, int], Sites]
+
+    def decode(
+        self,
+        tensors: Tensors,
+        input_height: int,
+        input_width: int,
+        classes: int,
+        floor: float = SCORE_FLOOR,
+    ) -> Detections:
+        """Return what the outputs for one image say, before any suppression that the file does not do itself.
+
+        Args:
+            tensors: the outputs by name, with or without a batch axis of 1.
+            input_height: of the network's input, in pixels.
+            input_width: likewise.
+            classes: how many there are.
+            floor: scores below it are left out.
+
+        Returns:
+            Boxes in pixels of the network's input, by falling score; those without an area are left out.
+
+        Raises:
+            LayoutError: the tensors are not of this layout, or scores are no probabilities.
+            InvalidArrayError: a box or score is not finite.
+        """
+        boxes, scores, labels = self.read(tensors, input_height, input_width, classes)
+        if not np.isfinite(scores).all():
+            raise InvalidArrayError(f"the network's scores are not finite (layout {self.name!r})")
+        if labels is None and self.best_class_only and scores.shape[1]:
+            labels = scores.argmax(axis=1)
+            scores = scores.max(axis=1)
+        if labels is None:
+            rows, labels = np.nonzero(scores >= floor)
+            boxes, scores = boxes[rows], scores[rows, labels]
+        else:
+            kept = scores >= floor
+            boxes, scores, labels = boxes[kept], scores[kept], labels[kept]
+        if scores.size and scores.max() > 1 + _ROUNDING:
+            raise LayoutError(
+                f"scores reach {scores.max():.4g}, where layout {self.name!r} has probabilities; "
+                "choose another --layout"
+            )
+        if labels.size and not 0 <= labels.min() <= labels.max() < classes:
+            raise LayoutError(
+                f"layout {self.name!r} reads class {int(labels.max())} of {classes}; "
+                "give all names with --class-names, or choose another --layout"
+            )
+        has_area = ~((boxes[:, 2] <= boxes[:, 0]) | (boxes[:, 3] <= boxes[:, 1]))
+        order = np.flatnonzero(has_area)[np.argsort(-scores[has_area], kind="stable")]
+        return Detections(boxes[order], np.minimum(scores[order], 1), labels[order])
