@@ -21,6 +21,7 @@ from heatprop.cli.output_names import OutputNames, folders_made, name_outputs
 from heatprop.cli.usage import UsageError
 from heatprop.errors import InvalidConfigError, check_count, check_range
 from heatprop.interrupts import Interrupted
+from heatprop.io.addresses import is_address
 from heatprop.io.names import sources_of
 from heatprop.io.results import STANDARD_OUTPUT
 from heatprop.propagation import PropagationConfig
@@ -128,8 +129,8 @@ class Detect:
         names = name_outputs(sources, self.output, results, are_several=sources != list(self.sources))
         requests = [self._request(source, name) for source, name in zip(sources, names, strict=True)]
         is_list = len(requests) > 1 or sources != list(self.sources)
-        if not is_list and not is_live_by_name(sources[0]) and not os.path.exists(sources[0]):
-            requests[0].open().close()  # a name that is wrong is told before a model is loaded
+        if not is_list and _may_be_wrong(sources[0]):
+            requests[0].open().close()  # what is not there is told before a model is loaded
         try:
             detector = self._detector()
             with folders_made(names) if is_list else nullcontext():
@@ -202,3 +203,8 @@ class Detect:
             keyframes=self._keyframes(),
             input_size=self.input_size,
         )
+
+
+def _may_be_wrong(source: str) -> bool:
+    """Return whether a source is perhaps not there. One that can be opened only once is not tried."""
+    return not (is_address(source) or is_live_by_name(source) or os.path.exists(source))
