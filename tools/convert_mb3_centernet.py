@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 from tfjs_to_onnx import (
-    COCO_CLASSES,
     ConversionError,
     GraphConverter,
     NpmSource,
@@ -27,6 +26,7 @@ from tfjs_to_onnx import (
     write_onnx,
 )
 
+from heatprop.layouts.class_names import COCO_80
 from heatprop.letterbox import InputFormat
 from heatprop.zoo.card import METADATA_KEY, ModelCard
 
@@ -135,7 +135,7 @@ def make_card() -> ModelCard:
     return ModelCard(
         name=NAME,
         title="MobileNetV3 CenterNet, 80 COCO classes, 2.0 M parameters",
-        classes=COCO_CLASSES,
+        classes=COCO_80,
         stride=STRIDE,
         box_form="distances",
         has_offset=False,
@@ -148,7 +148,7 @@ def make_card() -> ModelCard:
 
 def convert(graph: bytes, weights: bytes) -> bytes:
     """Return the ONNX file made from the upstream graph and its weights."""
-    outputs = {"heatmap": (len(COCO_CLASSES), STRIDE), "size": (4, STRIDE)}
+    outputs = {"heatmap": (len(COCO_80), STRIDE), "size": (4, STRIDE)}
     converter = CenterNetConverter(*read_graph(graph, weights))
     return write_onnx(converter, NAME, outputs, {METADATA_KEY: make_card().to_json()})
 

@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 from tfjs_to_onnx import (
-    COCO_CLASSES,
     ConversionError,
     GraphConverter,
     NpmSource,
@@ -28,6 +27,7 @@ from tfjs_to_onnx import (
     write_onnx,
 )
 
+from heatprop.layouts.class_names import COCO_80
 from heatprop.letterbox import InputFormat
 
 NAME = "nanodet-coco"
@@ -95,7 +95,7 @@ class NanoDetConverter(GraphConverter):
         """Convert every node that the three heads need, and give the outputs their names."""
         self.add_constant("double", np.array([1, 1, 2, 2], np.float32))
         self.add_constant("half", np.array([1, 1, 0.5, 0.5], np.float32))
-        self.add_constant("channels of a head", np.array([len(COCO_CLASSES), DISTRIBUTION_CHANNELS], np.int64))
+        self.add_constant("channels of a head", np.array([len(COCO_80), DISTRIBUTION_CHANNELS], np.int64))
         heads = {split: stride for stride, split in SOURCE_HEADS.items()}
         for node in self.needed(*heads):
             if node["name"] in heads:
@@ -196,7 +196,7 @@ class NanoDetConverter(GraphConverter):
     def _convert_head(self, node: dict[str, Any], stride: int) -> None:
         """Write the two outputs of a stride: scores, and the logits of the distributions."""
         name, (head, sizes, axis) = node["name"], node["input"]
-        expect(name, self.weights[sizes].tolist(), [len(COCO_CLASSES), DISTRIBUTION_CHANNELS])
+        expect(name, self.weights[sizes].tolist(), [len(COCO_80), DISTRIBUTION_CHANNELS])
         expect(name, self.weights[axis].tolist(), 1)
         given = self._take(name, head)
         expect(name, given.stride, stride)
@@ -209,7 +209,7 @@ def convert(graph: bytes, weights: bytes) -> bytes:
     """Return the ONNX file made from the upstream graph and its weights."""
     outputs = {
         f"{output}_stride_{stride}": (channels, stride)
-        for output, channels in (("cls_pred", len(COCO_CLASSES)), ("dis_pred", DISTRIBUTION_CHANNELS))
+        for output, channels in (("cls_pred", len(COCO_80)), ("dis_pred", DISTRIBUTION_CHANNELS))
         for stride in SOURCE_HEADS
     }
     return write_onnx(NanoDetConverter(*read_graph(graph, weights)), NAME, outputs, {})

@@ -23,6 +23,11 @@ LARGEST_SIDE = 16384
 """Of a network's input, in pixels: beyond what any memory of today holds the features of."""
 
 
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+"""Of ImageNet's images, red, green and blue, in [0, 1]; what most published networks are normalised with."""
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
 @dataclass(frozen=True, slots=True)
 class InputFormat:
     """What a network wants its input to be.

@@ -12,8 +12,9 @@ import onnxruntime
 import openvino
 import pytest
 from numpy.typing import NDArray
-from tfjs_to_onnx import COCO_CLASSES, ZOO, read_source
+from tfjs_to_onnx import ZOO, read_source
 
+from heatprop.layouts.class_names import COCO_80
 from heatprop.letterbox import fit_letterbox, letterbox
 from heatprop.types import ImageArray
 from npm_packages import package_of
@@ -111,7 +112,7 @@ def test_it_finds_what_is_in_the_street(run: Run, street_image: ImageArray) -> N
     outputs = [array[0] for array in run(prepare(letterbox(street_image, fitted), 192, 416))]
     heads = dict(zip(STRIDES, zip(outputs[::2], outputs[1::2], strict=True), strict=True))
     boxes, scores, labels = nanodet.decode(heads, score_threshold=0.4)
-    names = [COCO_CLASSES[label] for label in labels]
+    names = [COCO_80[label] for label in labels]
     assert {"person", "car"} <= set(names)
     for box, score in zip(boxes, scores, strict=True):
         assert 0 <= box[0] < box[2] <= 416, score

@@ -12,9 +12,10 @@ import convert_mb3_centernet
 import convert_nanodet
 import onnx
 import pytest
-from tfjs_to_onnx import COCO_CLASSES, ZOO
+from tfjs_to_onnx import ZOO
 
 from heatprop import zoo
+from heatprop.layouts.class_names import COCO_80
 from npm_packages import package_of
 
 
@@ -77,14 +78,14 @@ def test_the_page_of_the_model_quotes_the_hashes_and_its_licence_is_there(conver
 
 
 def test_the_classes_are_those_of_coco() -> None:
-    assert (len(COCO_CLASSES), *COCO_CLASSES[:3], COCO_CLASSES[-1]) == (
+    assert (len(COCO_80), *COCO_80[:3], COCO_80[-1]) == (
         80,
         "person",
         "bicycle",
         "car",
         "toothbrush",
     )
-    assert zoo.load("mb3-coco").card.classes == COCO_CLASSES
+    assert zoo.load("mb3-coco").card.classes == COCO_80
 
 
 @pytest.mark.parametrize("kind", ["foreign", "incomplete", "text", "missing"])

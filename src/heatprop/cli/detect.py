@@ -14,7 +14,7 @@ import cv2
 import tyro
 
 from heatprop.backends import BackendName, Device, Precision
-from heatprop.cli.detect_job import Request
+from heatprop.cli.detect_request import Request
 from heatprop.cli.detect_run import run_jobs
 from heatprop.cli.messages import say
 from heatprop.cli.output_names import OutputNames, folders_made, name_outputs

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from heatprop.cli.detect_request import Request
 from heatprop.errors import shortened
 from heatprop.io import SourceInfo
 from heatprop.io.results import ResultsHeader
@@ -18,42 +19,29 @@ from heatprop.runtime.detector import VideoDetector
 from heatprop.zoo.model_files import digests_of_model
 
 
-def make_header(
-    source: str,
-    info: SourceInfo,
-    model: str,
-    detector: VideoDetector,
-    *,
-    score_threshold: float,
-    seq_nms: bool,
-    max_frames: int | None,
-) -> ResultsHeader:
+def make_header(request: Request, info: SourceInfo, detector: VideoDetector) -> ResultsHeader:
     """Return the header of a run's results: everything that shapes them.
 
     Args:
-        source: what the user gave.
+        request: what the user asked for; of a model file, its hash goes into the header.
         info: of the opened source.
-        model: what the user gave; of a file, its hash goes into the header.
-        detector: made from it.
-        score_threshold: what is shown.
-        seq_nms: whether the detections are rescored.
-        max_frames: at most so many frames; None for all.
+        detector: made from the request.
     """
     settings: dict[str, Any] = {
         "propagation": detector.propagation,
-        "seq_nms": SeqNmsConfig() if seq_nms else None,
-        "score_threshold": score_threshold,
+        "seq_nms": SeqNmsConfig() if request.seq_nms else None,
+        "score_threshold": request.score_threshold,
         "forget_at_cuts": detector.forget_at_cuts,
         "keyframes": None if detector.keyframes.every_frame else detector.keyframes,
         "backend": detector.backend.description,
     }
     if detector.input_size is not None:
         settings["input_size"] = detector.input_size
-    if max_frames is not None:
-        settings["max_frames"] = max_frames
-    if os.path.isfile(model):
-        settings["model_sha256"] = _hash_of(Path(model))
-    facts = {**info.to_json(), **_stamp_of(source)}
+    if request.max_frames is not None:
+        settings["max_frames"] = request.max_frames
+    if os.path.isfile(request.model):
+        settings["model_sha256"] = _hash_of(Path(request.model))
+    facts = {**info.to_json(), **_stamp_of(request.source)}
     return ResultsHeader(detector.card.name, detector.card.classes, facts, settings)
 
 

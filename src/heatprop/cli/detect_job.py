@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
 from heatprop.cli.detect_header import header_of_video, make_header
+from heatprop.cli.detect_request import Request
 from heatprop.cli.outputs import DetectOutputs
 from heatprop.cli.progress import SourcesProgress
 from heatprop.cli.resuming import (
@@ -25,10 +25,9 @@ from heatprop.cli.resuming import (
 from heatprop.cli.summary import Summary
 from heatprop.errors import InvalidConfigError, SourceError
 from heatprop.interrupts import Interrupted, check, pending, shielded
-from heatprop.io import VideoSource, open_video
+from heatprop.io import VideoSource
 from heatprop.io.addresses import shown
-from heatprop.io.outputs import is_null
-from heatprop.io.results import ResultsHeader, is_stream
+from heatprop.io.results import ResultsHeader
 from heatprop.offline.seqnms import seq_nms
 from heatprop.runtime.detector import VideoDetector
 from heatprop.runtime.keyframes import MAX_INTERVAL
@@ -38,70 +37,6 @@ from heatprop.types import Detections, Frame
 
 _SECONDS_BETWEEN_CHECKS = 0.1
 _MAX_WAITING = 2  # frames that are not written yet, before no more are read
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One source and what is wanted of it.
-
-    Attributes:
-        source: what the user gave.
-        video: path of the annotated video; None for none.
-        results: path of the JSON Lines, or ``"-"`` for standard output; None for none.
-        compare: whether the video shows the network alone beside propagation.
-        overwrite: whether existing files may be replaced.
-        resume: whether complete files are to be skipped and unfinished ones done again.
-        model: what the user gave; for the header.
-        max_frames: at most so many frames; None for all.
-        seq_nms: whether to find in all frames first, and rescore them.
-        score_threshold: what is shown; with `seq_nms` the detector must return weaker boxes, too.
-        reconnect: see `heatprop.open_video`.
-    """
-
-    source: str
-    video: Path | None
-    results: str | None
-    compare: bool
-    overwrite: bool
-    resume: bool
-    model: str
-    max_frames: int | None
-    seq_nms: bool
-    score_threshold: float
-    reconnect: float | None = None
-
-    @property
-    def name(self) -> str:
-        """What the source is called where room is short."""
-        return Path(self.source).resolve().name if os.path.exists(self.source) else shown(self.source)
-
-    @property
-    def streams_results(self) -> bool:
-        """Whether results go where nothing is kept and asked about: standard output, a device, a pipe."""
-        return self.results is not None and is_stream(self.results)
-
-    @property
-    def draws_for_nobody(self) -> bool:
-        """Whether the video goes where nothing is kept."""
-        return self.video is not None and is_null(self.video)
-
-    @property
-    def files(self) -> list[Path]:
-        """The outputs that are kept."""
-        results = None if self.results is None or self.streams_results else Path(self.results)
-        return [path for path in (None if self.draws_for_nobody else self.video, results) if path is not None]
-
-    def open(self) -> VideoSource:
-        """Open the source."""
-        return open_video(self.source, reconnect=self.reconnect)
-
-    def for_remaining(self, remaining: Mapping[Path, int]) -> Request:
-        """Return what is still to be done where only some files remain."""
-        results = self.results
-        if results is not None and not self.streams_results and Path(results) not in remaining:
-            results = None
-        video = self.video if self.video in remaining or self.draws_for_nobody else None
-        return replace(self, video=video, results=results, overwrite=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +134,7 @@ class Job:
                     check()
                 held.callback(self._places.release)
             held.enter_context(claimed(request.source, request.files))
-            header = self._header(video)
+            header = make_header(request, info, self._detector)
             if request.resume:
                 self._frames_before = self._remaining(header, is_live=info.is_live)
                 if not self._frames_before and not request.streams_results and not request.draws_for_nobody:
@@ -427,18 +362,6 @@ class Job:
 
     def _shown(self, detections: Detections) -> Detections:
         return detections.select(detections.scores >= self.request.score_threshold)
-
-    def _header(self, video: VideoSource) -> ResultsHeader:
-        request = self.request
-        return make_header(
-            request.source,
-            video.info,
-            request.model,
-            self._detector,
-            score_threshold=request.score_threshold,
-            seq_nms=request.seq_nms,
-            max_frames=request.max_frames,
-        )
 
     def _remaining(self, header: ResultsHeader, *, is_live: bool) -> dict[Path, int]:
         """Return the files that `--resume` has to do, with the number of frames that each has now."""

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from contextlib import closing
 from time import perf_counter
 
-from heatprop.cli.detect_job import Job, Outcome, Request
+from heatprop.cli.detect_job import Job, Outcome
+from heatprop.cli.detect_request import Request
 from heatprop.cli.messages import error, say
 from heatprop.cli.progress import SourcesProgress
 from heatprop.errors import HeatpropError

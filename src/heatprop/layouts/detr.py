@@ -9,7 +9,7 @@ from heatprop.layouts.base import Layout, Match, Sites, Tensors
 from heatprop.layouts.queries import logits_and_boxes, read_queries
 from heatprop.layouts.signature import Signature
 from heatprop.layouts.tensors import softmax
-from heatprop.letterbox import InputFormat
+from heatprop.letterbox import IMAGENET_MEAN, IMAGENET_STD, InputFormat
 
 
 def match(signature: Signature) -> Match | None:
@@ -36,9 +36,7 @@ def read(tensors: Tensors, height: int, width: int, classes: int) -> Sites:
 LAYOUT = Layout(
     "detr",
     "DETR",
-    InputFormat(
-        longest_side=800, fit="stretch", scale=1 / 255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
-    ),
+    InputFormat(longest_side=800, fit="stretch", scale=1 / 255, mean=IMAGENET_MEAN, std=IMAGENET_STD),
     needs_nms=False,
     best_class_only=True,
     match=match,

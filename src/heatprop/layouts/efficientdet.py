@@ -13,7 +13,7 @@ from heatprop.layouts.anchors import boxes_from_anchors
 from heatprop.layouts.base import Layout, Match, Sites, Tensors
 from heatprop.layouts.signature import Signature
 from heatprop.layouts.tensors import Array, corners, described, grid, sigmoid, tables
-from heatprop.letterbox import InputFormat
+from heatprop.letterbox import IMAGENET_MEAN, IMAGENET_STD, InputFormat
 
 _STRIDES = (8, 16, 32, 64, 128)
 _SHAPES = ((1.0, 1.0), (1.4, 0.7), (0.7, 1.4))  # width and height
@@ -77,8 +77,8 @@ LAYOUT = Layout(
         longest_side=512,
         multiple=128,
         scale=1 / 255,
-        mean=(0.485, 0.456, 0.406),
-        std=(0.229, 0.224, 0.225),
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
         place="top-left",
         padding=116,
     ),

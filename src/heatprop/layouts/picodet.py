@@ -20,7 +20,7 @@ from heatprop.layouts.tensors import (
     levels,
     tables,
 )
-from heatprop.letterbox import InputFormat
+from heatprop.letterbox import IMAGENET_MEAN, IMAGENET_STD, InputFormat
 
 _STRIDES = (8, 16, 32, 64)
 
@@ -70,9 +70,7 @@ def read(tensors: Tensors, height: int, width: int, classes: int) -> Sites:
 LAYOUT = Layout(
     "picodet",
     "PicoDet, and others of PaddleDetection",
-    InputFormat(
-        longest_side=320, fit="stretch", scale=1 / 255, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
-    ),
+    InputFormat(longest_side=320, fit="stretch", scale=1 / 255, mean=IMAGENET_MEAN, std=IMAGENET_STD),
     needs_nms=True,
     best_class_only=False,
     match=match,

@@ -15,7 +15,7 @@ from heatprop.layouts.anchors import boxes_from_anchors
 from heatprop.layouts.base import Layout, Match, Sites, Tensors
 from heatprop.layouts.signature import Signature
 from heatprop.layouts.tensors import Array, boxes_and_scores, described, sigmoid, tables
-from heatprop.letterbox import InputFormat
+from heatprop.letterbox import IMAGENET_MEAN, IMAGENET_STD, InputFormat
 
 _STRIDES = (8, 16, 32, 64, 128)
 _ASPECT_RATIOS = (0.5, 1.0, 2.0)  # height over width
@@ -75,8 +75,8 @@ LAYOUT = Layout(
     InputFormat(
         longest_side=800,
         scale=1 / 255,
-        mean=(0.485, 0.456, 0.406),
-        std=(0.229, 0.224, 0.225),
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
         place="top-left",
         padding=116,
     ),

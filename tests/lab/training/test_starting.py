@@ -11,7 +11,8 @@ from torchvision import models
 from heatprop.errors import ModelError
 from heatprop.lab.networks import CenterNet, CenterNetConfig, load_checkpoint, save_checkpoint
 from heatprop.lab.training.config import ModelConfig
-from heatprop.lab.training.starting import IMAGENET_MEAN, start_network
+from heatprop.lab.training.starting import start_network
+from heatprop.letterbox import IMAGENET_MEAN
 from small_checkpoints import small_checkpoint
 
 PUBLISHED_ORDER = ("cat", "dog", "rabbit")

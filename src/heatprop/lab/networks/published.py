@@ -14,8 +14,8 @@ from torch import Tensor
 from heatprop.errors import InvalidConfigError, ModelError
 from heatprop.lab.networks.centernet import CenterNetConfig
 from heatprop.lab.networks.weights import some
-from heatprop.letterbox import InputFormat
-from heatprop.zoo import load as load_model
+from heatprop.layouts.class_names import COCO_80
+from heatprop.letterbox import IMAGENET_MEAN, IMAGENET_STD, InputFormat
 
 _BLOCKS: dict[tuple[bool, tuple[int, ...]], str] = {
     # basic or bottleneck, residual blocks in each of the four layers
@@ -167,7 +167,7 @@ def _channels(state: Mapping[str, Tensor], keys: tuple[str, ...], default: int) 
 def default_class_names(count: int) -> tuple[str, ...]:
     """Name classes by their number: 80 are COCO's, 20 Pascal VOC's, others "class 0" and so on."""
     if count == 80:
-        return load_model("mb3-coco").card.classes
+        return COCO_80
     return PASCAL_CLASSES if count == 20 else tuple(f"class {number}" for number in range(count))
 
 
@@ -177,7 +177,7 @@ def published_input(class_count: int) -> InputFormat:
     For Pascal's 20 classes the authors gave BGR images the usual mean and spread of RGB; so it is here.
     """
     if class_count == 20:
-        mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+        mean, std = IMAGENET_MEAN, IMAGENET_STD
     else:
         mean, std = (0.40789654, 0.44719302, 0.47026115), (0.28863828, 0.27408164, 0.27809835)
     return InputFormat(512, 512, "BGR", 1 / 255, mean, std)

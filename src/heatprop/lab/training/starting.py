@@ -13,11 +13,9 @@ from heatprop.lab.networks.centernet import RESNETS, STRIDE
 from heatprop.lab.networks.checkpoints import FORMAT, UNKNOWN_LICENCE
 from heatprop.lab.networks.weights import first_line, read_pickle, some, state_dict_in
 from heatprop.lab.training.config import ModelConfig
-from heatprop.letterbox import InputFormat
+from heatprop.letterbox import IMAGENET_MEAN, IMAGENET_STD, InputFormat
 from heatprop.zoo import ModelCard
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 _PUBLISHED_HEADS = ("hm.", "wh.")
 
 

@@ -1,0 +1,77 @@
+"""What `heatprop detect` is asked for of one source."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from heatprop.io import VideoSource, open_video
+from heatprop.io.addresses import shown
+from heatprop.io.outputs import is_null
+from heatprop.io.results import is_stream
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One source and what is wanted of it.
+
+    Attributes:
+        source: what the user gave.
+        video: path of the annotated video; None for none.
+        results: path of the JSON Lines, or ``"-"`` for standard output; None for none.
+        compare: whether the video shows the network alone beside propagation.
+        overwrite: whether existing files may be replaced.
+        resume: whether complete files are to be skipped and unfinished ones done again.
+        model: what the user gave; for the header.
+        max_frames: at most so many frames; None for all.
+        seq_nms: whether to find in all frames first, and rescore them.
+        score_threshold: what is shown; with `seq_nms` the detector must return weaker boxes, too.
+        reconnect: see `heatprop.open_video`.
+    """
+
+    source: str
+    video: Path | None
+    results: str | None
+    compare: bool
+    overwrite: bool
+    resume: bool
+    model: str
+    max_frames: int | None
+    seq_nms: bool
+    score_threshold: float
+    reconnect: float | None = None
+
+    @property
+    def name(self) -> str:
+        """What the source is called where room is short."""
+        return Path(self.source).resolve().name if os.path.exists(self.source) else shown(self.source)
+
+    @property
+    def streams_results(self) -> bool:
+        """Whether results go where nothing is kept and asked about: standard output, a device, a pipe."""
+        return self.results is not None and is_stream(self.results)
+
+    @property
+    def draws_for_nobody(self) -> bool:
+        """Whether the video goes where nothing is kept."""
+        return self.video is not None and is_null(self.video)
+
+    @property
+    def files(self) -> list[Path]:
+        """The outputs that are kept."""
+        results = None if self.results is None or self.streams_results else Path(self.results)
+        return [path for path in (None if self.draws_for_nobody else self.video, results) if path is not None]
+
+    def open(self) -> VideoSource:
+        """Open the source."""
+        return open_video(self.source, reconnect=self.reconnect)
+
+    def for_remaining(self, remaining: Mapping[Path, int]) -> Request:
+        """Return what is still to be done where only some files remain."""
+        results = self.results
+        if results is not None and not self.streams_results and Path(results) not in remaining:
+            results = None
+        video = self.video if self.video in remaining or self.draws_for_nobody else None
+        return replace(self, video=video, results=results, overwrite=True)
