@@ -139,7 +139,7 @@ class Letterbox:
         """`image_height`, as 0.1.0 called it."""
         return self.image_height
 
-    def image_area(self, stride: int) -> tuple[float, float, float, float]:
+    def image_area(self, stride: float) -> tuple[float, float, float, float]:
         """Left, top, right and bottom of the image on an output grid of `stride` pixels a cell, in cells.
 
         >>> fit_letterbox(640, 360, InputFormat(multiple=512)).image_area(stride=4)

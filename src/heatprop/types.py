@@ -235,3 +235,7 @@ def check_image(image: object) -> None:
         raise InvalidArrayError(f"image is {kind}; pass a NumPy array of uint8, RGB, (height, width, 3)")
     if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
         raise InvalidArrayError(f"image has shape {image.shape}; it must be (height, width, 3), RGB")
+
+
+DetectorOutput: TypeAlias = HeadOutput | Detections
+"""What a network says of one frame: a heatmap with sizes, or boxes in pixels of its input."""

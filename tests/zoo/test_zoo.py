@@ -230,12 +230,19 @@ def test_a_wrong_card_is_refused_in_one_line(text: str, parts: list[str]) -> Non
         assert part in str(caught.value)
 
 
-@pytest.mark.parametrize("key", [field.name for field in fields(ModelCard)])
+@pytest.mark.parametrize("key", [field.name for field in fields(ModelCard) if field.name != "layout"])
 def test_no_key_may_be_missing(key: str) -> None:
     value = json.loads(PUBLISHED.to_json())
     del value[key]
     with pytest.raises(ModelError, match=f"lacks '{key}'"):
         ModelCard.from_json(json.dumps(value))
+
+
+def test_a_layout_stands_in_a_card_only_where_it_is_not_centernet() -> None:
+    assert PUBLISHED.layout == "centernet"
+    assert "layout" not in json.loads(PUBLISHED.to_json())
+    other = replace(PUBLISHED, layout="yolox")
+    assert ModelCard.from_json(other.to_json()) == other
 
 
 def test_a_card_is_checked_when_made_in_python_too() -> None:

@@ -23,6 +23,8 @@ def run_forked(arguments: Sequence[str | Path], folder: Path, *, longest: float 
     """
     command = [str(argument) for argument in arguments]
     streams = folder / ".stdout", folder / ".stderr"
+    sys.stdout.flush()  # what waits there would be written by the fork, too
+    sys.stderr.flush()
     child = os.fork()
     if child == 0:
         _become(command, folder, streams)

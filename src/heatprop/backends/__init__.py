@@ -8,14 +8,16 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from heatprop import zoo
+from heatprop import layouts, zoo
 from heatprop.backends.base import Backend, Device, Precision
 from heatprop.backends.input_size import with_input_size
-from heatprop.errors import BackendError, shortened
+from heatprop.backends.recognised import recognised
+from heatprop.errors import BackendError, LayoutError, shortened
 from heatprop.zoo import Model
 from heatprop.zoo.metadata import NotOnnxError, read_operators
 
@@ -57,25 +59,65 @@ def available() -> list[str]:
     return [name for name, runtime in _BACKENDS.items() if importlib.util.find_spec(runtime.needs)]
 
 
-def load_model(name_or_path: str | os.PathLike[str], *, input_size: int | None = None) -> Model:
-    """Find a model as `heatprop.zoo.load` does, or read a PyTorch checkpoint (``.pth``, ``.pt``, ``.ckpt``).
+def load_model(
+    name_or_path: str | os.PathLike[str] | Model,
+    *,
+    input_size: int | None = None,
+    layout: str = layouts.AUTO,
+    class_names: Sequence[str] | None = None,
+) -> Model:
+    """Find an embedded model, or read a file: with a card, recognised without one, or a checkpoint of PyTorch.
 
     Args:
-        name_or_path: the name of an embedded model, or the path of a file.
+        name_or_path: the name of an embedded model, or the path of an ``.onnx`` or ``.xml`` file of any known
+            family of detectors, or of a checkpoint (``.pth``, ``.pt``, ``.ckpt``); a model stays as it is.
         input_size: the longer side of the image in the network's input, in pixels, in place of the card's; a
             multiple of the card's `input.multiple`.
+        layout: what the outputs of a file without a card mean: one of `heatprop.layouts.names`; "auto" finds out.
+        class_names: by number, in place of those in the file.
 
     Raises:
-        ModelError: there is no such model, or the file is unreadable or does not say what it is.
+        ModelError: there is no such model, or the file is unreadable.
+        LayoutError: a file without a card is of no known family, or may be of several, or not of `layout`, or has
+            another number of classes.
         InvalidConfigError: `input_size` is not one that the network can take.
-        BackendError: it is a checkpoint, and PyTorch is not installed.
+        BackendError: it is a checkpoint, and PyTorch is not installed; or no runtime opens a file without a card.
     """
-    path = Path(name_or_path)
-    if path.suffix in CHECKPOINTS and not path.is_dir():
-        model: Model = _import("torch").load_model(path)
+    if isinstance(name_or_path, Model):
+        model = name_or_path
+    elif Path(name_or_path).suffix in CHECKPOINTS and not Path(name_or_path).is_dir():
+        model = _import("torch").load_model(Path(name_or_path))
     else:
-        model = zoo.load(name_or_path)
+        path = zoo.find(name_or_path)
+        card = zoo.read_card(path)
+        if card is None:
+            model, _ = recognised(path, layout=layout, class_names=class_names)
+        else:
+            model = Model(card, path)
+    model = _as_told(model, layout, class_names)
     return model if input_size is None else with_input_size(model, input_size)
+
+
+def _as_told(model: Model, layout: str, class_names: Sequence[str] | None) -> Model:
+    """Return a model with the names that a person gave.
+
+    Raises:
+        LayoutError: the model has another layout, or another number of classes.
+    """
+    card = model.card
+    if layout not in (layouts.AUTO, card.layout):
+        raise LayoutError(
+            f"model {model.path} has layout {card.layout!r} by its card, not {shortened(repr(layout))}; "
+            "leave the layout out"
+        )
+    if class_names is None or tuple(class_names) == card.classes:
+        return model
+    names = layouts.check_names(class_names)
+    if len(names) != len(card.classes):
+        raise LayoutError(
+            f"there are {len(names)} class names, but model {model.path} has {len(card.classes)} classes"
+        )
+    return replace(model, card=replace(card, classes=names))
 
 
 def open_backend(

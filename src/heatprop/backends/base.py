@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from typing import Any, Literal, Protocol, TypeAlias
+from collections.abc import Iterator
+from typing import Literal, Protocol, TypeAlias
 
 import cv2
 import numpy as np
 
-from heatprop.errors import BackendError, InvalidArrayError, InvalidConfigError
+from heatprop.errors import InvalidArrayError, InvalidConfigError
 from heatprop.letterbox import InputFormat
-from heatprop.types import FloatArray, HeadOutput, ImageArray
-from heatprop.zoo import Model, ModelCard
+from heatprop.types import DetectorOutput, FloatArray, ImageArray
+from heatprop.zoo import ModelCard
 
 Precision: TypeAlias = Literal["f32", "bf16", "f16"]
 Device: TypeAlias = Literal["auto", "cpu", "cuda", "tensorrt"]
-INPUT = "images"
 _MAX_CONCURRENT_CALLS = 8
 
 
@@ -35,21 +34,22 @@ class Backend(Protocol):
     def concurrency(self) -> int:
         """How many calls of `infer` from different threads at once pay; more only wait for each other."""
 
-    def infer(self, images: ImageArray) -> list[HeadOutput]:
+    def infer(self, images: ImageArray) -> list[DetectorOutput]:
         """Run the network on a batch; may be called from any number of threads at once.
 
         Args:
             images: uint8 ``(N, H, W, 3)`` RGB, letterboxed, for instance by `heatprop.letterbox.letterbox`.
                 The backend orders the channels and normalises as the card's `input` says. H and W are
-                multiples of `input.multiple`; they may change from call to call, though the first call with
-                a new shape can take longer.
+                multiples of `input.multiple`, or `input.fixed_size`; they may change from call to call, though
+                the first call with a new shape can take longer.
 
         Returns:
-            One output an image, on the grid of ``H / stride`` x ``W / stride`` cells. No later call changes
-            the arrays.
+            One output an image: a `HeadOutput` on the grid of ``H / stride`` x ``W / stride`` cells where the
+            card's `layout` is "centernet"; else `Detections` in pixels of the input, best first, one box for an
+            object and class. No later call changes the arrays.
 
         Raises:
-            InvalidArrayError: `images` is something else.
+            InvalidArrayError: `images` is something else, or a score or box is not finite.
             BackendError: the runtime fails, or its outputs are not what the card says.
         """
 
@@ -65,7 +65,13 @@ def check_images(images: ImageArray, card: ModelCard) -> ImageArray:
         raise InvalidArrayError(f"images is {kind}; pass a NumPy array of uint8, RGB, (images, height, width, 3)")
     if images.ndim != 4 or images.shape[3] != 3 or 0 in images.shape:
         raise InvalidArrayError(f"images has shape {images.shape}; it must be (images, height, width, 3), RGB")
-    if any(side % card.input.multiple for side in images.shape[1:3]):
+    fixed = card.input.fixed_size
+    if fixed is not None and images.shape[1:3] != fixed:
+        raise InvalidArrayError(
+            f"images has shape {images.shape}; height and width must be {fixed}: prepare images with "
+            "heatprop.letterbox"
+        )
+    if fixed is None and any(side % card.input.multiple for side in images.shape[1:3]):
         raise InvalidArrayError(
             f"images has shape {images.shape}; height and width must be multiples of {card.input.multiple}: "
             "prepare images with heatprop.letterbox"
@@ -119,57 +125,6 @@ def to_planes(images: ImageArray, input_format: InputFormat) -> FloatArray:
         if std != 1.0:
             batch[:, channel] /= np.float32(std)
     return batch
-
-
-def wanted_channels(card: ModelCard) -> dict[str, int]:
-    """Return the outputs that a network with this card has, each with its number of channels."""
-    channels = {"heatmap": len(card.classes), "size": card.size_channels}
-    return channels | ({"offset": 2} if card.has_offset else {})
-
-
-def check_heads(inputs: list[str], channels: Mapping[str, int | None], model: Model) -> None:
-    """Check what a file offers against its card; a number of channels may be unknown (None).
-
-    Raises:
-        BackendError: one line that names the input or output that differs.
-    """
-    if inputs != [INPUT]:
-        raise BackendError(f"model {model.path} has the inputs {inputs}; it must have one called {INPUT!r}")
-    for name, wanted in wanted_channels(model.card).items():
-        if name not in channels:
-            raise BackendError(
-                f"model {model.path} has no output {name!r}, which its card promises; export it again"
-            )
-        if channels[name] not in (None, wanted):
-            raise BackendError(
-                f"model {model.path}: output {name!r} has {channels[name]} channels but its card says {wanted}; "
-                "export it again"
-            )
-    if "offset" in channels and not model.card.has_offset:
-        raise BackendError(
-            f"model {model.path} has an output 'offset' but its card says that it has none; export it again"
-        )
-
-
-def split_heads(outputs: Mapping[str, np.ndarray[Any, Any]], images: ImageArray, model: Model) -> list[HeadOutput]:
-    """Return the batched outputs of `images` as one `HeadOutput` an image.
-
-    Raises:
-        BackendError: an output is not of the shape that the card and the images ask for.
-    """
-    batch, height, width, _ = images.shape
-    grid = (height // model.card.stride, width // model.card.stride)
-    for name, wanted in wanted_channels(model.card).items():
-        if outputs[name].shape != (batch, wanted, *grid):
-            raise BackendError(
-                f"model {model.path}: output {name!r} has shape {outputs[name].shape}; by its card it must be "
-                f"{(batch, wanted, *grid)}: export it again"
-            )
-    offsets = outputs["offset"] if model.card.has_offset else [None] * batch
-    return [
-        HeadOutput(heatmap, size, offset)
-        for heatmap, size, offset in zip(outputs["heatmap"], outputs["size"], offsets, strict=True)
-    ]
 
 
 def usable_processors() -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from numbers import Integral
 
-from heatprop.backends.base import INPUT
+from heatprop.backends.reading import INPUT
 from heatprop.errors import InvalidConfigError
 from heatprop.letterbox import LARGEST_SIDE
 from heatprop.zoo import Model

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
 import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 
 from heatprop.backends.base import (
-    INPUT,
     Device,
     Precision,
-    check_heads,
     check_images,
     in_batches,
     share_processors,
-    split_heads,
     to_planes,
-    wanted_channels,
 )
 from heatprop.backends.external_weights import weights_beside
+from heatprop.backends.reading import reader_of
 from heatprop.errors import BackendError
-from heatprop.types import HeadOutput, ImageArray
+from heatprop.layouts import TensorInfo
+from heatprop.types import DetectorOutput, ImageArray
 from heatprop.zoo import Model
 
 _FATAL_ONLY = 4  # what fails is raised as an exception; printing it as well would reach the user twice
 _FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
+_OTHERS = {"tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(bool)": np.bool_}
 _PROVIDERS = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
 
 
@@ -64,56 +68,94 @@ class OnnxBackend:
         name = {"cpu": "CPU", "cuda": "CUDA", "tensorrt": "TensorRT"}[device]
         self.description = f"ONNX Runtime {onnxruntime.__version__}, {name}, {precision}"
         self._model = model
-        self._outputs = list(wanted_channels(model.card))
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = _FATAL_ONLY
         options.intra_op_num_threads = max(1, threads // self.concurrency)
         options.inter_op_num_threads = 1
         # Idle threads that spin take the processor from decoding and drawing.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        try:
-            with weights_beside(model.path) as path:
-                # Falling back by itself, it would write a frame of stars on standard output, amid the JSON Lines.
-                self._session = onnxruntime.InferenceSession(
-                    str(path), options, providers=providers, enable_fallback=False
-                )
-            inputs = self._session.get_inputs()
-            channels = {each.name: _channels(each.shape) for each in self._session.get_outputs()}
-        except Exception as error:  # ONNX Runtime has a dozen unrelated exception types
-            raise BackendError(
-                f"ONNX Runtime {onnxruntime.__version__} refuses {model.path}: {_first_line(error)}"
-            ) from None
-        if device != "cpu" and _PROVIDERS[device] not in self._session.get_providers():
+        self._session = open_session(model.path, options, providers)
+        if device != "cpu" and _PROVIDERS[device] not in self._session.session.get_providers():
             # ONNX Runtime falls back to the processor without an error where a library is missing.
             raise BackendError(
                 f"ONNX Runtime cannot start {name} here; are the card's driver and libraries installed?"
             )
-        check_heads([each.name for each in inputs], channels, model)
-        if inputs[0].type not in _FLOATS:
+        self._reader = reader_of(model, self._session.inputs, self._session.outputs)
+        taken = self._session.types[self._reader.image_input]
+        if taken not in _FLOATS:
             raise BackendError(
-                f"model {model.path} takes {inputs[0].type}; ONNX Runtime can be given {', '.join(_FLOATS)}: "
+                f"model {model.path} takes {taken}; ONNX Runtime can be given {', '.join(_FLOATS)}: "
                 "export it again with such an input"
             )
-        self._float = _FLOATS[inputs[0].type]
-        self._batch = _fixed_batch(inputs[0].shape)
 
-    def infer(self, images: ImageArray) -> list[HeadOutput]:
+    def infer(self, images: ImageArray) -> list[DetectorOutput]:
         """Run the network on a batch; see `heatprop.backends.Backend.infer`."""
         images = check_images(images, self._model.card)
-        outputs: list[HeadOutput] = []
-        for part, count in in_batches(images, self._batch):
-            planes = to_planes(part, self._model.card.input).astype(self._float, copy=False)
+        outputs: list[DetectorOutput] = []
+        for part, count in in_batches(images, self._reader.batch):
+            feed = self._reader.feed(to_planes(part, self._model.card.input))
             try:
-                arrays = self._session.run(self._outputs, {INPUT: planes})
+                arrays = self._session.run(self._reader.outputs, feed)
             except Exception as error:
                 raise BackendError(
                     f"ONNX Runtime failed on images {images.shape} with {self._model.path}: {_first_line(error)}"
                 ) from None
-            named = {
-                name: np.asarray(array, np.float32) for name, array in zip(self._outputs, arrays, strict=True)
-            }
-            outputs += split_heads(named, part, self._model)[:count]
+            outputs += self._reader.read(arrays, part, count)
         return outputs
+
+
+class Session(NamedTuple):
+    """An open file.
+
+    Attributes:
+        session: ONNX Runtime's.
+        inputs: name and shape of the inputs.
+        types: of the inputs by name, as ONNX Runtime calls them.
+        outputs: name and shape of the outputs, as far as the file says them.
+    """
+
+    session: onnxruntime.InferenceSession
+    inputs: list[TensorInfo]
+    types: dict[str, str]
+    outputs: list[TensorInfo]
+
+    def run(self, names: list[str], feed: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Return the outputs of those names; inputs may come in another type of number than the file takes."""
+        known = _FLOATS | _OTHERS
+        taken = {
+            name: each.astype(known.get(self.types[name], each.dtype), copy=False) for name, each in feed.items()
+        }
+        return dict(zip(names, self.session.run(names, taken), strict=True))
+
+
+def open_session(
+    path: Path,
+    options: onnxruntime.SessionOptions | None = None,
+    providers: Sequence[str | tuple[str, dict[str, str]]] = ("CPUExecutionProvider",),
+) -> Session:
+    """Open a file.
+
+    Raises:
+        BackendError: ONNX Runtime refuses it.
+    """
+    options = onnxruntime.SessionOptions() if options is None else options
+    options.log_severity_level = _FATAL_ONLY
+    try:
+        with weights_beside(path) as whole:
+            # Falling back by itself, it would write a frame of stars on standard output, amid the JSON Lines.
+            session = onnxruntime.InferenceSession(
+                str(whole), options, providers=list(providers), enable_fallback=False
+            )
+        inputs = session.get_inputs()
+        return Session(
+            session,
+            [_tensor_info(each) for each in inputs],
+            {each.name: each.type for each in inputs},
+            [_tensor_info(each) for each in session.get_outputs()],
+        )
+    except Exception as error:  # ONNX Runtime has a dozen unrelated exception types
+        raise BackendError(
+            f"ONNX Runtime {onnxruntime.__version__} refuses {path}: {_first_line(error)}"
+        ) from None
 
 
 def _providers(device: Device, precision: Precision) -> list[str | tuple[str, dict[str, str]]]:
@@ -135,12 +177,10 @@ def _providers(device: Device, precision: Precision) -> list[str | tuple[str, di
     return providers
 
 
-def _channels(shape: list[int | str | None]) -> int | None:
-    return shape[1] if len(shape) == 4 and isinstance(shape[1], int) else None
-
-
-def _fixed_batch(shape: list[int | str | None]) -> int | None:
-    return shape[0] if shape and isinstance(shape[0], int) and shape[0] > 0 else None
+def _tensor_info(entry: onnxruntime.NodeArg) -> TensorInfo:
+    return TensorInfo(
+        entry.name, tuple(side if isinstance(side, int) and side > 0 else None for side in entry.shape)
+    )
 
 
 def _first_line(error: Exception) -> str:

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict, deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from heatprop.backends.base import (
-    INPUT,
-    Precision,
-    check_heads,
-    check_images,
-    in_batches,
-    share_processors,
-    split_heads,
-    wanted_channels,
-)
+from heatprop.backends.base import Precision, check_images, in_batches, share_processors
 from heatprop.backends.external_weights import weights_beside
+from heatprop.backends.reading import HEADS, OutputReader, reader_of
 from heatprop.errors import BackendError
+from heatprop.layouts import TensorInfo
 from heatprop.letterbox import InputFormat
 from heatprop.telemetry import refuse_telemetry
-from heatprop.types import FloatArray, HeadOutput, ImageArray
+from heatprop.types import DetectorOutput, ImageArray
 from heatprop.zoo import Model
 
 refuse_telemetry()
@@ -76,60 +73,48 @@ class OpenVinoBackend:
         self._version = openvino.get_version().split("-")[0]
         self._lock = threading.Lock()
         self._compiled: OrderedDict[tuple[int, ...], _CompiledNetwork] = OrderedDict()
-        try:
-            self._core = openvino.Core()
-            # Asked for the format, since Core.read_model tries them all and prints what each says.
-            frontend = FrontEndManager().load_by_framework("ir" if model.path.suffix == ".xml" else "onnx")
-            with weights_beside(model.path) as path:
-                self._network = frontend.convert(frontend.load(str(path)))
-            inputs = [port.get_any_name() for port in self._network.inputs]
-            self._batch = _fixed_batch(self._network.inputs)
-            channels = {name: _channels(port) for port in self._network.outputs for name in port.names}
-            offered = self._core.get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES")
-        except Exception as error:  # OpenVINO has many unrelated exception types
-            if "DeformConv" in str(error):
-                raise BackendError(
-                    f"OpenVINO {self._version} refuses {model.path}: its ONNX reader has no DeformConv; "
-                    "export the checkpoint to .xml, or choose the backend onnx"
-                ) from None
-            reason = _last_line(error)
-            if "weights" in reason and model.path.suffix == ".xml":
-                reason += (
-                    f" ({model.path.with_suffix('.bin').name} belongs to another file or is cut off; export again)"
-                )
-            raise BackendError(f"OpenVINO {self._version} refuses {model.path}: {reason}") from None
+        self._core = openvino.Core()
+        self._network = read_network(model.path)
+        offered = self._core.get_property(_DEVICE, "OPTIMIZATION_CAPABILITIES")
         if _CAPABILITY.get(precision) not in offered:
             raise BackendError(f"this processor has no precision {precision!r} in OpenVINO; use f32")
         quantised = any(each.get_type_name() == "FakeQuantize" for each in self._network.get_ops())
         bits = f"int8 + {precision}" if quantised else precision
         self.description = f"OpenVINO {self._version}, {_DEVICE}, {bits}"
-        check_heads(inputs, channels, model)
+        self._reader = reader_of(model, inputs_of(self._network), outputs_of(self._network))
+        self._rank = len(self._network.input(self._reader.image_input).get_partial_shape())
         try:
-            self._network = _taking_images(self._network, model.card.input)
+            self._network = _taking_images(self._network, model.card.input, self._reader.image_input)
         except Exception as error:
             raise BackendError(f"OpenVINO {self._version} refuses {model.path}: {_last_line(error)}") from None
 
-    def infer(self, images: ImageArray) -> list[HeadOutput]:
+    def infer(self, images: ImageArray) -> list[DetectorOutput]:
         """Run the network on a batch; see `heatprop.backends.Backend.infer`."""
         images = check_images(images, self._model.card)
-        outputs: list[HeadOutput] = []
-        for part, count in in_batches(images, self._batch):
+        outputs: list[DetectorOutput] = []
+        for part, count in in_batches(images, self._reader.batch):
             try:
                 arrays = self._compiled_for(part.shape).infer(part)
             except Exception as error:
                 raise BackendError(
                     f"OpenVINO failed on images {images.shape} with {self._model.path}: {_last_line(error)}"
                 ) from None
-            outputs += split_heads(arrays, part, self._model)[:count]
+            outputs += self._reader.read(arrays, part, count)
         return outputs
+
+    def _image_shape(self, shape: tuple[int, ...]) -> list[int]:
+        """Return the shape of the input for images of a shape: some files take one image without a batch axis."""
+        return list(shape[-self._rank :])
 
     def _compiled_for(self, shape: tuple[int, ...]) -> _CompiledNetwork:
         """Return the network compiled for an input shape; the shapes used last are kept."""
         with self._lock:
             if shape not in self._compiled:
-                self._network.reshape({INPUT: list(shape)})
+                others = self._reader.others(*shape[1:3])
+                shapes = {name: list(value.shape) for name, value in others.items()}
+                self._network.reshape({self._reader.image_input: self._image_shape(shape), **shapes})
                 compiled = self._core.compile_model(self._network, _DEVICE, self._settings)
-                self._compiled[shape] = _CompiledNetwork(compiled, list(wanted_channels(self._model.card)))
+                self._compiled[shape] = _CompiledNetwork(compiled, self._reader, others)
             self._compiled.move_to_end(shape)
             if len(self._compiled) > _SHAPES_KEPT:
                 self._compiled.popitem(last=False)
@@ -143,9 +128,12 @@ class _CompiledNetwork:
     float32, or whose shape is known only afterwards.
     """
 
-    def __init__(self, compiled: openvino.CompiledModel, outputs: list[str]) -> None:
-        self._compiled, self._outputs = compiled, outputs
-        ports = {name: compiled.output(name) for name in outputs}
+    def __init__(
+        self, compiled: openvino.CompiledModel, reader: OutputReader, others: Mapping[str, NDArray[Any]]
+    ) -> None:
+        self._compiled, self._outputs, self._others = compiled, reader.outputs, others
+        self._image, self._rank = reader.image_input, len(compiled.input(reader.image_input).get_partial_shape())
+        ports = {name: compiled.output(name) for name in reader.outputs}
         self._shapes = {
             name: tuple(port.shape)
             for name, port in ports.items()
@@ -153,33 +141,90 @@ class _CompiledNetwork:
         }
         self._idle: deque[openvino.InferRequest] = deque()
 
-    def infer(self, images: ImageArray) -> dict[str, FloatArray]:
+    def infer(self, images: ImageArray) -> dict[str, NDArray[Any]]:
         try:
             request = self._idle.pop()
         except IndexError:
             request = self._compiled.create_infer_request()
-        arrays = {name: np.empty(shape, np.float32) for name, shape in self._shapes.items()}
+        arrays: dict[str, NDArray[Any]] = {
+            name: np.empty(shape, np.float32) for name, shape in self._shapes.items()
+        }
         for name, array in arrays.items():
             request.set_tensor(name, openvino.Tensor(array, shared_memory=True))
-        request.infer({INPUT: images}, share_inputs=True, share_outputs=True)
+        taken = images if self._rank == 4 else images[0]
+        request.infer({self._image: taken, **self._others}, share_inputs=True, share_outputs=True)
         for name in self._outputs:
             if name not in arrays:
-                arrays[name] = np.array(request.get_tensor(name).data, np.float32)
+                arrays[name] = np.array(request.get_tensor(name).data)
         self._idle.append(request)
         return arrays
 
 
-def _taking_images(network: openvino.Model, input_format: InputFormat) -> openvino.Model:
+def read_network(path: Path) -> openvino.Model:
+    """Read a file; each of its outputs then has a name.
+
+    Raises:
+        BackendError: OpenVINO refuses it.
+    """
+    version = openvino.get_version().split("-")[0]
+    try:
+        # Asked for the format, since Core.read_model tries them all and prints what each says.
+        frontend = FrontEndManager().load_by_framework("ir" if path.suffix == ".xml" else "onnx")
+        with weights_beside(path) as whole:
+            network = frontend.convert(frontend.load(str(whole)))
+        for number, port in enumerate([*network.inputs, *network.outputs]):
+            if not port.names:
+                port.get_tensor().set_names({f"tensor{number}"})
+    except Exception as error:  # OpenVINO has many unrelated exception types
+        if "DeformConv" in str(error):
+            raise BackendError(
+                f"OpenVINO {version} refuses {path}: its ONNX reader has no DeformConv; "
+                "export the checkpoint to .xml, or choose the backend onnx"
+            ) from None
+        reason = _last_line(error)
+        if "weights" in reason and path.suffix == ".xml":
+            reason += f" ({path.with_suffix('.bin').name} belongs to another file or is cut off; export again)"
+        raise BackendError(f"OpenVINO {version} refuses {path}: {reason}") from None
+    return network
+
+
+def run(network: openvino.Model, outputs: list[str], feed: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Run a network once, on its own inputs."""
+    found = openvino.Core().compile_model(network, _DEVICE)(dict(feed))
+    return {name: np.array(found[name]) for name in outputs}
+
+
+def inputs_of(network: openvino.Model) -> list[TensorInfo]:
+    """Return name and shape of the inputs."""
+    return [_tensor_info(port) for port in network.inputs]
+
+
+def outputs_of(network: openvino.Model) -> list[TensorInfo]:
+    """Return name and shape of the outputs, as far as the file says them."""
+    return [_tensor_info(port) for port in network.outputs]
+
+
+def _tensor_info(port: openvino.Output) -> TensorInfo:
+    shape = port.get_partial_shape()
+    sides = (
+        [side.get_length() or None if side.is_static else None for side in shape] if shape.rank.is_static else []
+    )
+    name = next((each for each in HEADS if each in port.names), port.get_any_name())
+    return TensorInfo(name, tuple(sides))
+
+
+def _taking_images(network: openvino.Model, input_format: InputFormat, name: str) -> openvino.Model:
     """Put what turns uint8 ``(N, H, W, 3)`` RGB into the network's own input before the network.
 
     Measured, these steps run in f32 also where the network runs in bf16: its first layer sees each number as if
     it had been computed outside in f32.
     """
+    batch = "N" if len(network.input(name).get_partial_shape()) == 4 else ""
     processor = PrePostProcessor(network)
-    images = processor.input(INPUT)
-    images.tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
+    images = processor.input(name)
+    images.tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout(f"{batch}HWC"))
     images.tensor().set_color_format(ColorFormat.RGB)
-    images.model().set_layout(openvino.Layout("NCHW"))
+    images.model().set_layout(openvino.Layout(f"{batch}CHW"))
     steps = images.preprocess()
     steps.convert_element_type(openvino.Type.f32)
     if input_format.channel_order == "BGR":
@@ -191,19 +236,6 @@ def _taking_images(network: openvino.Model, input_format: InputFormat) -> openvi
     if any(std != 1.0 for std in input_format.std):
         steps.scale(list(input_format.std))
     return processor.build()
-
-
-def _fixed_batch(inputs: list[openvino.Output]) -> int | None:
-    """Return how many images a call takes where the file says so: its layers may hold that number too."""
-    shape = inputs[0].get_partial_shape() if inputs else None
-    fixed = shape is not None and shape.rank.is_static and len(shape) > 0 and shape[0].is_static
-    return shape[0].get_length() or None if shape is not None and fixed else None
-
-
-def _channels(port: openvino.Output) -> int | None:
-    shape = port.get_partial_shape()
-    known = shape.rank.is_static and len(shape) == 4 and shape[1].is_static
-    return shape[1].get_length() if known else None
 
 
 def _last_line(error: Exception) -> str:

@@ -8,19 +8,13 @@ from pathlib import Path
 
 import torch
 
-from heatprop.backends.base import (
-    INPUT,
-    Device,
-    Precision,
-    check_heads,
-    check_images,
-    share_processors,
-    split_heads,
-)
+from heatprop.backends.base import Device, Precision, check_images, share_processors
+from heatprop.backends.reading import INPUT, HeatmapReader
 from heatprop.errors import BackendError, ModelError
 from heatprop.lab.networks import Checkpoint, load_checkpoint
 from heatprop.lab.networks.normalisation import normalise
-from heatprop.types import HeadOutput, ImageArray
+from heatprop.layouts import TensorInfo
+from heatprop.types import DetectorOutput, ImageArray
 from heatprop.zoo import Model
 
 _AUTOCAST = {"bf16": torch.bfloat16, "f16": torch.float16}
@@ -92,12 +86,13 @@ class TorchBackend:
         network = _checkpoint(model).network
         config = network.config
         channels = {"heatmap": config.class_count, "size": 2} | ({"offset": 2} if config.offset else {})
-        check_heads([INPUT], channels, model)
+        outputs = [TensorInfo(name, (None, count, None, None)) for name, count in channels.items()]
+        self._reader = HeatmapReader(model, [TensorInfo(INPUT, (None, 3, None, None))], outputs)
         torch.set_num_threads(max(1, threads // self.concurrency))
         network.to(self._device)
         self._network = network.to(memory_format=torch.channels_last)
 
-    def infer(self, images: ImageArray) -> list[HeadOutput]:
+    def infer(self, images: ImageArray) -> list[DetectorOutput]:
         """Run the network on a batch; see `heatprop.backends.Backend.infer`."""
         images = check_images(images, self._model.card)
         try:
@@ -113,7 +108,7 @@ class TorchBackend:
             raise BackendError(
                 f"PyTorch failed on images {images.shape} with {self._model.path}: {reason}"
             ) from None
-        return split_heads(arrays, images, self._model)
+        return self._reader.read(arrays, images, len(images))
 
     def _autocast(self) -> AbstractContextManager[object]:
         if self._autocast_type is None:

@@ -1,7 +1,9 @@
 """What a network's output tensors mean: one file a family, recognised by names, shapes and metadata."""
 
 from heatprop.layouts.base import SCORE_FLOOR, Confidence, Layout, Tensors
-from heatprop.layouts.recognition import AUTO, Recognition, get, names, recognise
+from heatprop.layouts.class_names import check_names
+from heatprop.layouts.other_inputs import other_inputs
+from heatprop.layouts.recognition import AUTO, Recognition, get, image_input, names, recognise
 from heatprop.layouts.signature import TensorInfo
 
 __all__ = [
@@ -12,7 +14,10 @@ __all__ = [
     "Recognition",
     "TensorInfo",
     "Tensors",
+    "check_names",
     "get",
+    "image_input",
     "names",
+    "other_inputs",
     "recognise",
 ]

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from heatprop.boxes import nms
 from heatprop.errors import InvalidArrayError, LayoutError
 from heatprop.layouts.signature import Signature
 from heatprop.letterbox import InputFormat
@@ -19,6 +20,7 @@ Confidence = Literal["certain", "likely", "possible"]
 """Certain: names or metadata say so. Likely: the shapes are usual. Possible: the shapes would allow it."""
 SCORE_FLOOR = 0.01
 """Detections below it are not even candidates: propagation has no use for them."""
+MOST_CANDIDATES = 1000
 _ROUNDING = 1e-3
 
 
@@ -60,7 +62,8 @@ class Layout:
         name: to ask for it by.
         title: the networks, for people.
         input: what the family's exporters feed; a file may fix another size.
-        needs_nms: whether one object has several boxes until somebody suppresses them.
+        nms_iou: intersection over union from which on the family's own program suppresses a box; None where the
+            file gives one box for an object.
         best_class_only: whether a site speaks for its best class alone, as the family's own program has it.
         match: says whether outputs can be of this family.
         read: makes sites of the tensors of one image; takes height and width of the input, and the number of
@@ -70,7 +73,7 @@ class Layout:
     name: str
     title: str
     input: InputFormat
-    needs_nms: bool
+    nms_iou: float | None
     best_class_only: bool
     match: Callable[[Signature], Match | None]
     read: Callable[[Tensors, int, int, int], Sites]
@@ -124,3 +127,18 @@ class Layout:
         has_area = ~((boxes[:, 2] <= boxes[:, 0]) | (boxes[:, 3] <= boxes[:, 1]))
         order = np.flatnonzero(has_area)[np.argsort(-scores[has_area], kind="stable")]
         return Detections(boxes[order], np.minimum(scores[order], 1), labels[order])
+
+    def detect(self, tensors: Tensors, input_height: int, input_width: int, classes: int) -> Detections:
+        """Return what the outputs for one image show: as `decode`, one box for an object.
+
+        Of the `MOST_CANDIDATES` best boxes those are left that no better one of their class suppresses.
+
+        Raises:
+            LayoutError: see `decode`.
+            InvalidArrayError: see `decode`.
+        """
+        found = self.decode(tensors, input_height, input_width, classes)
+        found = found.select(np.arange(min(len(found), MOST_CANDIDATES)))
+        if self.nms_iou is None:
+            return found
+        return found.select(nms(found.boxes, found.labels, self.nms_iou))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+from heatprop.errors import LayoutError, shortened
 
 _COCO_BY_ID = (
     "person bicycle car motorcycle airplane bus train truck boat traffic_light fire_hydrant - stop_sign "
@@ -91,3 +93,20 @@ def distinct(names: list[str]) -> tuple[str, ...]:
         seen.add(shown)
         renamed.append(shown)
     return tuple(renamed)
+
+
+def check_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Return names that a person gave for the classes.
+
+    Raises:
+        LayoutError: there are none, or one is empty, of several lines, or there twice.
+    """
+    if isinstance(names, str) or not names:
+        raise LayoutError(f"class names are {names!r}; give a list of names, one for each class")
+    for name in names:
+        if not isinstance(name, str) or not name.strip() or "\n" in name or list(names).count(name) > 1:
+            raise LayoutError(
+                f"class name {shortened(repr(name))} is empty, of several lines or there twice; "
+                "name each class once, on a line"
+            )
+    return tuple(names)

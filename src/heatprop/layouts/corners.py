@@ -41,7 +41,7 @@ LAYOUT = Layout(
     "corners",
     "LibreYOLO's YOLOv7 and YOLOv9, YOLO-NAS, PP-YOLOE",
     _YOLO,
-    needs_nms=True,
+    nms_iou=0.6,
     best_class_only=False,
     match=match,
     read=read,

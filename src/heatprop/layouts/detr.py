@@ -37,7 +37,7 @@ LAYOUT = Layout(
     "detr",
     "DETR",
     InputFormat(longest_side=800, fit="stretch", scale=1 / 255, mean=IMAGENET_MEAN, std=IMAGENET_STD),
-    needs_nms=False,
+    nms_iou=None,
     best_class_only=True,
     match=match,
     read=read,

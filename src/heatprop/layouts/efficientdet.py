@@ -82,7 +82,7 @@ LAYOUT = Layout(
         place="top-left",
         padding=116,
     ),
-    needs_nms=True,
+    nms_iou=0.5,
     best_class_only=False,
     match=match,
     read=read,

@@ -46,7 +46,8 @@ def match(signature: Signature, name: str) -> Match | None:
         reason = f"{sum(cells)} cells with {classes} scores and {columns[0] - classes} bins of distances each"
         return Match("likely" if signature.names or columns[0] == 112 else "possible", reason, classes)
     if sorted(rows) == sorted(2 * cells) and len(set(columns)) == 2 and is_named:
-        told = [each.shape[-1] for each in signature.outputs if "cls_pred" in each.name.lower()]
+        scores = [each.shape for each in signature.outputs if "cls_pred" in each.name.lower()]
+        told = [shape[1] if len(shape) == 4 else shape[-1] for shape in scores]
         if len(set(told)) == 1 and told[0] in columns and signature.agrees(told[0]):
             return Match("certain", "a pair cls_pred and dis_pred for each stride", told[0])
     return None
@@ -99,7 +100,7 @@ LAYOUT = Layout(
     "nanodet",
     "NanoDet",
     _INPUT,
-    needs_nms=True,
+    nms_iou=0.6,
     best_class_only=False,
     match=partial(match, name="nanodet"),
     read=partial(read, name="nanodet"),
@@ -108,7 +109,7 @@ LAYOUT_PLUS = Layout(
     "nanodet-plus",
     "NanoDet-Plus",
     replace(_INPUT, fit="stretch"),
-    needs_nms=True,
+    nms_iou=0.6,
     best_class_only=False,
     match=partial(match, name="nanodet-plus"),
     read=partial(read, name="nanodet-plus"),

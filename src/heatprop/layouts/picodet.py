@@ -71,7 +71,7 @@ LAYOUT = Layout(
     "picodet",
     "PicoDet, and others of PaddleDetection",
     InputFormat(longest_side=320, fit="stretch", scale=1 / 255, mean=IMAGENET_MEAN, std=IMAGENET_STD),
-    needs_nms=True,
+    nms_iou=0.6,
     best_class_only=False,
     match=match,
     read=read,

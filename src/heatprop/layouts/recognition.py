@@ -119,8 +119,8 @@ def recognise(
             another number of classes.
     """
     inputs, outputs = tuple(inputs), tuple(outputs)
-    image = _image_input(inputs)
-    fixed = (image.shape[2], image.shape[3])
+    image = image_input(inputs)
+    fixed = (image.shape[-2], image.shape[-1])
     height, width = measured_at or (fixed[0] or 0, fixed[1] or 0)
     if classes is not None:
         metadata = {**metadata, "names": repr(list(classes))}
@@ -132,8 +132,18 @@ def recognise(
     return Recognition(family, match.confidence, match.reason, class_names, _sized(form, fixed, metadata))
 
 
-def _image_input(inputs: tuple[TensorInfo, ...]) -> TensorInfo:
-    images = [each for each in inputs if len(each.shape) == 4 and each.shape[1] in (3, None)]
+def image_input(inputs: Iterable[TensorInfo]) -> TensorInfo:
+    """Return the input that takes the image: N x 3 x height x width, or without N.
+
+    Raises:
+        LayoutError: there is none, or more than one.
+    """
+    inputs = tuple(inputs)
+    images = [
+        each
+        for each in inputs
+        if (len(each.shape) == 4 and each.shape[1] in (3, None)) or (len(each.shape) == 3 and each.shape[0] == 3)
+    ]
     if len(images) != 1:
         shown = ", ".join(map(str, inputs)) or "none"
         raise LayoutError(

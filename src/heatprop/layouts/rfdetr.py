@@ -35,7 +35,7 @@ LAYOUT = Layout(
     "rfdetr",
     "RF-DETR, LW-DETR",
     InputFormat(longest_side=576, fit="stretch", scale=1 / 255, mean=IMAGENET_MEAN, std=IMAGENET_STD),
-    needs_nms=False,
+    nms_iou=None,
     best_class_only=False,
     match=match,
     read=read,

@@ -55,7 +55,7 @@ LAYOUT = Layout(
     "rtdetr",
     "RT-DETR, D-FINE, DEIM",
     InputFormat(longest_side=640, fit="stretch", scale=1 / 255),
-    needs_nms=False,
+    nms_iou=None,
     best_class_only=False,
     match=match,
     read=read,

@@ -76,7 +76,7 @@ LAYOUT = Layout(
         place="top-left",
         padding=114,
     ),
-    needs_nms=True,
+    nms_iou=0.65,
     best_class_only=False,
     match=match,
     read=read,

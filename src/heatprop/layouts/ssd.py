@@ -81,7 +81,7 @@ LAYOUT = Layout(
         mean=(0.48235, 0.45882, 0.40784),
         std=(1 / 255, 1 / 255, 1 / 255),
     ),
-    needs_nms=True,
+    nms_iou=0.45,
     best_class_only=False,
     match=match,
     read=read,

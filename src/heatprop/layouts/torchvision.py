@@ -46,7 +46,7 @@ LAYOUT = Layout(
     "torchvision",
     "torchvision: Faster R-CNN, RetinaNet, FCOS, SSD, SSDlite",
     InputFormat(longest_side=640, scale=1 / 255, place="top-left"),
-    needs_nms=False,
+    nms_iou=None,
     best_class_only=True,
     match=match,
     read=read,

@@ -51,7 +51,7 @@ LAYOUT = Layout(
     "yolo-end2end",
     "YOLOv10, YOLO26, YOLO exported with nms=True or --end2end",
     InputFormat(longest_side=640, scale=1 / 255, padding=114),
-    needs_nms=False,
+    nms_iou=None,
     best_class_only=True,
     match=match,
     read=read,

@@ -30,7 +30,7 @@ LAYOUT = Layout(
     "yolov5",
     "YOLOv5, YOLOv7",
     InputFormat(longest_side=640, scale=1 / 255, padding=114),
-    needs_nms=True,
+    nms_iou=0.45,
     best_class_only=True,
     match=match,
     read=read,

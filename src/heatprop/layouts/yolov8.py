@@ -38,7 +38,7 @@ LAYOUT = Layout(
     "yolov8",
     "YOLOv8, YOLOv9, YOLO11, YOLO12",
     InputFormat(longest_side=640, scale=1 / 255, padding=114),
-    needs_nms=True,
+    nms_iou=0.7,
     best_class_only=True,
     match=match,
     read=read,

@@ -59,7 +59,7 @@ LAYOUT = Layout(
     "yolox",
     "YOLOX, decoded or not",
     InputFormat(longest_side=640, channel_order="BGR", place="top-left", padding=114),
-    needs_nms=True,
+    nms_iou=0.45,
     best_class_only=True,
     match=match,
     read=read,

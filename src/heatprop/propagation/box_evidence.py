@@ -36,6 +36,7 @@ class BoxEvidence:
 
     Attributes:
         area: the frame, in cells.
+        cell: the side of one in pixels.
 
     Raises:
         InvalidArrayError: these are no detections, a score is not within [0, 1], the sides of a box are crossed or
@@ -48,14 +49,14 @@ class BoxEvidence:
         best_first = np.argsort(-detections.scores, kind="stable")
         self.scores = detections.scores[best_first]
         self._labels, self._boxes = detections.labels[best_first], detections.boxes[best_first]
-        self._cell = max(height, width) / CELLS
+        self.cell = max(height, width) / CELLS
         corners = self._boxes.astype(np.float64)
-        self._centres = (corners[:, :2] + corners[:, 2:]) / (2 * self._cell)
-        self._sizes = ((corners[:, 2:] - corners[:, :2]) / self._cell).astype(np.float32)
+        self._centres = (corners[:, :2] + corners[:, 2:]) / (2 * self.cell)
+        self._sizes = ((corners[:, 2:] - corners[:, :2]) / self.cell).astype(np.float32)
         self._seen = len(self.scores)
         self._in_cells = boxes_around(self._centres.astype(np.float32), self._sizes)
-        self.area: ImageArea = (0.0, 0.0, width / self._cell, height / self._cell)
-        self.form = Form(0, ceil(height / self._cell), ceil(width / self._cell), 2)
+        self.area: ImageArea = (0.0, 0.0, width / self.cell, height / self.cell)
+        self.form = Form(0, ceil(height / self.cell), ceil(width / self.cell), 2)
 
     def read(self, sites: IntArray) -> FloatArray:
         """See `Evidence.read`; the scores were checked when they came."""
@@ -92,7 +93,7 @@ class BoxEvidence:
         inside = np.all((centres >= 0) & (centres < (right, bottom)), axis=1)
         sites = np.where(inside, len(self.scores) - 1 + np.cumsum(inside), -1)
         labels, centres, sizes = labels[inside], centres[inside], sizes[inside]
-        boxes = (boxes_around(centres, sizes) * self._cell).astype(np.float32)
+        boxes = (boxes_around(centres, sizes) * self.cell).astype(np.float32)
         self.scores = np.append(self.scores, np.zeros(len(labels), np.float32))
         self._labels = np.append(self._labels, labels)
         self._centres = np.concatenate([self._centres, centres])
@@ -106,7 +107,7 @@ class BoxEvidence:
 
     def boxes(self, sites: IntArray, _: NDArray[Any], sizes: FloatArray) -> FloatArray:
         """See `Evidence.boxes`; as (x1, y1, x2, y2) in pixels."""
-        grown = (sizes - self._sizes[sites]) * np.float32(self._cell / 2)
+        grown = (sizes - self._sizes[sites]) * np.float32(self.cell / 2)
         boxes: FloatArray = self._boxes[sites] + np.concatenate([-grown, grown], axis=1)
         return boxes
 

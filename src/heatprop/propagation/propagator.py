@@ -153,7 +153,7 @@ class HeatmapPropagator:
 
         Args:
             shifts: ``(N, 2)``, x and y in cells, for each detection of the last `update`, without those that an
-                earlier `move` has let leave; rounded to whole cells.
+                earlier `move` has let leave; rounded to whole cells where centres are cells.
             growth: by which their sizes are multiplied, ``(N,)``, each above 0; None for 1.
 
         Raises:
@@ -175,8 +175,10 @@ class HeatmapPropagator:
         if tracklets is None or form is None or not count:
             return
         sides = np.array([form.width, form.height])
-        # Beyond the map it matters no more how far.
-        centres = tracklets.centres + np.rint(np.clip(shifts, -sides, sides)).astype(np.int64)
+        shifts = np.clip(shifts, -sides, sides)  # beyond the map it matters no more how far
+        if tracklets.centres.dtype.kind == "i":
+            shifts = np.rint(shifts).astype(np.int64)
+        centres = tracklets.centres + shifts
         with np.errstate(over="ignore"):
             sizes = tracklets.sizes * growth[:, None].astype(np.float32)
         if not np.isfinite(sizes).all():

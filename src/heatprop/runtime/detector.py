@@ -12,6 +12,7 @@ from typing import TypeAlias
 from heatprop.backends import Backend, Device, Precision, load_model, open_backend
 from heatprop.errors import InvalidConfigError, check_range
 from heatprop.io import VideoSource, open_video
+from heatprop.layouts import AUTO
 from heatprop.propagation import PropagationConfig, require_propagation
 from heatprop.runtime.keyframes import KeyframeClock, KeyframeConfig, SpeedControl
 from heatprop.runtime.pipeline import Done, WorkAhead, Workers
@@ -19,7 +20,8 @@ from heatprop.runtime.postprocessing import Postprocessing
 from heatprop.runtime.preprocessing import PreparedFrame, Preprocessing, Seen
 from heatprop.runtime.stream import FrameResult, StreamedVideo
 from heatprop.runtime.timings import StageTimings
-from heatprop.types import Detections, Frame, HeadOutput, ImageArray, check_image
+from heatprop.types import Detections, DetectorOutput, Frame, ImageArray, check_image
+from heatprop.zoo import Model
 
 _MAX_BETWEEN = 5
 
@@ -31,8 +33,9 @@ class VideoDetector:
     """Finds objects in video, frame after frame, with boxes that hold still.
 
     Args:
-        model: name of an embedded model (see `heatprop.zoo.models`) or path of a model file:
-            ``.onnx`` or ``.xml`` with a card, or a checkpoint (``.pth``).
+        model: name of an embedded model (see `heatprop.zoo.models`) or path of a model file: ``.onnx`` or ``.xml``
+            of any known family of detectors, or a checkpoint (``.pth``). Or what `heatprop.backends.load_model`
+            returns, for instance with another `ModelCard.input`.
         propagation: settings of heatmap propagation; `PropagationConfig.paper()` is the paper's form, None means
             the network alone.
         backend: what runs the network: "auto" takes the fastest that is installed.
@@ -46,9 +49,12 @@ class VideoDetector:
         device: "auto", "cpu", or for a graphics card "cuda" or "tensorrt"; see `heatprop.backends.open_backend`.
         input_size: the longer side of the image in the network's input, in pixels: smaller is faster and loses
             small objects. A multiple of the card's `input.multiple`; None means the card's `input.longest_side`.
+        layout: what the outputs of a file without a card mean: one of `heatprop.layouts.names`; "auto" finds out.
+        class_names: names of the classes by number, in place of those in the file.
 
     Raises:
         ModelError: the model is unknown or damaged.
+        LayoutError: a file without a card is of no known family, or may be of several, or is not as told.
         BackendError: the backend is unknown or not installed, or lacks the precision or the device.
         InvalidConfigError: a setting lies outside its range.
 
@@ -63,7 +69,7 @@ class VideoDetector:
 
     def __init__(
         self,
-        model: str | os.PathLike[str] = "mb3-coco",
+        model: str | os.PathLike[str] | Model = "mb3-coco",
         *,
         propagation: PropagationConfig | None = PropagationConfig.adaptive(),
         backend: str = "auto",
@@ -73,6 +79,8 @@ class VideoDetector:
         device: Device = "auto",
         keyframes: KeyframeConfig = KeyframeConfig(),
         input_size: int | None = None,
+        layout: str = AUTO,
+        class_names: Sequence[str] | None = None,
     ) -> None:
         check_range("score_threshold", score_threshold, 0, 1)
         if not isinstance(keyframes, KeyframeConfig):
@@ -81,7 +89,7 @@ class VideoDetector:
             )
         if propagation is not None:
             require_propagation(propagation)
-        loaded = load_model(model, input_size=input_size)
+        loaded = load_model(model, input_size=input_size, layout=layout, class_names=class_names)
         self.input_size = input_size
         self.card = loaded.card
         self.propagation = propagation
@@ -266,7 +274,7 @@ class VideoDetector:
         interval = min(self.keyframes.expected_interval, _MAX_BETWEEN)
         return 0 if source.info.is_live else (interval - 1) * self.backend.concurrency
 
-    def _infer(self, frame: PreparedFrame) -> tuple[HeadOutput | None, float]:
+    def _infer(self, frame: PreparedFrame) -> tuple[DetectorOutput | None, float]:
         """Run the network on a key frame, and say how long it took; called from several threads at once."""
         if frame.network_input is None:
             return None, 0.0

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from heatprop.letterbox import boxes_to_frame
-from heatprop.propagation import HeatmapPropagator, Memory, PropagationConfig, Rule, decode
+from heatprop.propagation import BoxEvidence, HeatmapPropagator, Memory, PropagationConfig, Rule, decode
 from heatprop.runtime.between import Between
 from heatprop.runtime.preprocessing import PreparedFrame
-from heatprop.types import Detections, HeadOutput
+from heatprop.types import Detections, DetectorOutput, HeadOutput
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,7 +33,7 @@ class Postprocessing:
     Args:
         propagation: None for the network alone.
         score_threshold: of the detections.
-        stride: pixels of the network's input for one cell.
+        stride: pixels of the network's input for one unit of its boxes: a cell of the heatmap, or a pixel.
         fills_between: whether frames that are no key frames wait for the next one.
     """
 
@@ -58,7 +58,7 @@ class Postprocessing:
         return VideoState(Memory(), Between(self._stride))
 
     def step(
-        self, state: VideoState, frame: PreparedFrame, output: HeadOutput | None, *, overwrite: bool = True
+        self, state: VideoState, frame: PreparedFrame, output: DetectorOutput | None, *, overwrite: bool = True
     ) -> tuple[VideoState, list[Detections]]:
         """Take the next frame.
 
@@ -100,15 +100,24 @@ class Postprocessing:
         return self._shown_between(state.between.filled_from_past(), state.between)
 
     def _detect(
-        self, memory: Memory, between: Between, frame: PreparedFrame, output: HeadOutput, *, overwrite: bool
+        self, memory: Memory, between: Between, frame: PreparedFrame, output: DetectorOutput, *, overwrite: bool
     ) -> tuple[Memory, Detections]:
         if self._propagator is None:
-            return memory, decode(output, score_threshold=self._score_threshold)
+            if isinstance(output, HeadOutput):
+                return memory, decode(output, score_threshold=self._score_threshold)
+            return memory, output.select(output.scores >= self._score_threshold)
+        seen: HeadOutput | BoxEvidence
+        if isinstance(output, HeadOutput):
+            seen, cell = output, float(self._stride)
+        else:
+            seen = BoxEvidence(output, (frame.letterbox.input_height, frame.letterbox.input_width))
+            cell = seen.cell
         self._propagator.memory = memory
         if (motion := between.motion()) is not None:
-            self._propagator.move(*motion)
-        area = frame.letterbox.image_area(self._stride)
-        detections = self._propagator.update(output, overwrite=overwrite, image_area=area)
+            shifts, growth = motion
+            self._propagator.move(shifts * (self._stride / cell), growth)
+        area = frame.letterbox.image_area(cell)
+        detections = self._propagator.update(seen, overwrite=overwrite, image_area=area)
         return self._propagator.memory, detections
 
     def _shown_between(self, detections: list[Detections], between: Between) -> list[Detections]:

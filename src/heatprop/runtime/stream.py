@@ -14,7 +14,7 @@ from heatprop.runtime.pipeline import Done
 from heatprop.runtime.postprocessing import Postprocessing
 from heatprop.runtime.preprocessing import PreparedFrame, Preprocessing, Seen
 from heatprop.runtime.timings import StageTimings
-from heatprop.types import Detections, Frame, HeadOutput
+from heatprop.types import Detections, DetectorOutput, Frame
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,7 +82,7 @@ class StreamedVideo:
             yield frame, prepared
 
     def take(
-        self, number: int, done: Done[tuple[Frame, PreparedFrame], tuple[HeadOutput | None, float]]
+        self, number: int, done: Done[tuple[Frame, PreparedFrame], tuple[DetectorOutput | None, float]]
     ) -> Iterator[FrameResult]:
         """Take a frame and the network's output, and yield what is finished by it.
 

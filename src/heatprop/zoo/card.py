@@ -13,8 +13,11 @@ from heatprop.letterbox import InputFormat
 from heatprop.structuring import MisfitError, structure
 
 METADATA_KEY = "heatprop.card"
+CENTERNET = "centernet"
+"""The layout of networks with a heatmap: outputs `heatmap`, `size` and perhaps `offset`."""
 _LATER_INPUT_KEYS = ("fit", "place", "padding", "fixed_size")
 
+_LATER_DEFAULTS = {"layout": CENTERNET}
 _DEFAULT_INPUT = asdict(InputFormat())
 BoxForm = Literal["size", "distances"]
 
@@ -26,14 +29,16 @@ class ModelCard:
     Attributes:
         name: short name, the one to give on the command line.
         title: one line for people.
-        classes: names of the classes, in the order of the heatmap's channels.
-        stride: pixels of the input for one cell of the output grid.
-        box_form: "size" is (width, height); "distances" is (left, top, right, bottom) from the cell. In cells.
+        classes: names of the classes, by number: the order of the heatmap's channels.
+        stride: pixels of the input for one cell of the heatmap; 1 in other layouts.
+        box_form: "size" is (width, height); "distances" is (left, top, right, bottom) from the cell. In cells;
+            "size" in other layouts.
         has_offset: whether there is an output `offset` beside `heatmap` and `size`.
         input: size, channel order and normalisation of the input.
         licence: SPDX identifier of the licence of the weights.
         origin: where the weights were published.
         sha256: name and hash of each file that the network was made from.
+        layout: what the outputs mean: "centernet", or one of `heatprop.layouts`.
 
     Raises:
         ModelError: a field contradicts another or is empty.
@@ -49,12 +54,13 @@ class ModelCard:
     licence: str
     origin: str
     sha256: Mapping[str, str] = field(hash=False)
+    layout: str = CENTERNET
 
     def __post_init__(self) -> None:
         def refuse(problem: str) -> None:
             raise ModelError(f"card of model {self.name!r}: {problem}")
 
-        for key in ("name", "title", "licence", "origin"):
+        for key in ("name", "title", "licence", "origin", "layout"):
             value = getattr(self, key)
             if not value.strip() or "\n" in value:
                 refuse(f"{key} is {value!r}; it must be one line of text")
@@ -82,6 +88,9 @@ class ModelCard:
         What cards of version 0.1.0 did not have stands in it only where it is not the default.
         """
         value = asdict(self) | {"sha256": dict(self.sha256)}
+        for key, default in _LATER_DEFAULTS.items():
+            if value[key] == default:
+                del value[key]
         for each in _LATER_INPUT_KEYS:
             if value["input"][each] == _DEFAULT_INPUT[each]:
                 del value["input"][each]
@@ -98,6 +107,8 @@ class ModelCard:
             value = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise ModelError(f"model card is not JSON ({error}); export the model again") from None
+        if isinstance(value, dict):
+            value = _LATER_DEFAULTS | value
         if isinstance(value, dict) and isinstance(value.get("input"), dict):
             value["input"] = {key: _DEFAULT_INPUT[key] for key in _LATER_INPUT_KEYS} | value["input"]
         try:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from heatprop.backends import Backend, BackendName, Device, Precision, open_backend
-from heatprop.errors import InvalidArrayError, SourceError
+from heatprop.errors import InvalidArrayError, InvalidConfigError, SourceError
 from heatprop.interrupts import check
 from heatprop.io.image_files import ImageError, read_image
 from heatprop.io.sequence_reader import SequenceReader
@@ -25,7 +25,7 @@ from heatprop.lab.evaluation.runs.sparse_outputs import SparseOutput, sparsify
 from heatprop.letterbox import Letterbox, fit_letterbox, letterbox
 from heatprop.runtime.pipeline import map_ahead
 from heatprop.types import Detections, HeadOutput, ImageArray
-from heatprop.zoo import Model, ModelCard
+from heatprop.zoo import CENTERNET, Model, ModelCard
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,7 @@ class ImageNetwork:
     def run(self, batch: ImageArray) -> HeadOutput:
         """Run the network on a batch of one; what it says of the dataset's classes."""
         (output,) = self.backend.infer(batch)
+        assert isinstance(output, HeadOutput), "open_network takes no other model"
         return self.classes.restrict(output)
 
 
@@ -86,9 +87,14 @@ def open_network(
     """Open a model to run on the images of a dataset; for the options see `open_backend`.
 
     Raises:
-        InvalidConfigError: model and dataset have no class in common.
+        InvalidConfigError: model and dataset have no class in common, or the model has no heatmap.
         HeatpropError: see `open_backend`.
     """
+    if model.card.layout != CENTERNET:
+        raise InvalidConfigError(
+            f"model {model.path} gives boxes (layout {model.card.layout!r}), and heatmaps are evaluated here; "
+            "use `heatprop propagate` and `heatprop score` on its detections"
+        )
     classes = match_classes(model.card.classes, dataset.classes)
     opened = open_backend(backend, model, precision=precision, device=device)
     return ImageNetwork(opened, model.card, classes, SequenceReader(dataset.image_paths).read)
