@@ -29,6 +29,7 @@ from tfjs_to_onnx import (
 
 from heatprop.layouts.class_names import COCO_80
 from heatprop.letterbox import InputFormat
+from heatprop.zoo.card import METADATA_KEY, ModelCard
 
 NAME = "nanodet-coco"
 SOURCE = NpmSource(
@@ -205,6 +206,23 @@ class NanoDetConverter(GraphConverter):
         self.add("Sigmoid", [logits], [f"cls_pred_stride_{stride}"])
 
 
+def make_card() -> ModelCard:
+    """Return the card that goes into the file."""
+    return ModelCard(
+        name=NAME,
+        title="NanoDet, 80 COCO classes, 3.8 M parameters",
+        classes=COCO_80,
+        stride=1,
+        box_form="size",
+        has_offset=False,
+        input=INPUT,
+        licence="MIT AND Apache-2.0",
+        origin=f"npm {SOURCE.package}, which names github.com/RangiLyu/nanodet",
+        sha256=SOURCE.sha256,
+        layout="nanodet",
+    )
+
+
 def convert(graph: bytes, weights: bytes) -> bytes:
     """Return the ONNX file made from the upstream graph and its weights."""
     outputs = {
@@ -212,7 +230,8 @@ def convert(graph: bytes, weights: bytes) -> bytes:
         for output, channels in (("cls_pred", len(COCO_80)), ("dis_pred", DISTRIBUTION_CHANNELS))
         for stride in SOURCE_HEADS
     }
-    return write_onnx(NanoDetConverter(*read_graph(graph, weights)), NAME, outputs, {})
+    converter = NanoDetConverter(*read_graph(graph, weights))
+    return write_onnx(converter, NAME, outputs, {METADATA_KEY: make_card().to_json()})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

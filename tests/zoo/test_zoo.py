@@ -55,7 +55,7 @@ def refusal(path: str | Path) -> str:
 
 
 def test_the_embedded_models_say_what_they_are() -> None:
-    assert [card.name for card in zoo.models()] == ["mb3-coco", "synthvid"]
+    assert [card.name for card in zoo.models()] == ["mb3-coco", "nanodet-coco", "synthvid"]
     assert len(CARD.classes) == 80
     assert CARD.classes[:3] == ("person", "bicycle", "car")
     assert CARD.classes[-1] == "toothbrush"

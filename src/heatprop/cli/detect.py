@@ -14,6 +14,7 @@ import cv2
 import tyro
 
 from heatprop.backends import BackendName, Device, Precision
+from heatprop.cli.class_names import read_class_names
 from heatprop.cli.detect_request import Request
 from heatprop.cli.detect_run import run_jobs
 from heatprop.cli.messages import say
@@ -42,6 +43,7 @@ class Detect:
     $ heatprop detect street.mp4
     $ heatprop detect street.mp4 -o out.mp4 --json out.jsonl
     $ heatprop detect street.mp4 -o both.mp4 --compare
+    $ heatprop detect street.mp4 --model yolox_s.onnx
     $ heatprop detect street.mp4 --seq-nms
     $ heatprop detect camera:0 --json - | head
     $ heatprop detect a.mp4 b.mp4 rtsp://host/door -o drawn --json found
@@ -74,7 +76,11 @@ class Detect:
     quiet: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
     """No progress bar and no summary; errors are still said."""
     model: Annotated[str, tyro.conf.arg(metavar="NAME|PATH")] = _DETECTOR["model"]
-    """Embedded model (see heatprop models), or path of one with a card."""
+    """Embedded model (see heatprop models), or file of any detector (see heatprop models inspect FILE)."""
+    layout: Annotated[str, tyro.conf.arg(metavar="NAME")] = _DETECTOR["layout"]
+    """What the outputs of such a file mean, where that is not recognised; a wrong name is answered with all."""
+    class_names: Annotated[Path | None, tyro.conf.arg(metavar="NAMES.txt", help_behavior_hint="")] = None
+    """Names of such a file's classes, one a line, where it has none or others."""
     input_size: Annotated[int | None, tyro.conf.arg(metavar="PIXELS", help_behavior_hint="")] = _DETECTOR[
         "input_size"
     ]
@@ -202,6 +208,8 @@ class Detect:
             score_threshold=min_score,
             keyframes=self._keyframes(),
             input_size=self.input_size,
+            layout=self.layout,
+            class_names=None if self.class_names is None else read_class_names(self.class_names),
         )
 
 

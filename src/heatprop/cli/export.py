@@ -8,13 +8,13 @@ from typing import Annotated
 
 import tyro
 
+from heatprop.cli.class_names import read_class_names
 from heatprop.cli.messages import say
 from heatprop.errors import InvalidConfigError, ModelError, OutputError, SourceError, check_range
 from heatprop.interrupts import Interrupted, check
 from heatprop.io import open_video
 from heatprop.io.claims import claim_file
 from heatprop.io.outputs import OutputFile, is_same_file
-from heatprop.io.regular_files import LARGEST_LIST, read_regular
 from heatprop.letterbox import LARGEST_SIDE, InputFormat, fit_letterbox, letterbox
 from heatprop.types import ImageArray
 from heatprop.zoo.formats import FORMATS, check_request
@@ -96,7 +96,7 @@ class Export:
             from heatprop.lab.networks.export import export_checkpoint  # noqa: PLC0415
         except ImportError as error:
             raise ModelError(str(error)) from None
-        names = self._class_names()
+        names = None if self.classes is None else read_class_names(self.classes)
         try:
             checkpoint = load_checkpoint(self.checkpoint, classes=names)
             check()
@@ -140,16 +140,6 @@ class Export:
                 f"--input {longest_side} is no multiple of {multiple}; give --multiple 32 and a multiple of it"
             )
         return replace(published, longest_side=longest_side, multiple=multiple)
-
-    def _class_names(self) -> list[str] | None:
-        if self.classes is None:
-            return None
-        try:
-            lines = read_regular(self.classes, LARGEST_LIST).decode("utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
-            raise ModelError(f"{self.classes} cannot be read ({reason}); give a text file of names") from None
-        return [line.strip() for line in lines if line.strip()]
 
 
 def images_of(source: str, input_format: InputFormat) -> list[ImageArray]:

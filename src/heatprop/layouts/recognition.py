@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from heatprop.errors import LayoutError
 from heatprop.layouts import (
@@ -64,6 +65,7 @@ class Recognition:
         reason: why, in words.
         classes: their names.
         input: what the file wants.
+        outputs: of the file, for one image.
     """
 
     layout: Layout
@@ -71,6 +73,7 @@ class Recognition:
     reason: str
     classes: tuple[str, ...]
     input: InputFormat
+    outputs: tuple[TensorInfo, ...]
 
 
 def names() -> list[str]:
@@ -122,14 +125,27 @@ def recognise(
     image = image_input(inputs)
     fixed = (image.shape[-2], image.shape[-1])
     height, width = measured_at or (fixed[0] or 0, fixed[1] or 0)
+    in_file = metadata
     if classes is not None:
         metadata = {**metadata, "names": repr(list(classes))}
     signature = Signature(inputs, outputs, height, width, metadata)
     _refuse_other_tasks(signature)
-    family, match = _told(signature, layout) if layout != AUTO else _best(signature)
+    find = _best if layout == AUTO else partial(_told, name=layout)
+    try:
+        family, match = find(signature)
+    except LayoutError:
+        if classes is not None:
+            _refuse_wrong_number(len(classes), find(replace(signature, metadata=in_file))[1])
+        raise
     class_names = _class_names(signature, match, is_told=classes is not None)
     form = match.input or family.input
-    return Recognition(family, match.confidence, match.reason, class_names, _sized(form, fixed, metadata))
+    return Recognition(family, match.confidence, match.reason, class_names, _sized(form, fixed, metadata), outputs)
+
+
+def _refuse_wrong_number(given: int, match: Match) -> None:
+    """Raise LayoutError where names are the only thing that does not fit."""
+    if match.classes not in (None, given):
+        raise LayoutError(f"there are {given} class names, but the outputs have {match.classes} classes")
 
 
 def image_input(inputs: Iterable[TensorInfo]) -> TensorInfo:
@@ -217,7 +233,7 @@ def _class_names(signature: Signature, match: Match, *, is_told: bool) -> tuple[
     if len(named) == match.classes - 1:
         return ("background", *named)
     if is_told:
-        raise LayoutError(f"there are {len(named)} class names, but the outputs have {match.classes} classes")
+        _refuse_wrong_number(len(named), match)
     return default_names(match.classes)
 
 

@@ -15,7 +15,7 @@ from heatprop.zoo.openvino_xml import NotOpenVinoError, read_xml_metadata
 __all__ = ["CENTERNET", "Model", "ModelCard", "find", "load", "models", "read_card", "read_model_metadata"]
 
 _FOLDER = Path(__file__).parent
-_EMBEDDED = ("mb3-coco", "synthvid")
+_EMBEDDED = ("mb3-coco", "nanodet-coco", "synthvid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def models() -> list[ModelCard]:
 
     Example:
         >>> [card.name for card in models()]
-        ['mb3-coco', 'synthvid']
+        ['mb3-coco', 'nanodet-coco', 'synthvid']
     """
     return [load(name).card for name in _EMBEDDED]
 

@@ -113,6 +113,25 @@ def has_fixed_sides(path: Path, name: str) -> bool:
         )
 
 
+def metadata_entry(key: str, value: str) -> bytes:
+    """Return an entry of metadata as it stands in an ONNX file; at the end of one, it is the last entry.
+
+    >>> metadata_entry("a", "b")
+    b'r\\x06\\n\\x01a\\x12\\x01b'
+    """
+    entry = _payload(_ENTRY_KEY, key.encode()) + _payload(_ENTRY_VALUE, value.encode())
+    return _payload(_MODEL_METADATA, entry)
+
+
+def _payload(number: int, content: bytes) -> bytes:
+    length, digits = len(content), bytearray()
+    while length >= 0x80:
+        digits.append(length & 0x7F | 0x80)
+        length >>= 7
+    digits.append(length)
+    return bytes([number << 3 | _LENGTH_DELIMITED]) + bytes(digits) + content
+
+
 def _inside(stream: BinaryIO, start: int, end: int, *numbers: int) -> Iterator[tuple[int, int]]:
     """Yield start and end of each payload that the numbers of fields, one inside the other, lead to."""
     if not numbers:

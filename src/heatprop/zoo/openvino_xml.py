@@ -1,4 +1,4 @@
-"""Read the card out of OpenVINO's XML, without OpenVINO, its weights, or any trust in the file.
+"""Read metadata out of OpenVINO's XML, without OpenVINO, its weights, or any trust in the file.
 
 The parser is Python's expat. A document type declaration, where entities would be defined, is refused, so
 nothing expands and nothing else is read.
@@ -37,9 +37,20 @@ def xml_has_fixed_sides(path: Path) -> bool:
     return any(side.isdecimal() for shape in _read(path).input_shapes for side in shape.split(",")[2:])
 
 
+def place_for_metadata(path: Path) -> tuple[int, bool]:
+    """Return at which byte of the network's text an entry of metadata can be put in, and whether in ``<rt_info>``.
+
+    Raises:
+        NotOpenVinoError: the file is something else, or is cut short.
+        OSError: it cannot be read.
+    """
+    reader = _read(path)
+    return (reader.end_of_net, False) if reader.metadata_start is None else (reader.metadata_start, True)
+
+
 def _read(path: Path) -> _Reader:
-    reader = _Reader()
     parser = expat.ParserCreate()
+    reader = _Reader(parser)
     parser.StartElementHandler = reader.start
     parser.EndElementHandler = reader.end
     parser.StartDoctypeDeclHandler = _refuse_doctype
@@ -58,7 +69,10 @@ def _refuse_doctype(*_: object) -> None:
 class _Reader:
     """Collects the entries directly below ``<net><rt_info>``, and the shapes of inputs, such as "?,3,?,?"."""
 
-    def __init__(self) -> None:
+    def __init__(self, parser: expat.XMLParserType) -> None:
+        self._parser = parser
+        self.metadata_start: int | None = None  # of the first entry
+        self.end_of_net = 0
         self.metadata: dict[str, str] = {}
         self.input_shapes: list[str] = []
         self._open: list[str] = []
@@ -69,6 +83,8 @@ class _Reader:
             raise NotOpenVinoError(f"it begins with <{name[:20]}>")
         if self._open == ["net", "rt_info"] and "value" in attributes:
             self.metadata[name] = attributes["value"]
+        if self._open == ["net", "rt_info"] and self.metadata_start is None:
+            self.metadata_start = self._parser.CurrentByteIndex
         if self._open == ["net", "layers"]:
             self._is_in_input = attributes.get("type") == "Parameter"
         if self._is_in_input and self._open == ["net", "layers", "layer"] and name == "data":
@@ -77,3 +93,5 @@ class _Reader:
 
     def end(self, _: str) -> None:
         self._open.pop()
+        if not self._open:
+            self.end_of_net = self._parser.CurrentByteIndex
