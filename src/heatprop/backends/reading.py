@@ -12,7 +12,8 @@ from heatprop import layouts
 from heatprop.errors import BackendError, InvalidArrayError, LayoutError
 from heatprop.layouts import TensorInfo, image_input, other_inputs
 from heatprop.types import DetectorOutput, FloatArray, HeadOutput, ImageArray
-from heatprop.zoo import CENTERNET, Model, ModelCard
+from heatprop.zoo import Model, ModelCard
+from heatprop.zoo.card import CENTERNET
 
 INPUT = "images"
 """The input of networks that heatprop exports."""

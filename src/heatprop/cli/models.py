@@ -21,7 +21,8 @@ from heatprop.cli.usage import UsageError
 from heatprop.errors import InvalidConfigError
 from heatprop.layouts import Recognition
 from heatprop.letterbox import ChannelOrder, Fit, InputFormat, Place
-from heatprop.zoo import CENTERNET, Model
+from heatprop.zoo import Model
+from heatprop.zoo.card import CENTERNET
 from heatprop.zoo.card_writing import write_with_card
 
 _FEW = 8

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from heatprop.errors import ModelError
-from heatprop.zoo.card import CENTERNET, METADATA_KEY, ModelCard
+from heatprop.zoo.card import METADATA_KEY, ModelCard
 from heatprop.zoo.formats import FORMATS
 from heatprop.zoo.metadata import NotOnnxError, read_metadata
 from heatprop.zoo.openvino_xml import NotOpenVinoError, read_xml_metadata
 
-__all__ = ["CENTERNET", "Model", "ModelCard", "find", "load", "models", "read_card", "read_model_metadata"]
+__all__ = ["Model", "ModelCard", "load", "models"]
 
 _FOLDER = Path(__file__).parent
 _EMBEDDED = ("mb3-coco", "nanodet-coco", "synthvid")

@@ -25,7 +25,8 @@ from heatprop.lab.evaluation.runs.sparse_outputs import SparseOutput, sparsify
 from heatprop.letterbox import Letterbox, fit_letterbox, letterbox
 from heatprop.runtime.pipeline import map_ahead
 from heatprop.types import Detections, HeadOutput, ImageArray
-from heatprop.zoo import CENTERNET, Model, ModelCard
+from heatprop.zoo import Model, ModelCard
+from heatprop.zoo.card import CENTERNET
 
 
 @dataclass(frozen=True, slots=True)
