@@ -379,8 +379,8 @@ def test_one_that_leaves_early_takes_no_thread_from_the_others():
 
 def test_the_share_is_fair():
     workers = Workers(4)
-    with workers.borrowed() as (pool, alone), workers.borrowed() as (same, together):
+    with workers as (pool, alone), workers as (same, together):
         assert (alone, together) == (4, 2)
         assert pool is same
-    with workers.borrowed() as (_, again):
+    with workers as (_, again):
         assert again == 4

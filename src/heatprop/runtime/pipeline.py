@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from queue import Empty, Queue
 from time import monotonic
+from types import TracebackType
 from typing import Generic, TypeVar
 
 from heatprop.interrupts import pending, take
@@ -23,6 +24,9 @@ _SECONDS_TO_STOP = 5.0
 class Workers:
     """Threads that all who work ahead side by side share: they come with the first and go with the last.
 
+    A context manager that several enter at once; it gives the threads, and how many of them are a fair share now:
+    all for one who is alone. No generator: the garbage collector may end a generator in one of these threads.
+
     Args:
         count: how many.
     """
@@ -34,25 +38,23 @@ class Workers:
         self._users = 0
         self._pool: ThreadPoolExecutor | None = None
 
-    @contextmanager
-    def borrowed(self) -> Iterator[tuple[ThreadPoolExecutor, int]]:
-        """Give the threads, and how many of them are the borrower's fair share now: all when it is alone."""
+    def __enter__(self) -> tuple[ThreadPoolExecutor, int]:
         with self._lock:
             self._users += 1
-            share = -(-self.count // self._users)
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(self.count, thread_name_prefix="heatprop-work")
-            pool = self._pool
-        try:
-            yield pool, share
-        finally:
-            with self._lock:
-                self._users -= 1
-                is_last = self._users == 0
-                if is_last:
-                    self._pool = None
-            if is_last:
-                pool.shutdown(wait=True, cancel_futures=True)
+            return self._pool, -(-self.count // self._users)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with self._lock:
+            self._users -= 1
+            unused = self._pool if self._users == 0 else None
+            if unused is not None:
+                self._pool = None
+        if unused is not None:
+            unused.shutdown(wait=True, cancel_futures=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ class WorkAhead(Generic[Item, Result]):
         """
         owner = threading.current_thread()
         with ExitStack() as held:
-            self._pool, share = held.enter_context(self._workers.borrowed())
+            self._pool, share = held.enter_context(self._workers)
             places = min(self._at_once, len(self._waiting))
             self._share = -(-share // max(places + len(self._apart), 1))
             self._slots = {number: threading.Semaphore(self._share + 2) for number in range(len(self._iterables))}
