@@ -58,3 +58,8 @@ def yolov8_table(boxes: Sequence[tuple[float, float, float, float, int, float]],
         table[0, :4, cell] = (x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1
         table[0, 4 + label, cell] = score
     return table
+
+
+def save_yolox(path: Path) -> Path:
+    """Write a YOLOX of two classes, as its exporter leaves it, that finds nothing."""
+    return save_constant(path, {"output": np.zeros((1, 84, 7), np.float32)}, metadata={"names": "['a', 'b']"})
