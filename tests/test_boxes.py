@@ -34,6 +34,22 @@ def test_nms_equals_one_pair_at_a_time(boxes, threshold, data):
     assert nms(boxes, labels, threshold).tolist() == slow.nms(boxes, labels.tolist(), threshold)
 
 
+@given(
+    st.integers(201, 260), st.integers(1, 9), st.sampled_from([0.0, 0.3, 0.6]), st.randoms(use_true_random=False)
+)
+def test_nms_of_many_does_so_too(count, classes, threshold, draw):
+    corners = [draw.sample(range(-4, 60), 4) for _ in range(count)]
+    boxes = np.array([corner if draw.random() < 0.1 else _uncrossed(corner) for corner in corners], np.float32) / 2
+    labels = np.array([draw.randrange(classes) for _ in range(count)])
+    assert nms(boxes, labels, threshold).tolist() == slow.nms(boxes, labels.tolist(), threshold)
+
+
+def _uncrossed(corner):
+    x1, x2 = sorted(corner[::2])
+    y1, y2 = sorted(corner[1::2])
+    return [x1, y1, x2, y2]
+
+
 def test_a_box_that_was_suppressed_suppresses_nobody():
     chain = np.array([[0, 0, 4, 4], [2, 0, 6, 4], [4, 0, 8, 4]], np.float32)
     assert nms(chain, np.zeros(3, np.int64), 0.3).tolist() == [0, 2]

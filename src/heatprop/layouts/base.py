@@ -44,14 +44,21 @@ class Sites(NamedTuple):
     """What the outputs say, by site: anchor, query or box.
 
     Attributes:
-        boxes: ``(S, 4)`` as xyxy in pixels of the network's input.
+        boxes: ``(S, 4)`` as xyxy in pixels of the network's input; or a function that makes those of some rows,
+            where that takes time.
         scores: ``(S, C)``, or ``(S,)`` where each site has one class.
         labels: ``(S,)``, the class of each site; None where `scores` has all classes.
     """
 
-    boxes: NDArray[Any]
+    boxes: NDArray[Any] | Callable[[NDArray[Any]], NDArray[Any]]
     scores: NDArray[Any]
     labels: NDArray[Any] | None = None
+
+    def boxes_of(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """Return the boxes of some sites, by row."""
+        different, places = np.unique(rows, return_inverse=True)  # a site may show several classes
+        boxes = self.boxes(different) if callable(self.boxes) else self.boxes[different]
+        return np.asarray(boxes[places])
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +92,8 @@ class Layout:
         input_width: int,
         classes: int,
         floor: float = SCORE_FLOOR,
+        *,
+        most: int | None = None,
     ) -> Detections:
         """Return what the outputs for one image say, before any suppression that the file does not do itself.
 
@@ -94,6 +103,7 @@ class Layout:
             input_width: likewise.
             classes: how many there are.
             floor: scores below it are left out.
+            most: at most so many are returned, the best; None for all.
 
         Returns:
             Boxes in pixels of the network's input, by falling score; those without an area are left out.
@@ -102,18 +112,24 @@ class Layout:
             LayoutError: the tensors are not of this layout, or scores are no probabilities.
             InvalidArrayError: a box or score is not finite.
         """
-        boxes, scores, labels = self.read(tensors, input_height, input_width, classes)
+        sites = self.read(tensors, input_height, input_width, classes)
+        scores, labels = sites.scores, sites.labels
         if not np.isfinite(scores).all():
             raise InvalidArrayError(f"the network's scores are not finite (layout {self.name!r})")
         if labels is None and self.best_class_only and scores.shape[1]:
             labels = scores.argmax(axis=1)
             scores = scores.max(axis=1)
         if labels is None:
-            rows, labels = np.nonzero(scores >= floor)
-            boxes, scores = boxes[rows], scores[rows, labels]
+            cells = np.flatnonzero(scores >= floor)
+            rows, labels = np.divmod(cells, scores.shape[1] or 1)
+            scores = scores.reshape(-1)[cells]
         else:
-            kept = scores >= floor
-            boxes, scores, labels = boxes[kept], scores[kept], labels[kept]
+            rows = np.flatnonzero(scores >= floor)
+            scores, labels = scores[rows], labels[rows]
+        if most is not None and len(scores) > most:
+            best = np.sort(np.argpartition(-scores, most)[:most])
+            rows, scores, labels = rows[best], scores[best], labels[best]
+        boxes = sites.boxes_of(rows)
         if scores.size and scores.max() > 1 + _ROUNDING:
             raise LayoutError(
                 f"scores reach {scores.max():.4g}, where layout {self.name!r} has probabilities; "
@@ -137,8 +153,7 @@ class Layout:
             LayoutError: see `decode`.
             InvalidArrayError: see `decode`.
         """
-        found = self.decode(tensors, input_height, input_width, classes)
-        found = found.select(np.arange(min(len(found), MOST_CANDIDATES)))
+        found = self.decode(tensors, input_height, input_width, classes, most=MOST_CANDIDATES)
         if self.nms_iou is None:
             return found
         return found.select(nms(found.boxes, found.labels, self.nms_iou))

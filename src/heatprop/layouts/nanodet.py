@@ -72,8 +72,10 @@ def read(tensors: Tensors, height: int, width: int, classes: int, name: str) -> 
             f"layout {name!r} has {classes} scores and 4 K bins for each of {len(points)} cells; here are "
             f"{described(tensors)}: choose another --layout"
         )
-    boxes = corners_from_distances(points, expected_distances(bins) * strides)
-    return Sites(boxes, as_probabilities(scores))
+    return Sites(
+        lambda rows: corners_from_distances(points[rows], expected_distances(bins[rows]) * strides[rows]),
+        as_probabilities(scores),
+    )
 
 
 def _split(found: list[Array], classes: int) -> tuple[Array, Array]:

@@ -63,8 +63,11 @@ def read(tensors: Tensors, height: int, width: int, classes: int) -> Sites:
     if len(scores) != len(_STRIDES) or len(bins) != len(_STRIDES):
         return boxes_and_scores(tensors, classes, "picodet")
     points, strides = grid(height, width, _STRIDES, 0.5)
-    distances = expected_distances(np.concatenate(bins)) * strides
-    return Sites(corners_from_distances(points, distances), as_probabilities(np.concatenate(scores)))
+    sides = np.concatenate(bins)
+    return Sites(
+        lambda rows: corners_from_distances(points[rows], expected_distances(sides[rows]) * strides[rows]),
+        as_probabilities(np.concatenate(scores)),
+    )
 
 
 LAYOUT = Layout(

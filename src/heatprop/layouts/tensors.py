@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import lru_cache
 from math import ceil
 from typing import Any
 
@@ -62,7 +62,8 @@ def levels(tensors: Tensors) -> list[Array]:
     return flat
 
 
-def grid(height: int, width: int, strides: Sequence[int], offset: float) -> tuple[Array, Array]:
+@lru_cache(maxsize=8)
+def grid(height: int, width: int, strides: tuple[int, ...], offset: float) -> tuple[Array, Array]:
     """Return the reference points of all cells, row by row, level after level, and the stride of each.
 
     Args:
@@ -79,7 +80,10 @@ def grid(height: int, width: int, strides: Sequence[int], offset: float) -> tupl
         y, x = np.mgrid[: ceil(height / stride), : ceil(width / stride)]
         points.append((np.stack([x.ravel(), y.ravel()], axis=1) + offset) * stride)
         sizes.append(np.full((x.size, 1), stride))
-    return np.concatenate(points).astype(np.float32), np.concatenate(sizes).astype(np.float32)
+    result = np.concatenate(points).astype(np.float32), np.concatenate(sizes).astype(np.float32)
+    for each in result:  # they are kept for the next frame
+        each.flags.writeable = False
+    return result
 
 
 def corners(centres: Array, sizes: Array) -> Array:
