@@ -159,6 +159,23 @@ def test_an_input_that_is_no_image_is_refused() -> None:
         layouts.recognise([TensorInfo("x", (1, 640, 640, 3))], [TensorInfo("y", (1, 84, 8400))], {})
 
 
+@pytest.mark.parametrize(
+    ("family", "outputs", "laid"),
+    [
+        ("yolo7", {"output": (1, 8400, 84)}, ("letterbox", "top-left", 0.0)),
+        ("yolo9", {"output": (1, 84, 8400)}, ("letterbox", "centre", 0.0)),
+        ("yolonas", {"a": (1, 8400, 4), "b": (1, 8400, 80)}, ("letterbox", "centre", 0.0)),
+        ("ppyoloe", {"a": (1, 8400, 4), "b": (1, 8400, 80)}, ("stretch", "centre", 0.485)),
+    ],
+)
+def test_each_family_that_libreyolo_exports_as_corners_has_its_own_input(
+    family: str, outputs: dict[str, tuple[int, ...]], laid: tuple[str, str, float]
+) -> None:
+    found = recognise(outputs, meta=COCO_META | {"libreyolo_version": "1.6.0", "model_family": family})
+    assert (found.layout.name, found.confidence) == ("corners", "certain")
+    assert (found.input.fit, found.input.place, found.input.mean[0]) == laid
+
+
 def test_an_open_input_has_the_size_of_the_metadata_or_of_the_family() -> None:
     inputs, outputs = [TensorInfo("images", (None, 3, None, None))], [TensorInfo("output0", (1, 84, 2100))]
     measured = {"measured_at": (320, 320)}

@@ -10,17 +10,19 @@ from dataclasses import replace
 from heatprop.layouts.base import Layout, Match, Sites, Tensors
 from heatprop.layouts.signature import Signature
 from heatprop.layouts.tensors import boxes_and_scores
-from heatprop.letterbox import InputFormat
+from heatprop.letterbox import IMAGENET_MEAN, IMAGENET_STD, InputFormat
 
 _YOLO = InputFormat(longest_side=640, scale=1 / 255, padding=114)
+_PADDLE = InputFormat(longest_side=640, fit="stretch", scale=1 / 255, mean=IMAGENET_MEAN, std=IMAGENET_STD)
 _TABLES = ("yolo7", "yolo9", "yolo9_e2e", "yolo9_p2")
+_PAIRS = {"yolonas": _YOLO, "ppyoloe": _PADDLE}
 
 
 def match(signature: Signature) -> Match | None:
     """Recognise LibreYOLO's word for it, or boxes and scores apart, with one box a cell."""
     cells = signature.cells(8, 16, 32)
     if signature.libreyolo in _TABLES and len(signature.tables) == 1 and signature.names:
-        is_at_corner = signature.metadata.get("letterbox_pad") == "topleft"
+        is_at_corner = signature.libreyolo == "yolo7" or signature.metadata.get("letterbox_pad") == "topleft"
         form = replace(_YOLO, place="top-left") if is_at_corner else _YOLO
         reason = f"LibreYOLO exported it, {signature.libreyolo}"
         return Match("certain", reason, len(signature.names), form)
@@ -28,6 +30,9 @@ def match(signature: Signature) -> Match | None:
         return None
     for (rows, columns), (sites, classes) in (signature.tables, signature.tables[::-1]):
         if columns == 4 and rows == sites == cells and signature.agrees(classes):
+            if signature.libreyolo in _PAIRS:
+                reason = f"LibreYOLO exported it, {signature.libreyolo}"
+                return Match("certain", reason, classes, _PAIRS[signature.libreyolo])
             return Match("likely", f"boxes and {classes} scores of {cells} cells, apart", classes)
     return None
 
