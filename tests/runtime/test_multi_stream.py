@@ -149,7 +149,7 @@ def test_a_source_that_turns_out_to_be_live_gives_its_place_to_the_next_file(sev
     def open_video(source):
         return Camera(source) if source == clips[0] else heatprop.open_video(source)
 
-    monkeypatch.setattr("heatprop.runtime.detector.open_video", open_video)
+    monkeypatch.setattr("heatprop.runtime.stream.open_video", open_video)
     seen = [0] * 3
     for number, _, _ in several.stream([clips[0], clips[1], clips[2]], at_once=1):
         seen[number] += 1

@@ -24,12 +24,11 @@ from heatprop.cli.usage import UsageError
 from heatprop.errors import InvalidConfigError, check_count, check_range
 from heatprop.interrupts import Interrupted
 from heatprop.io.addresses import is_address
-from heatprop.io.names import sources_of
+from heatprop.io.names import is_live_by_name, sources_of
 from heatprop.io.results import STANDARD_OUTPUT
 from heatprop.propagation import PropagationConfig
 from heatprop.runtime.detector import VideoDetector
 from heatprop.runtime.keyframes import Fill, KeyframeConfig
-from heatprop.runtime.multi_stream import is_live_by_name
 
 _NAMES_OF_STANDARD_OUTPUT = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 _DETECTOR = {name: option.default for name, option in inspect.signature(VideoDetector).parameters.items()}

@@ -14,8 +14,9 @@ from heatprop.cli.messages import error, say
 from heatprop.cli.progress import SourcesProgress
 from heatprop.errors import HeatpropError
 from heatprop.interrupts import Interrupted, check, pending
+from heatprop.io.names import live_by_name
 from heatprop.runtime.detector import VideoDetector
-from heatprop.runtime.multi_stream import AT_ONCE, live_by_name
+from heatprop.runtime.multi_stream import AT_ONCE
 
 
 def run_jobs(

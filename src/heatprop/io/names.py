@@ -1,13 +1,19 @@
-"""Whether the user's name for a source means one video, or several of a folder or pattern."""
+"""What the user's name for a source means: one video or several of a folder or pattern, and a live one or not."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 from heatprop.errors import SourceError, SourceNotFoundError
 from heatprop.io.addresses import camera_named, is_address, path_named
 from heatprop.io.folders import Found, inspect_folder, is_pattern
+from heatprop.io.sources import VideoSource
+
+Source: TypeAlias = str | os.PathLike[str] | int | VideoSource
+"""What `heatprop.open_video` takes, or what it returned."""
 
 
 def videos_of(name: str | Path) -> list[Path]:
@@ -43,6 +49,29 @@ def sources_of(names: Sequence[str], notify: Callable[[str], None] = lambda _: N
         if found.skipped:
             notify(f"{name}: {found.skipped.note('videos')}")
     return sources
+
+
+def live_by_name(sources: Sequence[Source]) -> list[int]:
+    """Return the places of the sources that are known to be live before they are opened."""
+    return [number for number, source in enumerate(sources) if is_live_by_name(source)]
+
+
+def is_live_by_name(source: Source) -> bool:
+    """Return whether a source is known to be live before it is opened; of an ``http`` address it is not.
+
+    Example:
+        >>> [is_live_by_name(source) for source in (0, "camera:1", "rtsp://10.0.0.7/door", "street.mp4")]
+        [True, True, True, False]
+    """
+    if isinstance(source, VideoSource):
+        return source.info.is_live
+    name = str(source)
+    if isinstance(source, int) or camera_named(name) is not None:
+        return True
+    if is_address(name):
+        return not name.lower().startswith("http")
+    path = path_named(name)
+    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
 
 
 def _found_at(name: str | Path) -> Found | None:

@@ -1,32 +1,26 @@
-"""A detector for video: a network, heatmap propagation, and a pipeline that keeps the processor busy."""
+"""A detector for video: a network with its settings, and what `update` remembers of one video."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Generator, Iterable, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
 from functools import partial
 from time import perf_counter
-from typing import TypeAlias
 
 from heatprop.backends import Backend, Device, Precision, load_model, open_backend
 from heatprop.errors import InvalidConfigError, check_range
-from heatprop.io import VideoSource, open_video
+from heatprop.io import VideoSource
+from heatprop.io.names import Source
 from heatprop.layouts import AUTO
 from heatprop.propagation import PropagationConfig, require_propagation
-from heatprop.runtime.keyframes import KeyframeClock, KeyframeConfig, SpeedControl
-from heatprop.runtime.pipeline import Done, WorkAhead, Workers
-from heatprop.runtime.postprocessing import Postprocessing
-from heatprop.runtime.preprocessing import PreparedFrame, Preprocessing, Seen
-from heatprop.runtime.stream import FrameResult, StreamedVideo
+from heatprop.runtime.keyframes import KeyframeConfig
+from heatprop.runtime.pipeline import Workers
+from heatprop.runtime.preprocessing import Seen
+from heatprop.runtime.stream import FrameResult, Opener, infer, opened, stream_all
+from heatprop.runtime.streamed_video import VideoSettings
 from heatprop.runtime.timings import StageTimings
-from heatprop.types import Detections, DetectorOutput, Frame, ImageArray, check_image
+from heatprop.types import Detections, Frame, ImageArray, check_image
 from heatprop.zoo import Model
-
-_MAX_BETWEEN = 5
-
-Source: TypeAlias = str | os.PathLike[str] | int | VideoSource
-Opener: TypeAlias = Callable[[], AbstractContextManager[VideoSource]]
 
 
 class VideoDetector:
@@ -104,8 +98,9 @@ class VideoDetector:
 
     def reset(self) -> None:
         """Forget the frames given to `update`: the next one is the first of another video."""
-        self._preprocessing, self._control = self._new_preprocessing()
-        self._postprocessing = self._new_postprocessing(self.propagation)
+        settings = self._settings()
+        self._preprocessing, self._control = settings.preprocessing()
+        self._postprocessing = settings.postprocessing()
         self._past = Seen(), self._postprocessing.begin()
 
     def update(self, image: ImageArray) -> Detections:
@@ -132,7 +127,7 @@ class VideoDetector:
         seen, state = self._past
         with self.timings.measured("letterbox"):
             frame, seen = self._preprocessing.prepare(image, seen)
-        output, seconds = self._infer(frame)
+        output, seconds = infer(self.backend, frame)
         with self.timings.measured("propagate"):
             state, (detections,) = self._postprocessing.step(state, frame, output)
         self._past = seen, state
@@ -200,92 +195,29 @@ class VideoDetector:
         Yields:
             What is found in each frame.
         """
-        videos: dict[int, StreamedVideo] = {}
-        live_ones: dict[int, VideoSource] = {}  # those that this stream opened
-
-        def read(number: int) -> Generator[tuple[Frame, PreparedFrame], None, None]:
-            opening = sources[number]()
-            with opening as source:
-                more = self._more_ahead(source)
-                if opening is source and source.info.is_live:
-                    live_ones[number] = source
-                if ahead.begin(number, gives_place=source.info.is_live, more=more):
-                    frames = on_open(number, source)
-                    videos[number] = self._video(source, timings[number], more, alone=alone)
-                    yield from videos[number].prepared(frames)
-
-        def let_go() -> None:
-            for source in list(live_ones.values()):  # its reader may wait for a frame that does not come
-                source.close()
-
-        ahead = WorkAhead(
-            [read(number) for number in range(len(sources))],
-            lambda item: self._infer(item[1]),
+        return stream_all(
+            self.backend,
             self._workers,
+            self._settings(),
+            sources,
+            timings,
+            alone=alone,
             at_once=at_once,
-            apart=live,
-            on_stop=let_go,
+            live=live,
+            on_open=on_open,
+            on_end=on_end,
         )
-        with closing(ahead.events()) as events:
-            for event in events:
-                number = event.number
-                if isinstance(event, Done):
-                    try:
-                        timings[number].network += event.result[1] / self._workers.count
-                        yield from videos[number].take(number, event)
-                        continue
-                    except Exception as problem:
-                        ahead.leave(number)
-                        error: Exception | None = problem
-                else:
-                    error = event.error
-                if number in videos:  # what was read before comes first
-                    yield from videos.pop(number).finish(number)
-                on_end(number, error)
 
-    def _video(self, source: VideoSource, timings: StageTimings, more: int, *, alone: bool) -> StreamedVideo:
-        fill = self.keyframes.fill
-        between = fill == "between" or (fill == "auto" and not source.info.is_live)
-        preprocessing, control = self._new_preprocessing(float(source.info.sample_aspect_ratio))
-        # The network alone comes first: propagation overwrites the output.
-        wanted = [None, self.propagation] if alone else [self.propagation]
-        ways = [self._new_postprocessing(each, fills_between=between) for each in wanted]
-        filling = self._workers.count + 2 + more
-        return StreamedVideo(source, preprocessing, ways, control, timings=timings, filling=filling)
-
-    def _new_preprocessing(self, sample_aspect_ratio: float = 1.0) -> tuple[Preprocessing, SpeedControl | None]:
-        keyframes = self.keyframes
-        clock = None if keyframes.every_frame else KeyframeClock(keyframes)
-        preprocessing = Preprocessing(self.card.input, clock, self.forget_at_cuts, sample_aspect_ratio)
-        if clock is None or keyframes.target_fps is None:
-            return preprocessing, None
-        return preprocessing, SpeedControl(clock, keyframes, concurrency=self.backend.concurrency)
-
-    def _new_postprocessing(
-        self, propagation: PropagationConfig | None, *, fills_between: bool = False
-    ) -> Postprocessing:
-        return Postprocessing(propagation, self.score_threshold, self.card.stride, fills_between=fills_between)
-
-    def _more_ahead(self, source: VideoSource) -> int:
-        """Return how many more frames of a source are under way, so that key frames side by side are among them.
-
-        A live source is answered soon instead.
-        """
-        interval = min(self.keyframes.expected_interval, _MAX_BETWEEN)
-        return 0 if source.info.is_live else (interval - 1) * self.backend.concurrency
-
-    def _infer(self, frame: PreparedFrame) -> tuple[DetectorOutput | None, float]:
-        """Run the network on a key frame, and say how long it took; called from several threads at once."""
-        if frame.network_input is None:
-            return None, 0.0
-        started = perf_counter()
-        (output,) = self.backend.infer(frame.network_input)
-        return output, perf_counter() - started
-
-
-def opened(source: Source) -> AbstractContextManager[VideoSource]:
-    """Open a source by its address; one that the caller opened stays the caller's to close."""
-    return nullcontext(source) if isinstance(source, VideoSource) else open_video(source)
+    def _settings(self) -> VideoSettings:
+        return VideoSettings(
+            self.card.input,
+            self.card.stride,
+            self.propagation,
+            self.score_threshold,
+            self.forget_at_cuts,
+            self.keyframes,
+            self.backend.concurrency,
+        )
 
 
 def _raise_error(_: int, error: Exception | None) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
@@ -11,8 +10,10 @@ from typing import Any, Concatenate, ParamSpec, cast
 
 from heatprop.errors import InvalidConfigError, SourceError, check_count
 from heatprop.io import VideoSource
-from heatprop.io.addresses import camera_named, is_address, path_named, shown
-from heatprop.runtime.detector import Source, VideoDetector, opened
+from heatprop.io.addresses import shown
+from heatprop.io.names import Source, live_by_name
+from heatprop.runtime.detector import VideoDetector
+from heatprop.runtime.stream import opened
 from heatprop.runtime.timings import StageTimings
 from heatprop.types import Detections, Frame
 
@@ -124,29 +125,6 @@ class MultiStreamDetector:
                 yield result.source, result.frame, result.detections
         if errors:
             raise _all_in_one(sources, errors)
-
-
-def live_by_name(sources: Sequence[Source]) -> list[int]:
-    """Return the places of the sources that are known to be live before they are opened."""
-    return [number for number, source in enumerate(sources) if is_live_by_name(source)]
-
-
-def is_live_by_name(source: Source) -> bool:
-    """Return whether a source is known to be live before it is opened; of an ``http`` address it is not.
-
-    Example:
-        >>> [is_live_by_name(source) for source in (0, "camera:1", "rtsp://10.0.0.7/door", "street.mp4")]
-        [True, True, True, False]
-    """
-    if isinstance(source, VideoSource):
-        return source.info.is_live
-    name = str(source)
-    if isinstance(source, int) or camera_named(name) is not None:
-        return True
-    if is_address(name):
-        return not name.lower().startswith("http")
-    path = path_named(name)
-    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
 
 
 def _all_in_one(sources: Sequence[Source], errors: Mapping[int, Exception]) -> SourcesError:

@@ -1,20 +1,27 @@
-"""What a stream yields, and one video on its way through it."""
+"""The stream, of one source or many: read and prepared ahead, on one network, each source in its order."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import starmap
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeAlias
 
-from heatprop.io import VideoSource
-from heatprop.runtime.keyframes import SpeedControl
-from heatprop.runtime.pipeline import Done
-from heatprop.runtime.postprocessing import Postprocessing
-from heatprop.runtime.preprocessing import PreparedFrame, Preprocessing, Seen
+from heatprop.backends import Backend
+from heatprop.io import VideoSource, open_video
+from heatprop.io.names import Source
+from heatprop.runtime.pipeline import Done, WorkAhead, Workers
+from heatprop.runtime.preprocessing import PreparedFrame
+from heatprop.runtime.streamed_video import StreamedVideo, VideoSettings
 from heatprop.runtime.timings import StageTimings
 from heatprop.types import Detections, DetectorOutput, Frame
+
+_MAX_BETWEEN = 5
+
+Opener: TypeAlias = Callable[[], AbstractContextManager[VideoSource]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,84 +47,104 @@ class FrameResult:
         return (self.frame, self.detections)[place]
 
 
-class StreamedVideo:
-    """One source on its way through a stream: prepared in its reader's thread, the rest in the consumer's.
+def stream_all(
+    backend: Backend,
+    workers: Workers,
+    settings: VideoSettings,
+    sources: Sequence[Opener],
+    timings: Sequence[StageTimings],
+    *,
+    alone: bool,
+    at_once: int,
+    live: Collection[int],
+    on_open: Callable[[int, VideoSource], Iterable[Frame]],
+    on_end: Callable[[int, Exception | None], None],
+) -> Generator[FrameResult, None, None]:
+    """Detect in all sources, and yield the frames as they come: `VideoDetector.stream_all`, which has the rest.
 
     Args:
-        source: open.
-        preprocessing: of its frames.
-        ways: of making detections of the outputs: the last is what was asked for, one before it the network alone.
-        control: of the speed; None without a target.
-        timings: where its time is counted.
-        filling: so many frames take longer than those after them, while the pipeline fills.
+        backend: the network.
+        workers: the threads that run it, for all streams.
+        settings: of each video.
+        sources: these and the others are those of that method.
     """
+    videos: dict[int, StreamedVideo] = {}
+    live_ones: dict[int, VideoSource] = {}  # those that this stream opened
 
-    def __init__(
-        self,
-        source: VideoSource,
-        preprocessing: Preprocessing,
-        ways: Sequence[Postprocessing],
-        control: SpeedControl | None,
-        *,
-        timings: StageTimings,
-        filling: int,
-    ) -> None:
-        self._source, self._preprocessing, self._timings = source, preprocessing, timings
-        self._ways, self._states = ways, [way.begin() for way in ways]
-        self._waiting: deque[Frame] = deque()
-        self._control, self._filling = control, filling
-        self._since, self._dropped = perf_counter(), source.dropped
+    def read(number: int) -> Generator[tuple[Frame, PreparedFrame], None, None]:
+        opening = sources[number]()
+        with opening as source:
+            more = _more_ahead(source, settings)
+            if opening is source and source.info.is_live:
+                live_ones[number] = source
+            if ahead.begin(number, gives_place=source.info.is_live, more=more):
+                frames = on_open(number, source)
+                filling = workers.count + 2 + more
+                videos[number] = _begun(source, settings, timings[number], filling, alone=alone)
+                yield from videos[number].prepared(frames)
 
-    def prepared(self, frames: Iterable[Frame]) -> Generator[tuple[Frame, PreparedFrame], None, None]:
-        """Yield the frames with what the network takes, made while they are in the processor's cache."""
-        seen = Seen()
-        reading = iter(frames)
-        while True:
-            with self._timings.measured("decode"):
-                frame = next(reading, None)
-            if frame is None:
-                return
-            with self._timings.measured("letterbox"):
-                prepared, seen = self._preprocessing.prepare(frame.image, seen, starts_anew=frame.starts_anew)
-            yield frame, prepared
+    def let_go() -> None:
+        for source in list(live_ones.values()):  # its reader may wait for a frame that does not come
+            source.close()
 
-    def take(
-        self, number: int, done: Done[tuple[Frame, PreparedFrame], tuple[DetectorOutput | None, float]]
-    ) -> Iterator[FrameResult]:
-        """Take a frame and the network's output, and yield what is finished by it.
+    ahead = WorkAhead(
+        [read(number) for number in range(len(sources))],
+        lambda item: infer(backend, item[1]),
+        workers,
+        at_once=at_once,
+        apart=live,
+        on_stop=let_go,
+    )
+    with closing(ahead.events()) as events:
+        for event in events:
+            number = event.number
+            result = partial(FrameResult, number)
+            if isinstance(event, Done):
+                try:
+                    timings[number].network += event.result[1] / workers.count
+                    yield from starmap(result, videos[number].take(event))
+                    continue
+                except Exception as problem:
+                    ahead.leave(number)
+                    error: Exception | None = problem
+            else:
+                error = event.error
+            if number in videos:  # what was read before comes first
+                yield from starmap(result, videos.pop(number).finish())
+            on_end(number, error)
 
-        Raises:
-            InvalidArrayError: the output is broken; all is as it was.
-        """
-        (frame, prepared), (output, seconds) = done.item, done.result
-        with self._timings.measured("propagate"):
-            steps = [
-                way.step(state, prepared, output) for way, state in zip(self._ways, self._states, strict=True)
-            ]
-        self._states = [state for state, _ in steps]
-        self._waiting.append(frame)
-        self._timings.frames += 1
-        self._timings.key_frames += output is not None
-        yield from self._results(number, [detections for _, detections in steps])
-        if self._control is not None:
-            self._passed(self._control, prepared.pace, seconds)
 
-    def finish(self, number: int) -> Iterator[FrameResult]:
-        """Return what still waits."""
-        ended = [way.finish(state) for way, state in zip(self._ways, self._states, strict=True)]
-        self._states = [way.begin() for way in self._ways]
-        return self._results(number, ended)
+def infer(backend: Backend, frame: PreparedFrame) -> tuple[DetectorOutput | None, float]:
+    """Run the network on a key frame, and say how many seconds it took; called from several threads at once."""
+    if frame.network_input is None:
+        return None, 0.0
+    started = perf_counter()
+    (output,) = backend.infer(frame.network_input)
+    return output, perf_counter() - started
 
-    def _passed(self, control: SpeedControl, pace: float, seconds: float) -> None:
-        """Tell the control of speed of a frame that the consumer is done with."""
-        self._filling -= 1
-        now, lost = perf_counter(), self._source.dropped
-        if self._filling < 0:
-            network = seconds if self._source.info.is_live else None
-            control.passed(pace, now - self._since, network=network, dropped=lost - self._dropped)
-            self._timings.held_fps = control.held_fps
-        self._since, self._dropped = now, lost
 
-    def _results(self, number: int, detections: Sequence[list[Detections]]) -> Iterator[FrameResult]:
-        for *alone, each in zip(*detections, strict=True):
-            yield FrameResult(number, self._waiting.popleft(), each, *alone)
+def opened(source: Source) -> AbstractContextManager[VideoSource]:
+    """Open a source by its address; one that the caller opened stays the caller's to close."""
+    return nullcontext(source) if isinstance(source, VideoSource) else open_video(source)
+
+
+def _begun(
+    source: VideoSource, settings: VideoSettings, timings: StageTimings, filling: int, *, alone: bool
+) -> StreamedVideo:
+    """Return an open source as a video at its beginning."""
+    fill = settings.keyframes.fill
+    between = fill == "between" or (fill == "auto" and not source.info.is_live)
+    preprocessing, control = settings.preprocessing(float(source.info.sample_aspect_ratio))
+    # The network alone comes first: propagation overwrites the output.
+    wanted = [replace(settings, propagation=None), settings] if alone else [settings]
+    ways = [each.postprocessing(fills_between=between) for each in wanted]
+    return StreamedVideo(source, preprocessing, ways, control, timings=timings, filling=filling)
+
+
+def _more_ahead(source: VideoSource, settings: VideoSettings) -> int:
+    """Return how many more frames of a source are under way, so that key frames side by side are among them.
+
+    A live source is answered soon instead.
+    """
+    interval = min(settings.keyframes.expected_interval, _MAX_BETWEEN)
+    return 0 if source.info.is_live else (interval - 1) * settings.concurrency
