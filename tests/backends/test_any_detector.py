@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import onnx
 import pytest
 from onnx import TensorProto
 
-from heatprop import VideoDetector
+from heatprop import VideoDetector, layouts
 from heatprop.backends import available, load_model, open_backend
 from heatprop.errors import BackendError, InvalidArrayError, InvalidConfigError, LayoutError, ModelError
 from heatprop.propagation import BoxEvidence, DetectionPropagator, PropagationConfig
@@ -19,7 +20,7 @@ from small_detectors import SIDE, save_constant, yolov8_table
 
 RUNTIMES = [name for name in available() if name != "torch"]
 BLACK = np.zeros((1, SIDE, SIDE, 3), np.uint8)
-TWO = [(8.0, 4.0, 24.0, 40.0, 1, 0.9), (9.0, 4.0, 24.0, 40.0, 1, 0.8), (30.0, 30.0, 60.0, 50.0, 0, 0.25)]
+TWO = [(8.0, 4.0, 24.0, 40.0, 1, 0.9), (8.5, 4.0, 24.0, 40.0, 1, 0.8), (30.0, 30.0, 60.0, 50.0, 0, 0.25)]
 BOXES = [[8, 4, 24, 40], [30, 30, 60, 50]]
 NAMES = {"names": "{0: 'cat', 1: 'dog'}"}
 
@@ -188,7 +189,7 @@ def test_images_of_another_size_than_the_file_takes_are_refused(yolo: Path) -> N
 def test_a_video_detector_is_the_propagator_of_boxes_behind_the_network(yolo: Path) -> None:
     """Frames of the network's own size, so that no letterbox moves a box."""
     detector = VideoDetector(yolo, score_threshold=0.0)
-    propagator = DetectionPropagator(PropagationConfig.adaptive())
+    propagator = DetectionPropagator(replace(PropagationConfig.adaptive(), nms_iou=layouts.get("yolov8").nms_iou))
     alone = detect(yolo, "onnx")
     for _ in range(5):
         found = detector.update(BLACK[0])
@@ -196,6 +197,17 @@ def test_a_video_detector_is_the_propagator_of_boxes_behind_the_network(yolo: Pa
         np.testing.assert_allclose(found.boxes, wanted.boxes, atol=1e-4)
         np.testing.assert_allclose(found.scores, wanted.scores, atol=1e-6)
         np.testing.assert_array_equal(found.track_ids, wanted.track_ids)
+
+
+def test_an_object_with_several_candidates_gets_one_box(tmp_path: Path) -> None:
+    """By the family's own suppression, with propagation and without."""
+    wide = [(8.0, 4.0, 24.0, 40.0, 1, 0.9), (8.0, 12.0, 24.0, 40.0, 1, 0.8)]  # they overlap by 28 / 36
+    path = save_constant(tmp_path / "b.onnx", {"output0": yolov8_table(wide)}, metadata=NAMES)
+    (candidates,) = open_backend("onnx", load_model(path)).infer(BLACK)
+    assert len(candidates) == 2  # type: ignore[arg-type]
+    for propagation in (None, PropagationConfig.adaptive()):
+        detector = VideoDetector(path, propagation=propagation)
+        assert [len(detector.update(BLACK[0])) for _ in range(3)] == [1, 1, 1]
 
 
 def test_a_frame_of_another_shape_gets_its_boxes_back_in_its_own_pixels(yolo: Path) -> None:

@@ -45,8 +45,8 @@ class Backend(Protocol):
 
         Returns:
             One output an image: a `HeadOutput` on the grid of ``H / stride`` x ``W / stride`` cells where the
-            card's `layout` is "centernet"; else `Detections` in pixels of the input, best first, one box for an
-            object and class. No later call changes the arrays.
+            card's `layout` is "centernet"; else `Detections` in pixels of the input, best first, which may hold
+            several boxes of an object: see `heatprop.layouts.Layout.candidates`. No later call changes the arrays.
 
         Raises:
             InvalidArrayError: `images` is something else, or a score or box is not finite.

@@ -155,7 +155,7 @@ class LayoutReader:
         classes = len(self._model.card.classes)
         try:
             return [
-                self._layout.detect(of_image(arrays, self._count, number), height, width, classes)
+                self._layout.candidates(of_image(arrays, self._count, number), height, width, classes)
                 for number in range(count)
             ]
         except LayoutError as error:

@@ -21,6 +21,9 @@ Confidence = Literal["certain", "likely", "possible"]
 SCORE_FLOOR = 0.01
 """Detections below it are not even candidates: propagation has no use for them."""
 MOST_CANDIDATES = 1000
+CANDIDATE_IOU = 0.8
+"""Of boxes of a class that overlap by more, one is a candidate: propagation chooses better among several than one
+frame does (docs/log.md)."""
 _ROUNDING = 1e-3
 
 
@@ -144,10 +147,11 @@ class Layout:
         order = np.flatnonzero(has_area)[np.argsort(-scores[has_area], kind="stable")]
         return Detections(boxes[order], np.minimum(scores[order], 1), labels[order])
 
-    def detect(self, tensors: Tensors, input_height: int, input_width: int, classes: int) -> Detections:
-        """Return what the outputs for one image show: as `decode`, one box for an object.
+    def candidates(self, tensors: Tensors, input_height: int, input_width: int, classes: int) -> Detections:
+        """Return what the outputs for one image show: as `decode`, without boxes that are nearly the same.
 
-        Of the `MOST_CANDIDATES` best boxes those are left that no better one of their class suppresses.
+        Of the `MOST_CANDIDATES` best boxes, those that no better one of their class overlaps by more than
+        `CANDIDATE_IOU`. Who shows them suppresses once more, at `nms_iou`.
 
         Raises:
             LayoutError: see `decode`.
@@ -156,4 +160,4 @@ class Layout:
         found = self.decode(tensors, input_height, input_width, classes, most=MOST_CANDIDATES)
         if self.nms_iou is None:
             return found
-        return found.select(nms(found.boxes, found.labels, self.nms_iou))
+        return found.select(nms(found.boxes, found.labels, max(self.nms_iou, CANDIDATE_IOU)))

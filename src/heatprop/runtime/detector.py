@@ -7,11 +7,11 @@ from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from functools import partial
 from time import perf_counter
 
+from heatprop import layouts
 from heatprop.backends import Backend, Device, Precision, load_model, open_backend
 from heatprop.errors import InvalidConfigError, check_range
 from heatprop.io import VideoSource
 from heatprop.io.names import Source
-from heatprop.layouts import AUTO
 from heatprop.propagation import PropagationConfig, require_propagation
 from heatprop.runtime.keyframes import KeyframeConfig
 from heatprop.runtime.pipeline import Workers
@@ -21,6 +21,7 @@ from heatprop.runtime.streamed_video import VideoSettings
 from heatprop.runtime.timings import StageTimings
 from heatprop.types import Detections, Frame, ImageArray, check_image
 from heatprop.zoo import Model
+from heatprop.zoo.card import CENTERNET
 
 
 class VideoDetector:
@@ -31,7 +32,7 @@ class VideoDetector:
             of any known family of detectors, or a checkpoint (``.pth``). Or what `heatprop.backends.load_model`
             returns, for instance with another `ModelCard.input`.
         propagation: settings of heatmap propagation; `PropagationConfig.paper()` is the paper's form, None means
-            the network alone.
+            the network alone. For a network that gives boxes its family's own `nms_iou` holds in place of theirs.
         backend: what runs the network: "auto" takes the fastest that is installed.
         score_threshold: detections below it are not returned; in [0, 1]. Propagation carries on whatever
             reaches its own, lower, `PropagationConfig.score_threshold`; the larger of the two holds here.
@@ -73,7 +74,7 @@ class VideoDetector:
         device: Device = "auto",
         keyframes: KeyframeConfig = KeyframeConfig(),
         input_size: int | None = None,
-        layout: str = AUTO,
+        layout: str = layouts.AUTO,
         class_names: Sequence[str] | None = None,
     ) -> None:
         check_range("score_threshold", score_threshold, 0, 1)
@@ -212,6 +213,7 @@ class VideoDetector:
         return VideoSettings(
             self.card.input,
             self.card.stride,
+            None if self.card.layout == CENTERNET else layouts.get(self.card.layout).nms_iou,
             self.propagation,
             self.score_threshold,
             self.forget_at_cuts,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from heatprop.boxes import nms
 from heatprop.letterbox import boxes_to_frame
 from heatprop.propagation import BoxEvidence, HeatmapPropagator, Memory, PropagationConfig, Rule, decode
 from heatprop.runtime.between import Between
@@ -34,6 +35,8 @@ class Postprocessing:
         propagation: None for the network alone.
         score_threshold: of the detections.
         stride: pixels of the network's input for one unit of its boxes: a cell of the heatmap, or a pixel.
+        nms_iou: of a network that gives boxes: of two of a class that overlap by more, the weaker goes.
+            It holds in place of what `propagation` says. None where the network gives one box for an object.
         fills_between: whether frames that are no key frames wait for the next one.
     """
 
@@ -43,9 +46,13 @@ class Postprocessing:
         score_threshold: float,
         stride: int,
         *,
+        nms_iou: float | None = None,
         fills_between: bool = False,
     ) -> None:
+        if propagation is not None and nms_iou is not None:
+            propagation = replace(propagation, nms_iou=nms_iou)
         self._propagator = None if propagation is None else HeatmapPropagator(propagation)
+        self._nms_iou = nms_iou
         self._score_threshold, self._stride, self._fills_between = score_threshold, stride, fills_between
 
     @property
@@ -105,7 +112,10 @@ class Postprocessing:
         if self._propagator is None:
             if isinstance(output, HeadOutput):
                 return memory, decode(output, score_threshold=self._score_threshold)
-            return memory, output.select(output.scores >= self._score_threshold)
+            shown = output.select(output.scores >= self._score_threshold)
+            if self._nms_iou is not None:
+                shown = shown.select(nms(shown.boxes, shown.labels, self._nms_iou))
+            return memory, shown
         seen: HeadOutput | BoxEvidence
         if isinstance(output, HeadOutput):
             seen, cell = output, float(self._stride)

@@ -29,6 +29,7 @@ class VideoSettings:
     Attributes:
         input_format: of the network's input.
         stride: pixels of the network's input for one unit of its boxes.
+        nms_iou: see `Postprocessing`.
         propagation: None for the network alone.
         score_threshold: of the detections.
         forget_at_cuts: whether propagation starts anew at cuts.
@@ -38,6 +39,7 @@ class VideoSettings:
 
     input_format: InputFormat
     stride: int
+    nms_iou: float | None
     propagation: PropagationConfig | None
     score_threshold: float
     forget_at_cuts: bool
@@ -54,7 +56,9 @@ class VideoSettings:
 
     def postprocessing(self, *, fills_between: bool = False) -> Postprocessing:
         """Return the postprocessing of one video."""
-        return Postprocessing(self.propagation, self.score_threshold, self.stride, fills_between=fills_between)
+        return Postprocessing(
+            self.propagation, self.score_threshold, self.stride, nms_iou=self.nms_iou, fills_between=fills_between
+        )
 
 
 class StreamedVideo:
