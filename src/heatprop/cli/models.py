@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -87,6 +87,10 @@ class Models:
             return self._inspect()
         if self.file is not None:
             raise UsageError(f"heatprop models list takes no file; perhaps heatprop models inspect {self.file}")
+        for field in fields(self):
+            if field.name not in ("action", "json") and getattr(self, field.name) != field.default:
+                option = "--" + field.name.replace("_", "-")
+                raise UsageError(f"{option} goes with heatprop models inspect FILE; see heatprop models --help")
         return self._list()
 
     def _list(self) -> int:
