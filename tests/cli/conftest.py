@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -97,3 +99,29 @@ def video_shape(path: Path) -> tuple[int, int, int]:
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         return sum(1 for _ in container.decode(stream)), stream.width, stream.height
+
+
+_FEEDER = """
+import av, sys, time
+with av.open(sys.argv[1]) as source, open(sys.argv[2], "wb") as pipe:
+    with av.open(pipe, "w", format="mpegts") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+        pipe.flush()
+        time.sleep(600)
+"""
+
+
+@contextmanager
+def silent_pipe(path: Path, clip: Path) -> Iterator[Path]:
+    """Make a pipe into which another process writes a clip and then nothing more; it stays open."""
+    os.mkfifo(path)
+    feeding = [sys.executable, "-c", _FEEDER, str(clip), str(path)]
+    with subprocess.Popen(feeding, stderr=subprocess.DEVNULL) as feeder:
+        try:
+            yield path
+        finally:
+            feeder.kill()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.conftest import FRAMES, HEIGHT, WIDTH, Run, command, run_process, video_shape
+from cli.conftest import FRAMES, HEIGHT, WIDTH, Run, command, run_process, silent_pipe, video_shape
 from heatprop.cli.output_names import folders_made, name_outputs, stem_of
 from heatprop.errors import HeatpropError, InvalidConfigError
 from heatprop.io.results import read_results
@@ -274,29 +274,14 @@ def test_an_interrupt_keeps_what_was_finished_of_each(
     assert not (work / "out" / "film4.jsonl").exists()
 
 
-REMUX = """
-import av, sys, time
-with av.open(sys.argv[1]) as source, open(sys.argv[2], "wb") as pipe:
-    with av.open(pipe, "w", format="mpegts") as target:
-        stream = target.add_stream_from_template(source.streams.video[0])
-        for packet in source.demux(video=0):
-            if packet.dts is not None:
-                packet.stream = stream
-                target.mux(packet)
-        pipe.flush()
-        time.sleep(600)
-"""
-
-
 def test_sources_that_are_silent_or_never_open_do_not_hold_up_an_interrupt(
     demo_clip: Path, short_clip: Path, tmp_path: Path
 ) -> None:
-    silent, shut = tmp_path / "silent.ts", tmp_path / "shut.ts"
-    for pipe in (silent, shut):
-        os.mkfifo(pipe)
+    shut = tmp_path / "shut.ts"
+    os.mkfifo(shut)
     work = tmp_path / "work"
     work.mkdir()
-    with subprocess.Popen([sys.executable, "-c", REMUX, str(demo_clip), str(silent)]) as feeder:
+    with silent_pipe(tmp_path / "silent.ts", demo_clip) as silent:
         arguments = command("detect", short_clip, silent, shut, *ONNX, "--json", "found")
         with subprocess.Popen(arguments, cwd=work, stderr=subprocess.PIPE, text=True) as process:
             wait_for_lines(work / "found" / "silent.part.jsonl", 100, process)
@@ -304,7 +289,6 @@ def test_sources_that_are_silent_or_never_open_do_not_hold_up_an_interrupt(
                 time.sleep(0.01)
             process.send_signal(signal.SIGINT)
             _, err = process.communicate(timeout=60)
-        feeder.kill()
     assert process.returncode == 130, err
     assert names(work) == ["found/silent.jsonl", "found/street.jsonl"]
     assert len(list(read_results(work / "found" / "silent.jsonl")[1])) >= 100

@@ -292,6 +292,34 @@ def test_one_that_is_left_gives_nothing_more_and_is_closed():
     assert threads_of_ours() == []
 
 
+def test_one_that_gives_nothing_any_more_can_be_abandoned_after_what_it_gave():
+    is_silent, goes_on = threading.Event(), threading.Event()
+
+    def silent():
+        assert ahead.begin(0)
+        yield from range(3)
+        is_silent.set()
+        goes_on.wait(60)
+        yield 3
+
+    def abandon():
+        is_silent.wait(60)
+        ahead.abandon(0)
+
+    ahead = ahead_of([silent(), range(100)], 2)
+    threading.Thread(target=abandon).start()
+    events = list(ahead.events())
+    assert not goes_on.is_set()
+    assert [event for event in events if event.number == 0] == [
+        *(Done(0, n, str(n)) for n in range(3)),
+        Ended(0, None),
+    ]
+    assert [event.item for event in events if event.number == 1 and isinstance(event, Done)] == list(range(100))
+    goes_on.set()
+    while threads_of_ours():
+        time.sleep(0.01)
+
+
 def test_leaving_early_closes_what_was_begun_in_its_thread_and_begins_nothing_more():
     begun, closed_by = [], []
 

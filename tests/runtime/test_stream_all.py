@@ -1,57 +1,17 @@
 """One stream of several sources: a slow one holds up no other, a silent one no end, and nothing is left behind."""
 
 import gc
-import itertools
 import threading
 import time
-from fractions import Fraction
 
-import numpy as np
 import pytest
 
 from heatprop import VideoDetector
-from heatprop.io.sources import OpenSource, SourceInfo
 from heatprop.runtime.preprocessing import Preprocessing
 from heatprop.runtime.timings import StageTimings
-from heatprop.types import Frame
+from paced_source import LATEST, Paced, wait_for
 
-LATEST = 60.0  # seconds after which a test gives up waiting, and fails
-SMALL, LARGE = (48, 64), (2160, 3840)
-
-
-def wait_for(event):
-    assert event.wait(LATEST), "nothing came"
-
-
-class Paced(OpenSource):
-    """A source whose pace a test controls; all pixels of a frame hold its index.
-
-    Args:
-        count: of its frames; None for no end.
-        size: height and width.
-        is_live: see `SourceInfo`.
-        before: called with the index of each frame before it is given, in the thread that reads.
-        falls_silent: whether after its frames it gives nothing, not even an end, until it is closed.
-    """
-
-    def __init__(self, count, size=SMALL, *, is_live=False, before=lambda _: None, falls_silent=False):
-        super().__init__()
-        height, width = size
-        self.info = SourceInfo("paced", width, height, Fraction(25), None, None, is_live, has_audio=False)
-        self.count, self.before, self.falls_silent = count, before, falls_silent
-        self.is_silent, self.closed = threading.Event(), threading.Event()
-
-    def _frames(self):
-        for index in itertools.count() if self.count is None else range(self.count):
-            self.before(index)
-            yield Frame(np.full((self.info.height, self.info.width, 3), index % 256, np.uint8), index, index / 25)
-        if self.falls_silent:
-            self.is_silent.set()
-            wait_for(self.closed)
-
-    def close(self):
-        self._is_open = False
-        self.closed.set()
+LARGE = (2160, 3840)
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +125,28 @@ def test_a_stream_ends_when_its_silent_source_is_closed(detector):
     assert [result.frame.index for result in stream] == [0, 1, 2]
     assert ended == [(0, None)]
     assert threads_of_ours() == []
+
+
+@pytest.mark.parametrize("is_deaf", [False, True])
+def test_a_source_that_is_given_up_ends_after_what_it_gave_and_is_closed(detector, is_deaf):
+    """Its reader may not even notice that it is closed."""
+    silent = Paced(3, is_live=True, falls_silent=True, is_deaf=is_deaf)
+
+    def opened(_, source, give_up):
+        def give_up_when_silent():
+            wait_for(silent.is_silent)
+            give_up()
+
+        threading.Thread(target=give_up_when_silent).start()
+        return source
+
+    ended = []
+    stream = begin(detector, silent, on_open=opened, on_end=lambda *end: ended.append(end))
+    assert [result.frame.index for result in stream] == [0, 1, 2]
+    assert ended == [(0, None)]
+    assert silent.closed.is_set()
+    silent.wakes.set()
+    wait_for_no_threads()
 
 
 def test_a_stream_ends_when_all_of_its_sources_have_failed_though_one_is_silent(detector, monkeypatch):

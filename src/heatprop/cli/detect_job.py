@@ -110,11 +110,16 @@ class Job:
         self._frames_before: Mapping[Path, int] = {}
         self._found: list[_Found] = []
         self._video: VideoSource
+        self._give_up: Callable[[], None]
         self._outputs: DetectOutputs
         self._started: float
 
-    def open(self, video: VideoSource) -> Iterable[Frame]:
+    def open(self, video: VideoSource, give_up: Callable[[], None]) -> Iterable[Frame]:
         """Claim the outputs, settle what is with those that exist, and begin those that remain.
+
+        Args:
+            video: the source.
+            give_up: called, from any thread, where the reader may wait for a frame that does not come.
 
         Returns:
             The frames that are wanted, as fast as they are written.
@@ -159,7 +164,7 @@ class Job:
                         frames_before=self._frames_before,
                     )
                 )
-                self._video, self._started = video, perf_counter()
+                self._video, self._give_up, self._started = video, give_up, perf_counter()
                 arguments = (held.pop_all(), header)
                 self._thread = threading.Thread(
                     target=self._work, args=arguments, name="heatprop-job", daemon=True
@@ -225,7 +230,7 @@ class Job:
                 self._results.clear()
                 self._changed.notify_all()
             if self._video.info.is_live:
-                self._video.close()  # the reader may wait for a frame that does not come
+                self._give_up()  # the reader may wait for a frame that does not come
             if self.request.seq_nms:
                 try:
                     self._write_rescored()

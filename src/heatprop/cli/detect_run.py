@@ -61,7 +61,7 @@ def run_jobs(
             alone=any(request.compare for request in requests),
             at_once=AT_ONCE,
             live=live_by_name([request.source for request in requests]),
-            on_open=lambda number, video: jobs[number].open(video),
+            on_open=lambda number, video, give_up: jobs[number].open(video, give_up),
             on_end=lambda number, error: jobs[number].end(error),
         )
         fault: BaseException | None = None

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Generator, Iterable, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from functools import partial
 from time import perf_counter
 
 from heatprop import layouts
 from heatprop.backends import Backend, Device, Precision, load_model, open_backend
 from heatprop.errors import InvalidConfigError, check_range
-from heatprop.io import VideoSource
 from heatprop.io.names import Source
 from heatprop.propagation import PropagationConfig, require_propagation
 from heatprop.runtime.keyframes import KeyframeConfig
 from heatprop.runtime.pipeline import Workers
 from heatprop.runtime.preprocessing import Seen
-from heatprop.runtime.stream import FrameResult, Opener, infer, opened, stream_all
+from heatprop.runtime.stream import FrameResult, OnOpen, Opener, infer, opened, stream_all
 from heatprop.runtime.streamed_video import VideoSettings
 from heatprop.runtime.timings import StageTimings
-from heatprop.types import Detections, Frame, ImageArray, check_image
+from heatprop.types import Detections, ImageArray, check_image
 from heatprop.zoo import Model
 from heatprop.zoo.card import CENTERNET
 
@@ -172,7 +171,7 @@ class VideoDetector:
         alone: bool = False,
         at_once: int = 1,
         live: Collection[int] = (),
-        on_open: Callable[[int, VideoSource], Iterable[Frame]] = lambda _, video: video,
+        on_open: OnOpen = lambda _, video, __: video,
         on_end: Callable[[int, Exception | None], None],
     ) -> Generator[FrameResult, None, None]:
         """Detect in all sources, and yield the frames as they come: what `stream` and all others rest on.
@@ -188,8 +187,10 @@ class VideoDetector:
             alone: see `stream`.
             at_once: at most so many are open at a time, live ones not counted: they run all at once.
             live: places of the sources known to be live before they are opened.
-            on_open: called with the place of a source that was opened, in the thread that reads it; returns the
-                frames that are wanted of it. What it raises is that source's error.
+            on_open: called with the place of a source that was opened, the source, and a function that gives it
+                up, in the thread that reads it; returns the frames that are wanted of it. What it raises is that
+                source's error. To give a source up, from any thread, ends it even where its reader waits for a
+                frame that does not come.
             on_end: called with the place of a source that has ended, after its last frame, and its error; in the
                 consumer's thread. What it raises ends all.
 

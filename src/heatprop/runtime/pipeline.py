@@ -19,6 +19,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _SECONDS_TO_STOP = 5.0
+_SECONDS_FOR_ABANDONED = 0.5
 
 
 class Workers:
@@ -120,6 +121,7 @@ class WorkAhead(Generic[Item, Result]):
         self._read_by: dict[int, threading.Thread] = {}
         self._relieved: set[int] = set()
         self._left: set[int] = set()
+        self._abandoned: set[int] = set()
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._pool: ThreadPoolExecutor
@@ -128,7 +130,7 @@ class WorkAhead(Generic[Item, Result]):
     def events(self) -> Generator[Done[Item, Result] | Ended, None, None]:
         """Yield what is done, and each iterable's end after all its items. To close it stops the reading.
 
-        An iterable that is just being read is waited for at most some seconds.
+        An iterable that is just being read is waited for at most some seconds, an abandoned one next to not.
 
         Raises:
             Interrupted: it was requested while waiting; see `heatprop.interrupts`. Then only those iterables that
@@ -180,6 +182,12 @@ class WorkAhead(Generic[Item, Result]):
         """Take no more of an iterable: it ends without an event."""
         self._left.add(number)
         self._slots[number].release()
+
+    def abandon(self, number: int) -> None:
+        """End an iterable that may give nothing any more, from any thread, after what it has handed over."""
+        self._abandoned.add(number)
+        self._slots[number].release()
+        self._handed.put(Ended(number, None))
 
     def _handed_over(self) -> Generator[Done[Item, Result] | Ended, None, None]:
         while len(self._left) < len(self._iterables):
@@ -249,18 +257,20 @@ class WorkAhead(Generic[Item, Result]):
         _close(iterator)
 
     def _is_unwanted(self, number: int) -> bool:
-        return self._stopping.is_set() or number in self._left
+        return self._stopping.is_set() or number in self._left or number in self._abandoned
 
     def _stop(self) -> None:
         with self._lock:
             self._stopping.set()
             readers = self._readers if pending() is None else list(self._read_by.values())
+            abandoned = [reader for number, reader in self._read_by.items() if number in self._abandoned]
         for slots in self._slots.values():
             slots.release()
         self._on_stop()
-        latest = monotonic() + _SECONDS_TO_STOP
+        begun = monotonic()
         for reader in [*readers]:
-            reader.join(max(0.0, latest - monotonic()))
+            patience = _SECONDS_FOR_ABANDONED if reader in abandoned else _SECONDS_TO_STOP
+            reader.join(max(0.0, begun + patience - monotonic()))
         with suppress(Empty):
             while True:
                 entry = self._handed.get_nowait()

@@ -23,6 +23,9 @@ _MAX_BETWEEN = 5
 
 Opener: TypeAlias = Callable[[], AbstractContextManager[VideoSource]]
 
+OnOpen: TypeAlias = Callable[[int, VideoSource, Callable[[], None]], Iterable[Frame]]
+"""Takes a source's place, the source, and what gives it up; returns the frames that are wanted of it."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameResult:
@@ -57,7 +60,7 @@ def stream_all(
     alone: bool,
     at_once: int,
     live: Collection[int],
-    on_open: Callable[[int, VideoSource], Iterable[Frame]],
+    on_open: OnOpen,
     on_end: Callable[[int, Exception | None], None],
 ) -> Generator[FrameResult, None, None]:
     """Detect in all sources, and yield the frames as they come: `VideoDetector.stream_all`, which has the rest.
@@ -78,13 +81,18 @@ def stream_all(
             if opening is source and source.info.is_live:
                 live_ones[number] = source
             if ahead.begin(number, gives_place=source.info.is_live, more=more):
-                frames = on_open(number, source)
+                frames = on_open(number, source, partial(give_up, number, source))
                 filling = workers.count + 2 + more
-                videos[number] = _begun(source, settings, timings[number], filling, alone=alone)
-                yield from videos[number].prepared(frames)
+                video = videos[number] = _begun(source, settings, timings[number], filling, alone=alone)
+                yield from video.prepared(frames)
+
+    def give_up(number: int, source: VideoSource) -> None:
+        if live_ones.pop(number, None) is not None:  # its reader may wait for a frame that does not come
+            source.close()
+        ahead.abandon(number)
 
     def let_go() -> None:
-        for source in list(live_ones.values()):  # its reader may wait for a frame that does not come
+        for source in list(live_ones.values()):
             source.close()
 
     ahead = WorkAhead(
