@@ -18,10 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heatprop.errors import InvalidConfigError
-from heatprop.heatmaps import gaussian_radius
 from heatprop.lab.networks.centernet import NetworkOutput
 from heatprop.lab.networks.preprocessing import fix_res
 from heatprop.lab.training.batch import MAX_OBJECTS, Batch, Sample, Targets, make_targets
+from heatprop.lab.training.gaussians import gaussian_radius
 from heatprop.lab.training.losses import Counts, Losses, LossWeights, center_net_loss, count
 from reference import targets as slow
 

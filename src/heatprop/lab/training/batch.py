@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from heatprop.heatmaps import gaussian_radius, splat
+from heatprop.lab.training.gaussians import gaussian_radius, splat
 from heatprop.types import FloatArray, ImageArray, IntArray
 
 MAX_OBJECTS = 128
