@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import re
 import struct
-from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
 
 import av
+
+from heatprop.io.sources import DEFAULT_FRAME_RATE
 
 _HEAD = 1 << 16
 _MAX_BOXES = 10_000
@@ -75,7 +76,7 @@ def _share_there(path: Path) -> float:
 def _ends_early(stream: av.VideoStream, end: float | None) -> bool:
     if end is None or not stream.duration or not stream.time_base:
         return False
-    step = 1 / (stream.average_rate or Fraction(25))
+    step = 1 / (stream.average_rate or DEFAULT_FRAME_RATE)
     return end < (stream.duration + (stream.start_time or 0)) * stream.time_base - step / 2
 
 

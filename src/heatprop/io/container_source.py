@@ -17,12 +17,11 @@ from heatprop.io.container import TIMEOUT, as_fraction, open_container
 from heatprop.io.ends import require_end
 from heatprop.io.http_stream import HttpStream
 from heatprop.io.pixels import RgbReader
-from heatprop.io.sources import OpenSource, SourceInfo
+from heatprop.io.sources import DEFAULT_FRAME_RATE, OpenSource, SourceInfo
 from heatprop.io.timeline import LONGEST_PAUSE, LONGEST_SILENCE, STAMPS_AHEAD, Timeline
 from heatprop.io.video_frames import FrameReader
 from heatprop.types import Frame
 
-DEFAULT_FRAME_RATE = Fraction(25)
 _MIN_RATE, _MAX_RATE = Fraction(1, 3600), 1000
 _LONGEST_WAIT = 1.0
 # Codec tags of streams that only Dolby Vision shows well, unless they say what they are without it.

@@ -10,7 +10,7 @@ from heatprop.io.folders import SkippedFiles, inspect_folder
 from heatprop.io.image_files import ImageError
 from heatprop.io.image_headers import header_of
 from heatprop.io.sequence_reader import SequenceReader
-from heatprop.io.sources import IMAGE_RATE, OpenSource, SourceInfo
+from heatprop.io.sources import DEFAULT_FRAME_RATE, OpenSource, SourceInfo
 from heatprop.io.suffixes import IMAGE_SUFFIXES
 from heatprop.types import Frame, ImageArray
 
@@ -74,9 +74,9 @@ class ImageSource(OpenSource):
             name=str(path),
             width=first.shape[1],
             height=first.shape[0],
-            frame_rate=IMAGE_RATE,
+            frame_rate=DEFAULT_FRAME_RATE,
             frame_count=len(self._paths),
-            duration=float(len(self._paths) / IMAGE_RATE),
+            duration=float(len(self._paths) / DEFAULT_FRAME_RATE),
             is_live=False,
             has_audio=False,
             colour=self._reader.colour,
@@ -102,7 +102,7 @@ class ImageSource(OpenSource):
             if header is not None and header.holds_several:
                 whole = "it holds several images" if len(self._paths) == 1 else "files here hold several images"
                 self.note(f"{whole}; only the first of them is read")
-            yield Frame(image, index, float((position - origin) / IMAGE_RATE))
+            yield Frame(image, index, float((position - origin) / DEFAULT_FRAME_RATE))
             index += 1
         for line in self._reader.notes():
             self.note(line)

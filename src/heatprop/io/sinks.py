@@ -7,7 +7,6 @@ import math
 import queue
 import threading
 from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
 from time import perf_counter
 from types import TracebackType
@@ -21,12 +20,11 @@ from heatprop.io.addresses import MASK, is_address, shown
 from heatprop.io.end_mark import end_mark
 from heatprop.io.outputs import NullOutput, OutputFile, is_null
 from heatprop.io.results_header import ResultsHeader
-from heatprop.io.sources import SourceInfo
+from heatprop.io.sources import DEFAULT_FRAME_RATE, SourceInfo
 from heatprop.io.timeline import Clock, Stretch
 from heatprop.types import ImageArray, check_image
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
-_DEFAULT_RATE = Fraction(25)
 _WAITING = 4
 
 
@@ -191,7 +189,7 @@ class VideoSink:
             self._output.partial,
             self._width + self._width % 2,
             self._height + self._height % 2,
-            self._info.frame_rate or _DEFAULT_RATE,
+            self._info.frame_rate or DEFAULT_FRAME_RATE,
             crf=self._crf,
             preset=self._preset,
             sample_aspect_ratio=self._info.sample_aspect_ratio,

@@ -13,8 +13,8 @@ from heatprop.errors import SourceError
 from heatprop.io.timeline import Clock
 from heatprop.types import Frame
 
-IMAGE_RATE = Fraction(25)
-"""Frames a second of images, which carry no times."""
+DEFAULT_FRAME_RATE = Fraction(25)
+"""Frames a second where a source says none, as images, which carry no times."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from heatprop.io.image_files import ImageError, StoredImage, stored_in
 from heatprop.io.image_headers import tiff_header, too_large
 from heatprop.io.regular_files import open_regular
 from heatprop.io.sequence_levels import SequenceLevels
-from heatprop.io.sources import IMAGE_RATE, OpenSource, SourceInfo
+from heatprop.io.sources import DEFAULT_FRAME_RATE, OpenSource, SourceInfo
 from heatprop.io.tiff_directories import cut_page, pages
 from heatprop.types import Frame, ImageArray
 
@@ -54,9 +54,9 @@ class TiffSource(OpenSource):
             name=str(path),
             width=first.shape[1],
             height=first.shape[0],
-            frame_rate=IMAGE_RATE,
+            frame_rate=DEFAULT_FRAME_RATE,
             frame_count=len(self._pages),
-            duration=float(len(self._pages) / IMAGE_RATE),
+            duration=float(len(self._pages) / DEFAULT_FRAME_RATE),
             is_live=False,
             has_audio=False,
         )
@@ -90,7 +90,7 @@ class TiffSource(OpenSource):
                 continue
             if index == 0:
                 origin = number
-            yield Frame(image, index, float((number - origin) / IMAGE_RATE))
+            yield Frame(image, index, float((number - origin) / DEFAULT_FRAME_RATE))
             index += 1
         for line in self._levels.notes("pages"):
             self.note(line)
