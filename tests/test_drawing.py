@@ -127,11 +127,6 @@ def test_a_label_without_a_name_is_an_error(label: int) -> None:
         draw(grey(), one([1, 1, 9, 9], label), CLASSES)
 
 
-def test_a_box_that_is_not_finite_is_an_error() -> None:
-    with pytest.raises(InvalidArrayError, match="finite"):
-        draw(grey(), one([1, 1, float("nan"), 9]), CLASSES)
-
-
 def test_what_is_no_image_is_an_error() -> None:
     with pytest.raises(InvalidArrayError, match="shape"):
         draw(np.zeros((5, 5), np.uint8), Detections.empty(), CLASSES)

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from heatprop.errors import InvalidArrayError
-from heatprop.types import Detections, ImageArray, check_image
+from heatprop.types import Detections, ImageArray, IntArray, check_image
 
 Colour: TypeAlias = tuple[int, int, int]
 Rectangle: TypeAlias = tuple[int, int, int, int]
@@ -84,7 +84,7 @@ def draw(
         uint8 ``(H, W, 3)`` RGB, a new array.
 
     Raises:
-        InvalidArrayError: `image` is no RGB image, a box is not finite, or a label has no name.
+        InvalidArrayError: `image` is no RGB image, or a label has no name.
 
     Example:
         >>> cat = Detections([[20, 30, 90, 80]], [0.9], [0])
@@ -93,7 +93,7 @@ def draw(
         ((90, 160, 3), 255, 0)
     """
     check_image(image)
-    _check_detections(detections, len(classes))
+    _check_labels(detections.labels, len(classes))
     canvas = image.copy()
     height, width = image.shape[:2]
     pen = _Pen.for_image(height, width)
@@ -152,11 +152,7 @@ def side_by_side(left: ImageArray, right: ImageArray, captions: tuple[str, str] 
     return both
 
 
-def _check_detections(detections: Detections, class_count: int) -> None:
-    if not np.isfinite(detections.boxes).all():
-        row = int(np.flatnonzero(~np.isfinite(detections.boxes).all(axis=1))[0])
-        raise InvalidArrayError(f"box {row} is {detections.boxes[row].tolist()}; only finite boxes can be drawn")
-    labels = detections.labels
+def _check_labels(labels: IntArray, class_count: int) -> None:
     wrong = labels[(labels < 0) | (labels >= class_count)]
     if wrong.size:
         raise InvalidArrayError(
