@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heatprop.errors import InvalidConfigError, check_range
-from heatprop.structuring import Form, MisfitError, structure
+from heatprop.structuring import MisfitError, Syntax, structure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,10 +35,10 @@ class Camera:
     notes: Mapping[str, str] = field(default_factory=dict)
 
 
-@pytest.mark.parametrize("form", ["json", "toml"])
-def test_what_was_a_dataclass_is_one_again(form: Form) -> None:
+@pytest.mark.parametrize("syntax", ["json", "toml"])
+def test_what_was_a_dataclass_is_one_again(syntax: Syntax) -> None:
     camera = Camera(tags=("a", "b"), classes=("cat",), lens=Lens(focus=3.0, kind="long"), notes={"by": "me"})
-    assert structure(Camera, asdict(camera), "camera", form) == camera
+    assert structure(Camera, asdict(camera), "camera", syntax) == camera
 
 
 def test_a_person_may_leave_keys_out_a_program_may_not() -> None:
@@ -98,9 +98,11 @@ anything = st.recursive(
     st.dictionaries(st.sampled_from([*Camera.__dataclass_fields__, "other"]), anything),
     st.sampled_from(["json", "toml"]),
 )
-def test_nothing_else_is_ever_raised_and_types_are_those_annotated(content: dict[str, Any], form: Form) -> None:
+def test_nothing_else_is_ever_raised_and_types_are_those_annotated(
+    content: dict[str, Any], syntax: Syntax
+) -> None:
     try:
-        camera = structure(Camera, content, "camera", form)
+        camera = structure(Camera, content, "camera", syntax)
     except InvalidConfigError:
         return
     assert type(camera.name) is str

@@ -13,7 +13,7 @@ import msgspec
 from heatprop.errors import InvalidConfigError, shortened
 
 Structured = TypeVar("Structured")
-Form: TypeAlias = Literal["json", "toml"]
+Syntax: TypeAlias = Literal["json", "toml"]
 
 _KINDS = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
 _MANY = {str: "texts", int: "whole numbers", float: "numbers"}
@@ -23,7 +23,7 @@ class MisfitError(InvalidConfigError):
     """What a file holds does not fit a dataclass; the message names the key first."""
 
 
-def structure(kind: type[Structured], content: Any, where: str, form: Form) -> Structured:
+def structure(kind: type[Structured], content: Any, where: str, syntax: Syntax) -> Structured:
     """Build a dataclass from what a file holds, by its annotations.
 
     A program wrote the JSON: every key must be there. A person wrote the TOML: a missing key has its default,
@@ -33,7 +33,7 @@ def structure(kind: type[Structured], content: Any, where: str, form: Form) -> S
         kind: the dataclass; its fields are dataclasses, or of types that `msgspec` knows.
         content: what a parser returned.
         where: its name in messages, such as ``card``; empty where keys need none.
-        form: of the file.
+        syntax: of the file.
 
     Raises:
         MisfitError: a key is unknown or missing, or a value is of another type; one line names it and says what it
@@ -45,7 +45,7 @@ def structure(kind: type[Structured], content: Any, where: str, form: Form) -> S
     heatprop.structuring.MisfitError: input.longest_side is True; it must be a whole number
     """
     if not isinstance(content, Mapping):
-        raise _misfit(content, where, "an object" if form == "json" else f"a section, [{where}]", form)
+        raise _misfit(content, where, "an object" if syntax == "json" else f"a section, [{where}]", syntax)
     names = [each.name for each in fields(kind)]  # type: ignore[arg-type]
     for key in content:
         if key not in names:
@@ -55,25 +55,25 @@ def structure(kind: type[Structured], content: Any, where: str, form: Form) -> S
             place = f"{where}.{shown}" if where else f"section {shown}"
             raise MisfitError(f"{place} is unknown; {perhaps}there are {', '.join(names)}")
     lacking = [name for name in names if name not in content]
-    if lacking and form == "json":
+    if lacking and syntax == "json":
         raise MisfitError(f"{where} lacks {lacking[0]!r}; its keys are {', '.join(names)}")
     hints = get_type_hints(kind)
     places = {key: f"{where}.{key}" if where else key for key in content}
-    return kind(**{key: _convert(hints[key], value, places[key], form) for key, value in content.items()})
+    return kind(**{key: _convert(hints[key], value, places[key], syntax) for key, value in content.items()})
 
 
-def _convert(hint: Any, value: Any, where: str, form: Form) -> Any:
+def _convert(hint: Any, value: Any, where: str, syntax: Syntax) -> Any:
     if is_dataclass(hint):
-        return structure(hint, value, where, form)  # type: ignore[arg-type]
-    if form == "toml" and get_origin(hint) is tuple and isinstance(value, str):
+        return structure(hint, value, where, syntax)  # type: ignore[arg-type]
+    if syntax == "toml" and get_origin(hint) is tuple and isinstance(value, str):
         value = [value]
     for text in value if isinstance(value, list) else [value]:
         if isinstance(text, str) and "\0" in text:
-            raise MisfitError(f"{where} is {_show(value, form)}; no name has a null character")
+            raise MisfitError(f"{where} is {_show(value, syntax)}; no name has a null character")
     try:
         return msgspec.convert(value, hint)
     except msgspec.ValidationError:
-        raise _misfit(value, where, _wanted(hint), form) from None
+        raise _misfit(value, where, _wanted(hint), syntax) from None
 
 
 def _wanted(hint: Any) -> str:
@@ -88,9 +88,9 @@ def _wanted(hint: Any) -> str:
     return _KINDS.get(hint) or " or ".join(map(_wanted, arguments))
 
 
-def _misfit(value: Any, where: str, wanted: str, form: Form) -> MisfitError:
-    return MisfitError(f"{where} is {_show(value, form)}; it must be {wanted}")
+def _misfit(value: Any, where: str, wanted: str, syntax: Syntax) -> MisfitError:
+    return MisfitError(f"{where} is {_show(value, syntax)}; it must be {wanted}")
 
 
-def _show(value: Any, form: Form) -> str:
-    return shortened(json.dumps(value) if form == "json" else repr(value), 40)
+def _show(value: Any, syntax: Syntax) -> str:
+    return shortened(json.dumps(value) if syntax == "json" else repr(value), 40)

@@ -51,13 +51,13 @@ class Preprocessing:
     """How the frames of one video are prepared; it remembers nothing itself.
 
     Attributes:
-        form: of the network's input.
+        input_format: of the network's input.
         clock: decides which are key frames; None for every frame.
         forget_at_cuts: whether a cut begins a shot.
         sample_aspect_ratio: width of a pixel of the frames over its height; the network sees square pixels.
     """
 
-    form: InputFormat
+    input_format: InputFormat
     clock: KeyframeClock | None
     forget_at_cuts: bool
     sample_aspect_ratio: float = 1.0
@@ -74,7 +74,7 @@ class Preprocessing:
             The frame, and what it and those before say about the next.
         """
         shot = seen.shot
-        fitted = fit_letterbox(image.shape[1], image.shape[0], self.form, self.sample_aspect_ratio)
+        fitted = fit_letterbox(image.shape[1], image.shape[0], self.input_format, self.sample_aspect_ratio)
         network_input = letterbox(image, fitted)
         small = thumbnail(image)
         starts_shot = shot is not None and (
