@@ -21,10 +21,8 @@ from heatprop.boxes import boxes_around, iou
 from heatprop.propagation.config import AdaptationConfig
 from heatprop.propagation.equations import DoubleArray, balance_at_once, inherit_sizes, mix_sizes, past_weights
 from heatprop.propagation.evidence import Evidence, ImageArea, Near, claims_of_unseen
-from heatprop.propagation.tracklets import Claims, Own, Tracklets
+from heatprop.propagation.tracklets import SITES_AT_ONCE, Claims, Own, Tracklets
 from heatprop.types import FloatArray, IntArray
-
-_AT_ONCE = 1 << 18  # sites in the neighbourhoods that are tested together
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,7 +115,7 @@ class AdaptiveRule:
     ) -> Claims:
         """Let some tracklets, by falling score, choose a site each: the best that may be theirs and is free."""
         claims, (tracklets, expected, seen) = Claims.none(), search
-        step = max(_AT_ONCE // (2 * int(radii.max(initial=0)) + 1) ** 2, 1)  # large squares a few at a time
+        step = max(SITES_AT_ONCE // (2 * int(radii.max(initial=0)) + 1) ** 2, 1)  # large squares a few at a time
         for start in range(0, len(rows), step):
             some = rows[start : start + step]
             near = seen.near(tracklets.labels[some], expected[some], radii[some], tracklets.sizes[some])

@@ -1,4 +1,15 @@
-"""Equations 2 to 7 of the paper, in its order, one pure function each.
+"""Equations 2 to 7 of the paper, in its order, as pure functions.
+
+| equation | function | |
+| --- | --- | --- |
+| 2 | `extend` | |
+| the maximum of 3 and 4 | `overlay` | |
+| 3 | `inherit_lengths` | |
+| 4 | `inherit_sizes` | |
+| 5 | `long_term` | as printed; tests hold `balance_at_once` to it |
+| 6 | `balance` | as printed; likewise |
+| 5 and 6 | `past_weights`, `balance_at_once` | in one step: this runs |
+| 7 | `mix_sizes` | |
 
 Frame t is the last one, t + 1 the present. The paper writes whole maps; here arrays hold only what is not 0 in
 them: tracklets ``i`` in rows, the sites ``xyz`` near each of them in columns, or one after the other once they are
@@ -87,6 +98,8 @@ def inherit_sizes(sizes: FloatArray, sources: IntArray) -> FloatArray:
 def long_term(network: DoubleArray, carried: DoubleArray, lengths: IntArray, beta: float) -> DoubleArray:
     """Average the network's scores with what is carried, by the length of the tracklet (equation 5).
 
+    The paper's wording, for tests and readers; `balance_at_once` runs.
+
     Args:
         network: the network's scores at some sites, float64 ``(M,)``.
         carried: the carried score there, 0 where nothing is carried; float64 ``(M,)``.
@@ -103,6 +116,8 @@ def long_term(network: DoubleArray, carried: DoubleArray, lengths: IntArray, bet
 
 def balance(network: DoubleArray, past: DoubleArray, alpha: float) -> DoubleArray:
     """Balance the network's scores with the long-term ones (equation 6).
+
+    The paper's wording, for tests and readers; `balance_at_once` runs.
 
     Args:
         network: the network's scores at some sites, float64 ``(M,)``.

@@ -17,10 +17,8 @@ from heatprop.propagation.equations import (
     past_weights,
 )
 from heatprop.propagation.evidence import Evidence, ImageArea, claims_of_unseen
-from heatprop.propagation.tracklets import Claims, Own, Tracklets
+from heatprop.propagation.tracklets import SITES_AT_ONCE, Claims, Own, Tracklets
 from heatprop.types import FloatArray, IntArray
-
-_AT_ONCE = 1 << 18  # sites in all squares up to which they are overlaid at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +41,13 @@ class PaperRule:
     tracklets: ClassVar[type[Tracklets]] = Tracklets
 
     def claim(self, tracklets: Tracklets, seen: Evidence) -> Claims:
-        """Give each site to the tracklet of the highest score in whose square it lies (equations 2 to 4)."""
+        """Give each site to the tracklet of the highest score in whose square it lies.
+
+        That is equation 2, and the maximum of equations 3 and 4. What is inherited comes later: lengths with the
+        weights of `balance`, sizes in `mix`.
+        """
         order = np.argsort(-tracklets.scores, kind="stable")
-        if len(order) * min((2 * self.radius + 1) ** 2, len(seen.scores)) > _AT_ONCE:
+        if len(order) * min((2 * self.radius + 1) ** 2, len(seen.scores)) > SITES_AT_ONCE:
             claims = self._claim_large(tracklets, seen, order)
             return claims_of_unseen(claims, tracklets, tracklets.centres, seen)
         near = seen.near(tracklets.labels[order], tracklets.centres[order], self.radius, tracklets.sizes[order])
@@ -56,7 +58,7 @@ class PaperRule:
     def _claim_large(self, tracklets: Tracklets, seen: Evidence, order: IntArray) -> Claims:
         """Do what `claim` does a few squares at a time: the best are laid over the others last."""
         sources, distances = np.full(len(seen.scores), -1), np.zeros(len(seen.scores))
-        step = max(_AT_ONCE // (2 * self.radius + 1) ** 2, 1)
+        step = max(SITES_AT_ONCE // (2 * self.radius + 1) ** 2, 1)
         for start in range(len(order) // step * step, -1, -step):
             some = order[start : start + step]
             near = seen.near(tracklets.labels[some], tracklets.centres[some], self.radius, tracklets.sizes[some])
@@ -66,7 +68,7 @@ class PaperRule:
         return Claims(sites, sources[sites], distances[sites])
 
     def balance(self, network: FloatArray, claims: Claims, tracklets: Tracklets, _: ImageArea, /) -> FloatArray:
-        """Average the network's scores with the carried ones (equations 5 and 6)."""
+        """Average the network's scores with the carried ones, by inherited length (equations 3, 5 and 6)."""
         weights = past_weights(tracklets.lengths, self.alpha, self.beta)
         return balance_at_once(network, tracklets.scores[claims.sources], weights[claims.sources])
 
@@ -74,7 +76,7 @@ class PaperRule:
         """Leave all other sites as they are."""
 
     def mix(self, network: FloatArray, sizes: FloatArray, sources: IntArray, tracklets: Tracklets) -> FloatArray:
-        """Average the network's sizes with the carried ones (equation 7)."""
+        """Average the network's sizes with the inherited ones (equations 4 and 7)."""
         return mix_sizes(network, sizes, tracklets.scores[sources], inherit_sizes(tracklets.sizes, sources))
 
     def renew(self, found: Tracklets, network: Own, _: IntArray, __: Tracklets, /) -> Tracklets:

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from heatprop.types import FloatArray, IntArray
 
+SITES_AT_ONCE = 1 << 18
+"""So many sites around tracklets a rule looks at together; of more, some tracklets after the others."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tracklets:
