@@ -56,7 +56,7 @@ def main() -> None:
             given = decode(output, score_threshold=arguments.score_threshold, nms_iou=arguments.nms_iou)
             found.setdefault("network alone", []).append((row, in_frame(decode(output))))
             for name in FORMS:
-                whole = heatmaps[name].update(output, picture=fitted.image_area(stride))
+                whole = heatmaps[name].update(output, image_area=fitted.image_area(stride))
                 found.setdefault(f"heatmap, {name}", []).append((row, in_frame(whole)))
                 started = time.thread_time()
                 held = boxes[name].update(in_frame(given), (fitted.frame_height, fitted.frame_width))
