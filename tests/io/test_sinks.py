@@ -1,12 +1,5 @@
-"""What is written can be read back: count, times, size, colours and sound; and nothing half-done is left."""
+"""Frames that are written can be read back: count, times, size and colours."""
 
-import os
-import signal
-import subprocess
-import sys
-import textwrap
-import threading
-from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -15,35 +8,13 @@ import av
 import numpy as np
 import pytest
 
-from heatprop.errors import InvalidArrayError, OutputError, OutputExistsError
-from heatprop.io import SourceInfo, VideoSink, open_video
-from heatprop.io.completeness import Completeness, OutputState, state_of
+from heatprop.errors import InvalidArrayError, OutputError
+from heatprop.io import VideoSink, open_video
 from heatprop.io.encoders import choose_encoder, choose_time_base
 from heatprop.io.encoding import VideoWriter
-from heatprop.io.results import ResultsHeader
 from heatprop.io.sinks import fit_image
 from small_videos import build_video, number_of, paint, red_corner, turn_video
-
-COUNT = 12
-INFO = SourceInfo("made", 64, 48, Fraction(25), COUNT, COUNT / 25, is_live=False, has_audio=False)
-
-
-def copy_video(source: Path | str, target: Path, *, limit: int | None = None, **options: object) -> VideoSink:
-    """Read a source and write its frames, all or the first few."""
-    with open_video(source) as video, VideoSink(target, video.info, **options) as sink:
-        for frame in video:
-            if limit is not None and frame.index >= limit:
-                break
-            sink.write(frame.image, frame.time)
-    return sink
-
-
-def sound_packets(path: Path) -> list[tuple[float, bytes]]:
-    """Start, in seconds after the first frame, and data of each packet of sound."""
-    with open_video(path) as video, av.open(str(path)) as container:
-        packets = [packet for packet in container.demux(container.streams.audio[0]) if packet.size]
-        start = video.info.start_time
-        return [(float(p.pts * p.time_base) - start, bytes(p)) for p in packets]
+from written_videos import COUNT, INFO, copy_video, decoded_times
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".m4v", ".mov", ".mkv", ".MP4"])
@@ -146,384 +117,6 @@ def test_a_turned_video_is_written_upright(tmp_path: Path) -> None:
     assert {red_corner(frame.image) for frame in frames} == {"top right"}
 
 
-# Sound
-
-
-@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
-@pytest.mark.parametrize(("source_suffix", "codec"), [(".mp4", "aac"), (".ts", "aac"), (".mkv", "libmp3lame")])
-def test_sound_that_fits_is_copied(tmp_path: Path, suffix: str, source_suffix: str, codec: str) -> None:
-    source = build_video(tmp_path / f"clip{source_suffix}", 50, audio=codec)
-    sink = copy_video(source, tmp_path / f"out{suffix}")
-    assert sink.audio_note is None
-    # A transport stream puts a header of 7 bytes before each packet of AAC, the others do not.
-    header = 7 if source_suffix == ".ts" else 0
-    before = [(time, data[header:]) for time, data in sound_packets(source)]
-    after = sound_packets(tmp_path / f"out{suffix}")
-    assert len(after) >= len(before) - 2
-    lost = next(number for number, (_, data) in enumerate(before) if data == after[0][1])
-    kept = before[lost : lost + len(after)]
-    assert [data for _, data in after] == [data for _, data in kept]
-    assert [time for time, _ in after] == pytest.approx([time for time, _ in kept], abs=2e-3)
-
-
-@pytest.mark.parametrize("codec", ["pcm_s16le", "flac", "mp2"])
-def test_sound_that_does_not_fit_becomes_aac(tmp_path: Path, codec: str) -> None:
-    source = build_video(tmp_path / "clip.mkv", 50, audio=codec)
-    sink = copy_video(source, tmp_path / "out.mp4")
-    assert sink.audio_note is None
-    with av.open(str(tmp_path / "out.mp4")) as container:
-        assert container.streams.audio[0].codec_context.name == "aac"
-        chunks = [chunk.to_ndarray()[0] for chunk in container.decode(audio=0)]
-    wave = np.concatenate(chunks)
-    assert len(wave) / 48_000 == pytest.approx(2.0, abs=0.06)
-    middle = wave[24_000:72_000]
-    assert np.argmax(np.abs(np.fft.rfft(middle))) == 440
-
-
-@pytest.mark.parametrize("codec", ["aac", "pcm_s16le"])
-def test_sound_that_starts_late_stays_late(tmp_path: Path, codec: str) -> None:
-    source = build_video(tmp_path / "clip.mkv", 50, audio=codec, audio_seconds=1.0, audio_start=0.7)
-    copy_video(source, tmp_path / "out.mp4")
-    before, after = sound_packets(source), sound_packets(tmp_path / "out.mp4")
-    assert after[0][0] == pytest.approx(before[0][0], abs=0.03)
-    assert after[-1][0] == pytest.approx(before[-1][0], abs=0.06)
-
-
-def test_frames_that_start_late_move_the_sound_with_them(tmp_path: Path) -> None:
-    ticks = [12_800 + 512 * number for number in range(50)]
-    source = build_video(tmp_path / "clip.mkv", 50, ticks=ticks, audio="aac", audio_seconds=3.0)
-    copy_video(source, tmp_path / "out.mp4")
-    before, after = sound_packets(source), sound_packets(tmp_path / "out.mp4")
-    shared = {data: time for time, data in before}
-    assert len(after) > 80
-    assert [time for time, _ in after] == pytest.approx([shared[data] for _, data in after], abs=2e-3)
-    with open_video(tmp_path / "out.mp4") as video:
-        assert len(list(video)) == 50
-
-
-def test_sound_ends_with_the_last_frame_when_not_all_are_written(tmp_path: Path) -> None:
-    source = build_video(tmp_path / "clip.mp4", 100, audio="aac")
-    copy_video(source, tmp_path / "out.mp4", limit=25)
-    after = sound_packets(tmp_path / "out.mp4")
-    assert 0.9 < after[-1][0] <= 1.0
-
-
-def test_sound_longer_than_the_frames_is_kept_when_all_are_written(tmp_path: Path) -> None:
-    source = build_video(tmp_path / "clip.mp4", 25, audio="aac", audio_seconds=2.0)
-    copy_video(source, tmp_path / "out.mp4")
-    assert len(sound_packets(tmp_path / "out.mp4")) == len(sound_packets(source))
-
-
-def test_sound_can_come_from_elsewhere_or_be_skipped(tmp_path: Path) -> None:
-    silent = build_video(tmp_path / "silent.mp4", 25)
-    tone = build_video(tmp_path / "tone.mp4", 50, audio="aac")
-    copy_video(silent, tmp_path / "with.mp4", audio_from=tone)
-    with open_video(tmp_path / "with.mp4") as video:
-        assert video.info.has_audio
-    with (
-        open_video(tone) as video,
-        VideoSink(tmp_path / "without.mp4", replace(video.info, has_audio=False)) as sink,
-    ):
-        for frame in video:
-            sink.write(frame.image, frame.time)
-    with open_video(tmp_path / "without.mp4") as video:
-        assert not video.info.has_audio
-
-
-def test_sound_over_http_is_kept(tmp_path: Path, serve: Callable[[Path], str]) -> None:
-    source = build_video(tmp_path / "clip.mp4", 25, audio="aac")
-    sink = copy_video(f"{serve(tmp_path)}/clip.mp4", tmp_path / "out.mp4")
-    assert sink.audio_note is None
-    assert len(sound_packets(tmp_path / "out.mp4")) == len(sound_packets(source))
-
-
-@pytest.mark.parametrize("kind", ["missing", "text", "silent"])
-def test_sound_that_cannot_be_read_is_noted_and_the_frames_written(tmp_path: Path, kind: str) -> None:
-    source = build_video(tmp_path / "clip.mp4")
-    other = tmp_path / "other.mp4"
-    if kind == "text":
-        other.write_text("no sound here\n" * 100)
-    elif kind == "silent":
-        build_video(other)
-    sink = copy_video(source, tmp_path / "out.mp4", audio_from=other)
-    assert sink.audio_note is not None
-    assert "written without sound" in sink.audio_note
-    with open_video(tmp_path / "out.mp4") as video:
-        assert len(list(video)) == COUNT
-
-
-def test_the_sound_of_a_live_source_is_not_kept_and_noted(tmp_path: Path) -> None:
-    with VideoSink(tmp_path / "out.mp4", replace(INFO, is_live=True, has_audio=True)) as sink:
-        sink.write(paint(0), 0.0)
-    assert sink.audio_note is not None
-    assert "live" in sink.audio_note
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="has no such files")
-def test_a_pipe_is_read_once_and_its_sound_is_noted(tmp_path: Path) -> None:
-    clip = build_video(tmp_path / "clip.ts", 200, audio="aac")
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    feeder = threading.Thread(target=lambda: pipe.write_bytes(clip.read_bytes()), daemon=True)
-    feeder.start()
-    with open_video(pipe) as video:
-        assert video.info.is_live
-        with VideoSink(tmp_path / "out.mp4", video.info) as sink:
-            for frame in video:
-                sink.write(frame.image, frame.time)
-    feeder.join()
-    assert frame.index == 199
-    assert sink.audio_note == "written without sound: a live source or a pipe cannot be read twice"
-
-
-def test_damaged_sound_is_noted_and_the_frames_written(tmp_path: Path) -> None:
-    source = build_video(tmp_path / "clip.mkv", 50, audio="flac")
-    data = bytearray(source.read_bytes())
-    for _, packet in sound_packets(source)[3:9]:
-        place = data.index(packet[:200])
-        data[place : place + 20] = bytes(20)
-    source.write_bytes(data)
-    sink = copy_video(source, tmp_path / "out.mp4")
-    assert sink.audio_note is not None
-    assert "damaged parts of the sound were skipped" in sink.audio_note
-    with open_video(tmp_path / "out.mp4") as video:
-        assert len(list(video)) == 50
-        assert video.info.has_audio
-
-
-# Whole or not at all
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
-def test_an_interruption_keeps_what_was_finished(tmp_path: Path, error: type[BaseException]) -> None:
-    source = build_video(tmp_path / "clip.mp4", 100, audio="aac")
-    before = threading.active_count()
-
-    def work() -> None:
-        with open_video(source) as video, VideoSink(tmp_path / "out.mp4", video.info) as sink:
-            for frame in video:
-                if frame.index == 30:
-                    raise error
-                sink.write(frame.image, frame.time)
-
-    with pytest.raises(error):
-        work()
-    assert threading.active_count() == before
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "out.mp4"]
-    with open_video(tmp_path / "out.mp4") as video:
-        assert [frame.index for frame in video] == list(range(30))
-    state = state_of(tmp_path / "out.mp4")
-    assert (state.completeness, state.frames) == (Completeness.UNFINISHED, 30)
-    assert sound_packets(tmp_path / "out.mp4")[-1][0] <= 30 / 25
-
-
-def test_an_interruption_of_closing_keeps_the_video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sink = VideoSink(tmp_path / "out.mp4", INFO)
-    for number in range(COUNT):
-        sink.write(paint(number), number / 25)
-    interruptions = [KeyboardInterrupt()]
-    join = threading.Thread.join
-
-    def join_interrupted(thread: threading.Thread, timeout: float | None = None) -> None:
-        if interruptions:
-            raise interruptions.pop()
-        join(thread, timeout)
-
-    monkeypatch.setattr(threading.Thread, "join", join_interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        sink.close()
-    sink.close()
-    assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
-    with open_video(tmp_path / "out.mp4") as video:
-        assert len(list(video)) == COUNT
-
-
-def test_nothing_written_leaves_nothing(tmp_path: Path) -> None:
-    with VideoSink(tmp_path / "out.mp4", INFO):
-        pass
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_discarding_leaves_nothing_and_no_thread(tmp_path: Path) -> None:
-    before = threading.active_count()
-    (tmp_path / "out.mp4").write_text("precious")
-    sink = VideoSink(tmp_path / "out.mp4", INFO, overwrite=True)
-    for number in range(COUNT):
-        sink.write(paint(number), number / 25)
-    sink.discard()
-    sink.discard()
-    sink.close()
-    assert threading.active_count() == before
-    assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
-    assert (tmp_path / "out.mp4").read_text() == "precious"
-
-
-def test_an_existing_file_is_kept_unless_told_otherwise(tmp_path: Path) -> None:
-    target = tmp_path / "out.mp4"
-    target.write_text("precious")
-    with pytest.raises(OutputExistsError, match="--overwrite"):
-        VideoSink(target, INFO)
-    assert target.read_text() == "precious"
-    with VideoSink(target, INFO, overwrite=True) as sink:
-        sink.write(paint(0), 0.0)
-        assert target.read_text() == "precious"
-    with open_video(target) as video:
-        assert len(list(video)) == 1
-
-
-def test_closing_twice_is_fine_and_writing_after_it_is_not(tmp_path: Path) -> None:
-    before = threading.active_count()
-    sink = VideoSink(tmp_path / "out.mp4", INFO)
-    sink.write(paint(0), 0.0)
-    sink.close()
-    sink.close()
-    assert threading.active_count() == before
-    with pytest.raises(OutputError, match="is closed"):
-        sink.write(paint(1), 0.04)
-
-
-def test_the_caller_may_draw_on_after_writing(tmp_path: Path) -> None:
-    image = paint(2)
-    with VideoSink(tmp_path / "out.mp4", INFO) as sink:
-        for number in range(COUNT):
-            image[:] = paint(number)
-            sink.write(image, number / 25)
-            image[:] = 0
-    with open_video(tmp_path / "out.mp4") as video:
-        assert [number_of(frame.image) for frame in video] == list(range(COUNT))
-
-
-@pytest.mark.parametrize("name", ["out", "out.gif", "out.jpg", "out.webm", "out.txt"])
-def test_an_unknown_suffix_is_refused_before_any_work(tmp_path: Path, name: str) -> None:
-    with pytest.raises(OutputError, match=r"use \.mp4"):
-        VideoSink(tmp_path / name, INFO)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_what_is_no_image_or_no_time_is_refused(tmp_path: Path) -> None:
-    with VideoSink(tmp_path / "out.mp4", INFO) as sink:
-        with pytest.raises(InvalidArrayError):
-            sink.write(np.zeros((4, 4), np.uint8), 0.0)
-        for time in (float("nan"), float("inf"), -1.0):
-            with pytest.raises(InvalidArrayError, match="time is"):
-                sink.write(paint(0), time)
-
-
-def encode_noise(target: Path, *, then: str = "") -> subprocess.CompletedProcess[str]:
-    """Write 100 frames of noise, of about 30 kB each, in a process of its own that does `then` at the 60th."""
-    code = f"""
-        import os, resource, signal, sys, time
-        from fractions import Fraction
-        import numpy as np
-        from heatprop.errors import OutputError
-        from heatprop.io import SourceInfo, VideoSink
-        info = SourceInfo("made", 320, 240, Fraction(25), None, None, is_live=False, has_audio=False)
-        noise = np.random.default_rng(0)
-        try:
-            with VideoSink(sys.argv[1], info) as sink:
-                for number in range(100):
-                    sink.write(noise.integers(0, 255, (240, 320, 3), np.uint8), number / 25)
-                    if number == 60:
-                        {then or "pass"}
-        except OutputError as error:
-            print(error)
-    """
-    command = [sys.executable, "-c", textwrap.dedent(code), target]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-def decoded_times(path: Path) -> list[float]:
-    """Return the times of the frames in a video that was perhaps never closed, each once and rising."""
-    with av.open(str(path)) as container:
-        times = [float(frame.time or 0) for frame in container.decode(video=0)]
-    assert times == sorted(set(times))
-    return times
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
-@pytest.mark.parametrize("suffix", [".mp4", ".m4v", ".mov", ".mkv"])
-def test_a_full_disk_is_an_error_of_one_line_and_keeps_what_was_done(tmp_path: Path, suffix: str) -> None:
-    target = tmp_path / f"out{suffix}"
-    limit = "resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))"
-    done = encode_noise(target, then=limit)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert f"out{suffix}: cannot write the video (File too large" in done.stdout
-    assert "ulimit -f); what was done until then is kept, unfinished" in done.stdout
-    assert done.stdout.count("\n") == 1
-    assert list(tmp_path.iterdir()) == [target]
-    assert state_of(target).completeness is Completeness.UNFINISHED
-    times = decoded_times(target)
-    assert times == pytest.approx([number / 25 for number in range(len(times))], abs=1e-3)
-    assert len(times) >= 25
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
-@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_a_disk_too_full_for_a_frame_leaves_nothing(tmp_path: Path, suffix: str) -> None:
-    target = tmp_path / f"out{suffix}"
-    code = "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000)); "
-    code += "from heatprop.io import SourceInfo, VideoSink; import numpy as np; from fractions import Fraction\n"
-    code += "noise = np.random.default_rng(0)\n"
-    code += "info = SourceInfo('made', 320, 240, Fraction(25), None, None, is_live=False, has_audio=False)\n"
-    code += "with VideoSink(sys.argv[1], info) as sink:\n"
-    code += "    for number in range(30): sink.write(noise.integers(0, 255, (240, 320, 3), np.uint8), number / 25)"
-    done = subprocess.run([sys.executable, "-c", code, target], capture_output=True, text=True, check=False)
-    assert "nothing is written" in done.stderr
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
-@pytest.mark.parametrize("suffix", [".mp4", ".m4v", ".mov", ".mkv"])
-def test_a_killed_run_leaves_a_video_that_plays_up_to_the_last_second(tmp_path: Path, suffix: str) -> None:
-    # It is killed a moment after the 60th frame, when the encoder has had the time to take it.
-    done = encode_noise(tmp_path / f"out{suffix}", then="time.sleep(0.5); os.kill(os.getpid(), signal.SIGKILL)")
-    assert done.returncode == -signal.SIGKILL
-    left = tmp_path / f"out.part{suffix}"
-    assert list(tmp_path.iterdir()) == [left]
-    assert state_of(left).completeness is Completeness.UNFINISHED
-    times = decoded_times(left)
-    assert times == pytest.approx([number / 25 for number in range(len(times))], abs=1e-3)
-    assert len(times) >= 60 - 25
-
-
-def test_frames_and_sound_of_a_killed_run_fit(tmp_path: Path) -> None:
-    source = build_video(tmp_path / "clip.mkv", 100, audio="aac")
-    code = """
-        import os, signal, sys, time
-        from heatprop.io import VideoSink, open_video
-        with open_video(sys.argv[1]) as video, VideoSink(sys.argv[2], video.info) as sink:
-            for frame in video:
-                sink.write(frame.image, frame.time)
-                if frame.index == 60:
-                    time.sleep(0.5)
-                    os.kill(os.getpid(), signal.SIGKILL)
-    """
-    command = [sys.executable, "-c", textwrap.dedent(code), source, tmp_path / "out.mp4"]
-    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
-    before = {data: time for time, data in sound_packets(source)}
-    after = sound_packets(tmp_path / "out.part.mp4")
-    assert len(after) > 60
-    assert [time for time, _ in after] == pytest.approx([before[data] for _, data in after], abs=2e-3)
-
-
-@pytest.mark.parametrize("suffix", [".mp4", ".m4v", ".mov", ".mkv"])
-def test_a_whole_video_says_so_with_what_made_it(tmp_path: Path, suffix: str) -> None:
-    target = tmp_path / f"out{suffix}"
-    header = ResultsHeader("tiny", ["cat"], settings={"alpha": 0.5})
-    sink = VideoSink(target, INFO)
-    for number in range(COUNT):
-        sink.write(paint(number), number / 25)
-    sink.close(header=header)
-    assert state_of(target) == OutputState(Completeness.COMPLETE, COUNT, header)
-    with av.open(str(target)) as container:  # and it can be sought in
-        container.seek(int(0.3 * av.time_base))
-        assert next(container.decode(video=0)).time is not None
-        assert container.duration == pytest.approx(COUNT / 25 * av.time_base, rel=0.02)
-    copy = tmp_path / f"copy{suffix}"
-    copy.write_bytes(target.read_bytes()[:-30])
-    assert state_of(copy).completeness is Completeness.UNKNOWN
-
-
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 @pytest.mark.parametrize(
     "times",
@@ -555,6 +148,36 @@ def test_the_largest_frame_is_written(tmp_path: Path) -> None:
     with VideoSink(tmp_path / "out.mp4", replace(INFO, width=16_384, height=16)) as sink:
         sink.write(np.zeros((16, 16_384, 3), np.uint8), 0.0)
     assert len(decoded_times(tmp_path / "out.mp4")) == 1
+
+
+# Refused
+
+
+def test_the_caller_may_draw_on_after_writing(tmp_path: Path) -> None:
+    image = paint(2)
+    with VideoSink(tmp_path / "out.mp4", INFO) as sink:
+        for number in range(COUNT):
+            image[:] = paint(number)
+            sink.write(image, number / 25)
+            image[:] = 0
+    with open_video(tmp_path / "out.mp4") as video:
+        assert [number_of(frame.image) for frame in video] == list(range(COUNT))
+
+
+@pytest.mark.parametrize("name", ["out", "out.gif", "out.jpg", "out.webm", "out.txt"])
+def test_an_unknown_suffix_is_refused_before_any_work(tmp_path: Path, name: str) -> None:
+    with pytest.raises(OutputError, match=r"use \.mp4"):
+        VideoSink(tmp_path / name, INFO)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_image_or_no_time_is_refused(tmp_path: Path) -> None:
+    with VideoSink(tmp_path / "out.mp4", INFO) as sink:
+        with pytest.raises(InvalidArrayError):
+            sink.write(np.zeros((4, 4), np.uint8), 0.0)
+        for time in (float("nan"), float("inf"), -1.0):
+            with pytest.raises(InvalidArrayError, match="time is"):
+                sink.write(paint(0), time)
 
 
 # Choices
