@@ -31,7 +31,7 @@ from heatprop.lab.evaluation.metrics.coco import coco_result
 from heatprop.lab.evaluation.metrics.official import mean_of_known
 from heatprop.lab.evaluation.runs.cache import CachedPart, OutputCache, part_count, part_rows
 from heatprop.lab.evaluation.runs.cache_manifest import manifest_of
-from heatprop.lab.evaluation.runs.methods import Method, VideoMethod
+from heatprop.lab.evaluation.runs.methods import Method
 from heatprop.lab.evaluation.runs.number_lists import parse_numbers
 from heatprop.lab.evaluation.runs.running import ImageNetwork, open_network
 from heatprop.lab.evaluation.runs.sparse_outputs import sparsify
@@ -75,13 +75,7 @@ def detect(
     """Return the detections of each method, first on the network's own outputs, then through each cache."""
     found: list[dict[str, list[tuple[int, Detections]]]] = [{name: [] for name in METHODS} for _ in [None, *costs]]
     for number, video in enumerate(dataset.videos):
-        at_work = [
-            {
-                name: VideoMethod(each, network.classes.labels, network.card.stride)
-                for name, each in METHODS.items()
-            }
-            for _ in found
-        ]
+        at_work = [{name: network.begin(each) for name, each in METHODS.items()} for _ in found]
         paths = (Path(dataset.image_paths[row]) for row in video.rows)
         with closing(map_ahead(paths, network.infer, network.backend.concurrency + 2)) as frames:
             for part in range(part_count(video)):

@@ -79,18 +79,19 @@ def test_one_command_detects_writes_and_scores(run: Run, small: Path) -> None:
     assert sorted(path.name for path in Path("out/mot").iterdir()) == ["clip-1.txt", "clip-2.txt"]
 
 
+@pytest.mark.parametrize("model", ["mb3-coco", "nanodet-coco"])
 @pytest.mark.parametrize(
     ("options", "propagation"),
     [((), PropagationConfig.paper()), (("--method", "adaptive"), PropagationConfig.adaptive())],
 )
 def test_its_detections_are_those_of_the_detector(
-    run: Run, street_image: ImageArray, options: tuple[str, ...], propagation: PropagationConfig
+    run: Run, street_image: ImageArray, options: tuple[str, ...], propagation: PropagationConfig, model: str
 ) -> None:
     detector = VideoDetector(
-        "mb3-coco", backend="onnx", propagation=propagation, score_threshold=0.05, forget_at_cuts=False
+        model, backend="onnx", propagation=propagation, score_threshold=0.05, forget_at_cuts=False
     )
     root = write_coco_video(Path("data"), street_image, (5, 3), detector.card.classes)
-    assert run("evaluate", *FEW, "--root", root, "-o", "out", *options).code == 0
+    assert run("evaluate", *FEW, "--model", model, "--root", root, "-o", "out", *options).code == 0
     dataset = load_dataset("coco-video", root)
     table = read_detections("out/detections.txt", dataset)
     rows = []
@@ -188,6 +189,23 @@ def test_a_cache_serves_other_settings_and_a_sweep(run: Run, small: Path) -> Non
     exact = run("evaluate", *FEW, "--root", small, "-o", "exact", "--json")
     # What storage adds: docs/benchmarks.md.
     assert json.loads(exact.out)["mAP"] == pytest.approx(report["mAP"], abs=0.005)
+
+
+def test_boxes_of_any_detector_are_cached_and_compared_without_loss(run: Run, small: Path) -> None:
+    common = ("evaluate", *FEW, "--model", "nanodet-coco", "--root", small, "--json")
+    exact = run(*common, "-o", "exact", "--method", "adaptive")
+    cached = run(*common, "-o", "cached", "--method", "adaptive", "--cache", "cache")
+    assert (exact.code, exact.err, cached.code, cached.err) == (0, "", 0, "")
+    assert Path("exact/detections.txt").read_bytes() == Path("cached/detections.txt").read_bytes()
+    assert exact.out == cached.out
+    asked = ("--cache", "cache", "--dataset", "coco-video", "--root", small, "--json")
+    compared = run("compare", *asked, "--resamples", "20")
+    assert (compared.code, compared.err) == (0, "")
+    rows = {row["method"]: row for row in json.loads(compared.out)["methods"]}
+    assert rows["HP, adaptive"]["AP50"] == json.loads(exact.out)["coco"]["AP50"]
+    other = run("evaluate", *FEW, "--root", small, "-o", "other", "--cache", "cache")
+    assert other.code == 2
+    assert "cache cache was made with model nanodet-coco, not mb3-coco" in other.err
 
 
 def test_the_network_sees_images_of_the_input_size_that_is_asked_for(run: Run, street_image: ImageArray) -> None:

@@ -69,6 +69,14 @@ def reader_of(model: Model, inputs: Sequence[TensorInfo], outputs: Sequence[Tens
         raise BackendError(f"model {model.path}: {error}") from None
 
 
+def nms_iou_of(layout: str) -> float | None:
+    """Return the overlap from which on boxes of a class are suppressed, by the layout that a card names.
+
+    None for networks whose decoding does that, or that give one box for an object.
+    """
+    return None if layout == CENTERNET else layouts.get(layout).nms_iou
+
+
 class HeatmapReader:
     """Reads `heatmap`, `size` and `offset` of a CenterNet; see `OutputReader`."""
 

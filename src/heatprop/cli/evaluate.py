@@ -13,7 +13,9 @@ import cv2
 import tyro
 from rich.console import Console
 
+from heatprop import layouts
 from heatprop.backends import BackendName, Device, Precision, load_model
+from heatprop.cli.class_names import read_class_names
 from heatprop.cli.messages import error, say
 from heatprop.cli.progress import FrameProgress
 from heatprop.errors import HeatpropError, InvalidConfigError, MissingPackageError, check_range
@@ -59,7 +61,11 @@ class Evaluate:
     split: str = "val"
     """Of ImageNet VID."""
     model: Annotated[str, tyro.conf.arg(metavar="NAME|PATH")] = "mb3-coco"
-    """Embedded model, or path of one with a card."""
+    """Embedded model, or path of any detector's file."""
+    layout: Annotated[str, tyro.conf.arg(metavar="NAME")] = layouts.AUTO
+    """Family of the model, where its file is not recognised; see heatprop models inspect FILE."""
+    class_names: Annotated[Path | None, tyro.conf.arg(metavar="NAMES.txt", help_behavior_hint="")] = None
+    """Names of the model's classes, one a line, where its file has none or others."""
     input_size: Annotated[int | None, tyro.conf.arg(metavar="PIXELS", help_behavior_hint="")] = None
     """Scale the longer side of an image to this for the network; default: as the model's card says."""
     backend: BackendName = "auto"
@@ -113,7 +119,8 @@ class Evaluate:
         dataset = wait_for(lambda: load_dataset(self.dataset, self.root, self.split))
         if not dataset.frame_count:
             raise DatasetError(f"{self.root}: the dataset has no frames; give another --root or --split")
-        model = load_model(self.model, input_size=self.input_size)
+        names = None if self.class_names is None else read_class_names(self.class_names)
+        model = load_model(self.model, input_size=self.input_size, layout=self.layout, class_names=names)
         network = open_network(model, dataset, backend=self.backend, precision=self.precision, device=self.device)
         manifest = manifest_of(
             model,

@@ -9,6 +9,7 @@ from time import perf_counter
 
 from heatprop import layouts
 from heatprop.backends import Backend, Device, Precision, load_model, open_backend
+from heatprop.backends.reading import nms_iou_of
 from heatprop.errors import InvalidConfigError, check_range
 from heatprop.io.names import Source
 from heatprop.propagation import PropagationConfig, require_propagation
@@ -20,7 +21,6 @@ from heatprop.runtime.streamed_video import VideoSettings
 from heatprop.runtime.timings import StageTimings
 from heatprop.types import Detections, ImageArray, check_image
 from heatprop.zoo import Model
-from heatprop.zoo.card import CENTERNET
 
 
 class VideoDetector:
@@ -214,7 +214,7 @@ class VideoDetector:
         return VideoSettings(
             self.card.input,
             self.card.stride,
-            None if self.card.layout == CENTERNET else layouts.get(self.card.layout).nms_iou,
+            nms_iou_of(self.card.layout),
             self.propagation,
             self.score_threshold,
             self.forget_at_cuts,

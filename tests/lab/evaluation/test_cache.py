@@ -19,7 +19,7 @@ from heatprop.lab.datasets.annotations import Video
 from heatprop.lab.evaluation.runs.cache import CachedPart, OutputCache, part_count, part_rows
 from heatprop.lab.evaluation.runs.cache_manifest import CacheError, CacheManifest
 from heatprop.lab.evaluation.runs.sparse_outputs import SparseOutput, sparsify
-from heatprop.types import HeadOutput
+from heatprop.types import Detections, HeadOutput
 from lab.evaluation.test_sparse_outputs import outputs
 
 MANIFEST = CacheManifest(
@@ -84,6 +84,39 @@ def test_what_was_written_is_read_back_to_the_bit(
     assert again.frame_sizes.tolist() == [[640, 480]] * frames
     for before, after in zip(kept, again.outputs, strict=True):
         assert_equal(before, after)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=5), st.integers(0, 2**32 - 1))
+def test_boxes_are_read_back_as_they_were(
+    tmp_path_factory: pytest.TempPathFactory, counts: list[int], seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    frames = [
+        Detections(
+            np.concatenate(
+                [(corner := random.uniform(-9, 500, (count, 2))), corner + random.random((count, 2))], 1
+            ),
+            random.random(count),
+            random.integers(0, 2, count),
+        )
+        for count in counts
+    ]
+    cache = OutputCache(tmp_path_factory.mktemp("cache") / "c", replace(MANIFEST, model_layout="yolox", stride=1))
+    cache.write(2, 1, CachedPart(np.tile([[640, 480]], (len(frames), 1)), frames))
+    read = cache.read(2, 1, len(frames)).outputs
+    for one, other in zip(frames, read, strict=True):
+        assert isinstance(other, Detections)
+        for name in ("boxes", "scores", "labels"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+def test_a_class_that_the_cache_is_not_of_is_refused(tmp_path: Path) -> None:
+    cache = OutputCache(tmp_path / "c", replace(MANIFEST, model_layout="yolox", stride=1))
+    wrong = Detections([[0, 0, 2, 2]], [0.5], [len(MANIFEST.classes)])
+    cache.write(0, 0, CachedPart(np.array([[640, 480]]), [wrong]))
+    with pytest.raises(CacheError, match=r"1 frames of \[3\] classes, not 1 of 2;"):
+        cache.read(0, 0, 1)
 
 
 def test_parts_cover_each_frame_of_a_video_once() -> None:

@@ -9,7 +9,7 @@ from statistics import median
 from time import perf_counter
 
 from heatprop.errors import SourceError
-from heatprop.lab.evaluation.runs.methods import Method, VideoMethod
+from heatprop.lab.evaluation.runs.methods import Method
 from heatprop.lab.evaluation.runs.running import ImageNetwork
 from heatprop.offline.seqnms import SeqNmsConfig, seq_nms
 from heatprop.types import Detections
@@ -52,9 +52,7 @@ def time_stages(paths: Sequence[Path], network: ImageNetwork, methods: Mapping[s
     """
     if not paths:
         raise SourceError("there are no frames to time")
-    at_work = {
-        name: VideoMethod(method, network.classes.labels, network.card.stride) for name, method in methods.items()
-    }
+    at_work = {name: network.begin(method) for name, method in methods.items()}
     found: dict[str, list[Detections]] = {name: [] for name in methods}
     read, prepare, run = [], [], []
     after: dict[str, list[float]] = {name: [] for name in methods}

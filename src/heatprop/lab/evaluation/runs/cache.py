@@ -14,9 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from heatprop.errors import InvalidArrayError
 from heatprop.io.whole_files import write_whole
@@ -28,9 +29,17 @@ from heatprop.lab.evaluation.runs.cache_manifest import (
     read_manifest,
     require_same,
 )
-from heatprop.lab.evaluation.runs.sparse_outputs import SparseOutput, check_sparse, places_of
+from heatprop.lab.evaluation.runs.sparse_outputs import (
+    KeptOutput,
+    SparseOutput,
+    check_sparse,
+    places_of,
+)
 from heatprop.lab.manifest_folder import ManifestFolder, reason_of
-from heatprop.types import IntArray
+from heatprop.propagation.box_evidence import check_detections
+from heatprop.types import Detections, IntArray
+
+Arrays: TypeAlias = dict[str, NDArray[Any]]
 
 PART_FRAMES = 64
 """Frames in a part: some seconds of the network's work, which is all that a kill can cost."""
@@ -47,7 +56,7 @@ class CachedPart:
     """
 
     frame_sizes: IntArray
-    outputs: Sequence[SparseOutput]
+    outputs: Sequence[KeptOutput]
 
 
 def part_count(video: Video) -> int:
@@ -122,28 +131,26 @@ class OutputCache(ManifestFolder):
                 f"cache {path} is damaged ({reason_of(error)}); delete this file and run evaluate --cache again: "
                 "only its frames are computed anew"
             ) from None
-        classes = {output.shape[0] for output in content.outputs}
-        if classes != {len(self.manifest.classes)} or len(content.outputs) != frames:
+        wanted = len(self.manifest.classes)
+        classes = {_classes(output, wanted) for output in content.outputs}
+        if classes != {wanted} or len(content.outputs) != frames:
             raise CacheError(
                 f"cache {path} has {len(content.outputs)} frames of {sorted(classes)} classes, not {frames} of "
-                f"{len(self.manifest.classes)}; delete this file and run evaluate --cache again"
+                f"{wanted}; delete this file and run evaluate --cache again"
             )
         return content
 
 
+def _classes(output: KeptOutput, least: int) -> int:
+    """Return how many classes an output is of; boxes may be of some of them only."""
+    if isinstance(output, SparseOutput):
+        return output.shape[0]
+    return max(least, int(output.labels.max(initial=-1)) + 1)
+
+
 def _write_part(path: Path, content: CachedPart) -> None:
     zarr = _zarr()
-    outputs = content.outputs
-    arrays: dict[str, np.ndarray[Any, Any]] = {
-        "frame_sizes": np.asarray(content.frame_sizes, np.int64),
-        "shapes": np.array([output.shape for output in outputs], np.int64).reshape(-1, 3),
-        "cell_counts": np.array([len(output.cells) for output in outputs], np.int64),
-        "cell_steps": np.concatenate([np.diff(output.cells, prepend=0) for output in outputs]).astype(np.uint32),
-        "scores": np.concatenate([output.scores for output in outputs]),
-        "sizes": np.concatenate([output.sizes for output in outputs]),
-    }
-    if outputs[0].offsets is not None:
-        arrays["offsets"] = np.concatenate([output.offsets for output in outputs if output.offsets is not None])
+    arrays = {"frame_sizes": np.asarray(content.frame_sizes, np.int64), **_arrays_of(content.outputs)}
     with zarr.storage.ZipStore(path, mode="w") as store:
         group = zarr.create_group(store)
         for name, values in arrays.items():
@@ -155,6 +162,29 @@ def _write_part(path: Path, content: CachedPart) -> None:
             )
             if values.size:
                 array[...] = values
+
+
+def _arrays_of(outputs: Sequence[KeptOutput]) -> Arrays:
+    """Return the arrays of a part, of heatmaps or of boxes."""
+    boxes = [output for output in outputs if isinstance(output, Detections)]
+    if boxes:
+        return {
+            "box_counts": np.array([len(each) for each in boxes], np.int64),
+            "boxes": np.concatenate([each.boxes for each in boxes]),
+            "scores": np.concatenate([each.scores for each in boxes]),
+            "labels": np.concatenate([each.labels for each in boxes]),
+        }
+    heatmaps = [output for output in outputs if isinstance(output, SparseOutput)]
+    arrays: Arrays = {
+        "shapes": np.array([output.shape for output in heatmaps], np.int64).reshape(-1, 3),
+        "cell_counts": np.array([len(output.cells) for output in heatmaps], np.int64),
+        "cell_steps": np.concatenate([np.diff(output.cells, prepend=0) for output in heatmaps]).astype(np.uint32),
+        "scores": np.concatenate([output.scores for output in heatmaps]),
+        "sizes": np.concatenate([output.sizes for output in heatmaps]),
+    }
+    if heatmaps[0].offsets is not None:
+        arrays["offsets"] = np.concatenate([output.offsets for output in heatmaps if output.offsets is not None])
+    return arrays
 
 
 def _read_part(path: Path) -> CachedPart:
@@ -170,6 +200,32 @@ def _read_part(path: Path) -> CachedPart:
     known |= {"/".join([name, "c", *"0" * values.ndim]) for name, values in arrays.items()}
     if not names <= known:  # Zarr would read zeros in place of values that have another name
         raise InvalidArrayError("a name in it is damaged")
+    outputs = _boxes_in(arrays) if "boxes" in arrays else _heatmaps_in(arrays)
+    if len(arrays["frame_sizes"]) != len(outputs):
+        raise InvalidArrayError("the number of sizes is not that of the frames")
+    return CachedPart(arrays["frame_sizes"], outputs)
+
+
+def _boxes_in(arrays: Arrays) -> Sequence[KeptOutput]:
+    """Return the outputs of a network that gives boxes."""
+    ends = np.cumsum(arrays["box_counts"])
+    rows = {len(arrays[name]) for name in ("boxes", "scores", "labels")}
+    if len(ends) == 0 or rows != {int(ends[-1])} or (arrays["box_counts"] < 0).any():
+        raise InvalidArrayError("the number of boxes is not that of the frames")
+    if (arrays["labels"] < 0).any():
+        raise InvalidArrayError("a label is below 0")
+    starts = [0, *ends[:-1].tolist()]
+    found = [
+        Detections(*(arrays[name][start:end] for name in ("boxes", "scores", "labels")))
+        for start, end in zip(starts, ends.tolist(), strict=True)
+    ]
+    for each in found:
+        check_detections(each)
+    return found
+
+
+def _heatmaps_in(arrays: Arrays) -> Sequence[KeptOutput]:
+    """Return the outputs of a network with heatmaps."""
     shapes, counts = arrays["shapes"], arrays["cell_counts"]
     ends = np.cumsum(counts)
     if len(ends) == 0 or ends[-1] != len(arrays["cell_steps"]) or ends[-1] != len(arrays["scores"]):
@@ -185,9 +241,9 @@ def _read_part(path: Path) -> CachedPart:
         check_sparse(output)
         outputs.append(output)
         place = rows.stop
-    if place != len(arrays["sizes"]) or len(arrays["frame_sizes"]) != len(outputs):
+    if place != len(arrays["sizes"]):
         raise InvalidArrayError("the number of sizes is not that of the cells")
-    return CachedPart(arrays["frame_sizes"], outputs)
+    return outputs
 
 
 def _zarr() -> ModuleType:

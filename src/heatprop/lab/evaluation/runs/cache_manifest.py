@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,15 @@ from heatprop.errors import HeatpropError, check_range
 from heatprop.lab.datasets.annotations import VideoDataset
 from heatprop.lab.evaluation.runs.class_matching import ClassMatching
 from heatprop.lab.manifest_folder import FolderKind, ManifestFolder
-from heatprop.letterbox import InputFormat
+from heatprop.letterbox import Fit, InputFormat, Place
 from heatprop.structuring import MisfitError, structure
 from heatprop.zoo import Model
+from heatprop.zoo.card import CENTERNET
 from heatprop.zoo.model_files import digests_of_model
 
 FORMAT = "heatprop-outputs"
 VERSION = 1
+_USUAL = InputFormat()
 
 
 class CacheError(HeatpropError, ValueError):
@@ -53,6 +55,10 @@ class CacheManifest:
         longest_side: of the network's input in pixels; see `heatprop.letterbox.InputFormat`.
         multiple: the same.
         floor: see `heatprop.lab.evaluation.runs.sparse_outputs`.
+        model_layout: what the outputs mean, as the model's card says.
+        fit: of the network's input.
+        place: the same.
+        fixed_size: the same.
     """
 
     model: str
@@ -67,15 +73,26 @@ class CacheManifest:
     longest_side: int
     multiple: int
     floor: float
+    model_layout: str = CENTERNET
+    fit: Fit = _USUAL.fit
+    place: Place = _USUAL.place
+    fixed_size: tuple[int, int] | None = None
 
     @property
     def input_format(self) -> InputFormat:
         """How images were laid into the network's input; says nothing of colours."""
-        return InputFormat(longest_side=self.longest_side, multiple=self.multiple)
+        keys = ("longest_side", "multiple", "fit", "place", "fixed_size")
+        return InputFormat(**{key: getattr(self, key) for key in keys})
 
     def to_json(self) -> dict[str, Any]:
-        """Return the JSON object that stands in the file."""
-        return {"format": FORMAT, "version": VERSION, **asdict(self), "classes": list(self.classes)}
+        """Return the JSON object that stands in the file; what is as with every CenterNet is left out."""
+        said = {
+            item.name: getattr(self, item.name)
+            for item in fields(self)
+            if item.default is MISSING or getattr(self, item.name) != item.default
+        }
+        lists = {name: list(value) if isinstance(value, tuple) else value for name, value in said.items()}
+        return {"format": FORMAT, "version": VERSION, **lists}
 
 
 def hash_of_model(model: Model) -> str:
@@ -118,6 +135,10 @@ def manifest_of(
         longest_side=model.card.input.longest_side,
         multiple=model.card.input.multiple,
         floor=float(floor),
+        model_layout=model.card.layout,
+        fit=model.card.input.fit,
+        place=model.card.input.place,
+        fixed_size=model.card.input.fixed_size,
     )
 
 
@@ -140,7 +161,8 @@ def read_manifest(folder: Path) -> CacheManifest:
         raise CacheError(
             f"cache {folder}: its version is {value.get('version')!r} but this heatprop reads {VERSION}; {remedy}"
         )
-    settings = {key: each for key, each in value.items() if key not in ("format", "version")}
+    usual = {item.name: item.default for item in fields(CacheManifest) if item.default is not MISSING}
+    settings = usual | {key: each for key, each in value.items() if key not in ("format", "version")}
     try:
         return structure(CacheManifest, settings, "manifest.json", "json")
     except MisfitError as error:

@@ -20,12 +20,14 @@ from typing import TypeAlias, TypeVar
 import cv2
 import numpy as np
 
+from heatprop.backends.reading import nms_iou_of
 from heatprop.errors import HeatpropError, InvalidConfigError
 from heatprop.interrupts import Interrupted, check, pending
 from heatprop.lab.datasets.annotations import Video, VideoDataset
 from heatprop.lab.evaluation.detections import DetectionTable
 from heatprop.lab.evaluation.runs.cache import OutputCache, part_count, part_rows
 from heatprop.lab.evaluation.runs.methods import Method, VideoMethod, finish_video
+from heatprop.lab.evaluation.runs.sparse_outputs import restored
 from heatprop.letterbox import fit_letterbox
 from heatprop.types import Detections, IntArray
 
@@ -182,13 +184,14 @@ def detect_video(
     """
     cache = OutputCache(folder)
     manifest = cache.manifest
-    at_work = [VideoMethod(method, labels, manifest.stride) for method in methods]
+    nms_iou = nms_iou_of(manifest.model_layout)
+    at_work = [VideoMethod(method, labels, manifest.stride, nms_iou) for method in methods]
     found: list[list[Detections]] = [[] for _ in methods]
     for part in range(part_count(video)):
         content = cache.read(number, part, len(part_rows(video, part)))
         for (width, height), kept in zip(content.frame_sizes.tolist(), content.outputs, strict=True):
             fitted = fit_letterbox(width, height, manifest.input_format)
-            output = kept.dense()
+            output = restored(kept)
             for each, frames in zip(at_work, found, strict=True):
                 frames.append(each.update(output, fitted))
     return [

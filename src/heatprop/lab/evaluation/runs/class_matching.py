@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from heatprop.errors import InvalidConfigError
-from heatprop.types import HeadOutput, IntArray
+from heatprop.types import Detections, DetectorOutput, HeadOutput, IntArray
 
 # Names of the same thing in COCO, Pascal VOC and ImageNet VID; the first of each row stands for all.
 _SYNONYMS = (
@@ -29,10 +29,10 @@ _STANDARD = {name: names[0] for names in _SYNONYMS for name in names}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClassMatching:
-    """The channels of a model's heatmap that a dataset has classes for, in the dataset's order.
+    """The classes of a model that a dataset has, too, in the dataset's order.
 
     Attributes:
-        channels: numbers of the channels, int64 ``(K,)``.
+        channels: numbers of the model's classes, the channels of its heatmap, int64 ``(K,)``.
         labels: the dataset's class number of each, int64 ``(K,)``, ascending.
         missing: names of the dataset's classes that the model lacks; nothing is found of them.
     """
@@ -41,8 +41,12 @@ class ClassMatching:
     labels: IntArray
     missing: tuple[str, ...]
 
-    def restrict(self, output: HeadOutput) -> HeadOutput:
-        """Keep only the channels of the heatmap that the dataset has classes for."""
+    def restrict(self, output: DetectorOutput) -> DetectorOutput:
+        """Keep only what the dataset has classes for: channels of the heatmap, or boxes, whose labels are then
+        places in `channels`."""
+        if isinstance(output, Detections):
+            rows, places = np.nonzero(output.labels[:, None] == self.channels)
+            return replace(output.select(rows), labels=places)
         if len(self.channels) == len(output.heatmap) and (np.diff(self.channels) == 1).all():
             return output
         return HeadOutput(output.heatmap[self.channels], output.size, output.offset)

@@ -18,7 +18,7 @@ from heatprop.propagation import AdaptationConfig, Memory, PropagationConfig
 from heatprop.propagation.evidence import Form
 from heatprop.runtime.postprocessing import Postprocessing
 from heatprop.runtime.preprocessing import PreparedFrame
-from heatprop.types import Detections, HeadOutput, IntArray
+from heatprop.types import Detections, DetectorOutput, IntArray
 
 MethodName: TypeAlias = Literal["network", "interpolation", "propagation", "adaptive"]
 Arrays: TypeAlias = dict[str, NDArray[Any]]
@@ -87,17 +87,18 @@ class VideoMethod:
 
     Args:
         method: what to do.
-        labels: the dataset's class number of each channel of the heatmaps, int64 ``(C,)``.
-        stride: pixels of the network's input for one cell.
+        labels: the dataset's class number of each class of the outputs, int64 ``(C,)``.
+        stride: pixels of the network's input for one cell; 1 for boxes.
+        nms_iou: of a network that gives boxes; see `Postprocessing`.
     """
 
-    def __init__(self, method: Method, labels: IntArray, stride: int) -> None:
+    def __init__(self, method: Method, labels: IntArray, stride: int, nms_iou: float | None = None) -> None:
         self._labels = labels
-        self._postprocessing = Postprocessing(method.config(), method.score_threshold, stride)
+        self._postprocessing = Postprocessing(method.config(), method.score_threshold, stride, nms_iou=nms_iou)
         self._state = self._postprocessing.begin()
         self._fitted: Letterbox | None = None
 
-    def update(self, output: HeadOutput, fitted: Letterbox, *, overwrite: bool = False) -> Detections:
+    def update(self, output: DetectorOutput, fitted: Letterbox, *, overwrite: bool = False) -> Detections:
         """Detect in the next frame; an image of another size starts anew, as in `VideoDetector`.
 
         Args:

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from heatprop.backends import Backend, BackendName, Device, Precision, open_backend
-from heatprop.errors import InvalidArrayError, InvalidConfigError, SourceError
+from heatprop.backends.reading import nms_iou_of
+from heatprop.errors import InvalidArrayError, SourceError
 from heatprop.interrupts import check
 from heatprop.io.image_files import ImageError, read_image
 from heatprop.io.sequence_reader import SequenceReader
@@ -21,12 +22,11 @@ from heatprop.lab.evaluation.runs.cache import CachedPart, OutputCache, part_cou
 from heatprop.lab.evaluation.runs.class_matching import ClassMatching, match_classes
 from heatprop.lab.evaluation.runs.evaluation_folder import EvaluationFolder, FinishedPart
 from heatprop.lab.evaluation.runs.methods import Method, VideoMethod, finish_video
-from heatprop.lab.evaluation.runs.sparse_outputs import SparseOutput, sparsify
+from heatprop.lab.evaluation.runs.sparse_outputs import KeptOutput, restored, sparsify
 from heatprop.letterbox import Letterbox, fit_letterbox, letterbox
 from heatprop.runtime.pipeline import map_ahead
-from heatprop.types import Detections, HeadOutput, ImageArray
+from heatprop.types import Detections, DetectorOutput, ImageArray
 from heatprop.zoo import Model, ModelCard
-from heatprop.zoo.card import CENTERNET
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,11 @@ class ImageNetwork:
     classes: ClassMatching
     reader: Callable[[Path], ImageArray] = read_image
 
-    def infer(self, path: Path) -> tuple[Letterbox, HeadOutput]:
+    def begin(self, method: Method) -> VideoMethod:
+        """Return a method at work on the outputs for a video."""
+        return VideoMethod(method, self.classes.labels, self.card.stride, nms_iou_of(self.card.layout))
+
+    def infer(self, path: Path) -> tuple[Letterbox, DetectorOutput]:
         """Read an image and run the network on it.
 
         Raises:
@@ -70,10 +74,9 @@ class ImageNetwork:
         fitted = fit_letterbox(image.shape[1], image.shape[0], self.card.input)
         return fitted, letterbox(image, fitted)[None]
 
-    def run(self, batch: ImageArray) -> HeadOutput:
+    def run(self, batch: ImageArray) -> DetectorOutput:
         """Run the network on a batch of one; what it says of the dataset's classes."""
         (output,) = self.backend.infer(batch)
-        assert isinstance(output, HeadOutput), "open_network takes no other model"
         return self.classes.restrict(output)
 
 
@@ -88,14 +91,9 @@ def open_network(
     """Open a model to run on the images of a dataset; for the options see `open_backend`.
 
     Raises:
-        InvalidConfigError: model and dataset have no class in common, or the model has no heatmap.
+        InvalidConfigError: model and dataset have no class in common.
         HeatpropError: see `open_backend`.
     """
-    if model.card.layout != CENTERNET:
-        raise InvalidConfigError(
-            f"model {model.path} gives boxes (layout {model.card.layout!r}), and heatmaps are evaluated here; "
-            "use `heatprop propagate` and `heatprop score` on its detections"
-        )
     classes = match_classes(model.card.classes, dataset.classes)
     opened = open_backend(backend, model, precision=precision, device=device)
     return ImageNetwork(opened, model.card, classes, SequenceReader(dataset.image_paths).read)
@@ -109,8 +107,8 @@ def frames_to_do(dataset: VideoDataset, folder: EvaluationFolder) -> int:
 @dataclass(frozen=True, slots=True)
 class _Seen:
     fitted: Letterbox
-    output: HeadOutput
-    kept: SparseOutput | None
+    output: DetectorOutput
+    kept: KeptOutput | None
 
 
 @contextmanager
@@ -149,7 +147,7 @@ class _Frames:
             kept = content.outputs[place]
             width, height = content.frame_sizes[place].tolist()
             fitted = fit_letterbox(width, height, self._network.card.input)
-        return _Seen(fitted, kept.dense(), kept)
+        return _Seen(fitted, restored(kept), kept)
 
     def _cached(self, number: int, part: int) -> CachedPart | None:
         assert self._cache is not None
@@ -229,13 +227,13 @@ def detect_dataset(
     with closing(map_ahead(items, _Frames(dataset, network, cache).see, workers)) as frames:
         for (number, part), rows in pending.items():
             if at_work is None or last != (number, part - 1):
-                at_work = VideoMethod(method, network.classes.labels, network.card.stride)
+                at_work = network.begin(method)
                 if part > 0:
                     at_work.restore(folder.read(number, part - 1).memory)
             last = (number, part)
             sizes: list[tuple[int, int]] = []
             found: list[Detections] = []
-            kept: list[SparseOutput] = []
+            kept: list[KeptOutput] = []
             for row in rows:
                 _, seen = next(frames)
                 with _naming(dataset.image_paths[row]):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from heatprop.lab.datasets.annotations import VideoDataset
 from heatprop.lab.evaluation.detections import DetectionTable
-from heatprop.lab.evaluation.runs.methods import Method, VideoMethod, finish_video
+from heatprop.lab.evaluation.runs.methods import Method, finish_video
 from heatprop.lab.evaluation.runs.running import ImageNetwork
 from heatprop.runtime.pipeline import map_ahead
 from heatprop.types import Detections
@@ -33,10 +33,7 @@ def detect_side_by_side(
     """
     found: dict[str, list[tuple[int, Detections]]] = {name: [] for name in methods}
     for video in dataset.videos:
-        at_work = {
-            name: VideoMethod(method, network.classes.labels, network.card.stride)
-            for name, method in methods.items()
-        }
+        at_work = {name: network.begin(method) for name, method in methods.items()}
         frames: dict[str, list[Detections]] = {name: [] for name in methods}
         paths = (Path(dataset.image_paths[row]) for row in video.rows)
         with closing(map_ahead(paths, network.infer, network.backend.concurrency + 2)) as seen:

@@ -9,13 +9,14 @@ offset is kept in half precision.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from heatprop.errors import InvalidArrayError
 from heatprop.heatmaps import cells_above
-from heatprop.types import FloatArray, HeadOutput, IntArray
+from heatprop.types import Detections, DetectorOutput, FloatArray, HeadOutput, IntArray
 
 SCORE_STEPS = 65535
 SCORE_ERROR = 0.5 / SCORE_STEPS + 2**-24
@@ -64,8 +65,17 @@ class SparseOutput:
         return HeadOutput(heatmap.reshape(self.shape), size.reshape(-1, height, width), offset)
 
 
-def sparsify(output: HeadOutput, floor: float) -> SparseOutput:
-    """Keep a network's output where its heatmap is at least `floor`.
+KeptOutput: TypeAlias = SparseOutput | Detections
+"""What is kept of a network's output: boxes are few, and stay as they are."""
+
+
+def restored(kept: KeptOutput) -> DetectorOutput:
+    """Return the output that is left of what was kept."""
+    return kept.dense() if isinstance(kept, SparseOutput) else kept
+
+
+def sparsify(output: DetectorOutput, floor: float) -> KeptOutput:
+    """Keep a network's output where its scores are at least `floor`.
 
     Args:
         output: of one frame.
@@ -81,6 +91,8 @@ def sparsify(output: HeadOutput, floor: float) -> SparseOutput:
         >>> kept.cells.tolist(), kept.scores.tolist(), kept.sizes.tolist()
         ([5], [49151], [[4.0, 4.0]])
     """
+    if isinstance(output, Detections):
+        return output.select(output.scores >= np.float32(floor))
     cells = cells_above(output.heatmap, floor)
     shape = (output.heatmap.shape[0], *output.grid)
     scores = np.rint(output.heatmap.reshape(-1)[cells].astype(np.float64) * SCORE_STEPS).astype(np.uint16)

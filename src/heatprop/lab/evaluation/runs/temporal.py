@@ -11,10 +11,12 @@ from typing import Protocol
 
 import numpy as np
 
+from heatprop.backends.reading import nms_iou_of
 from heatprop.lab.datasets.annotations import VideoDataset
 from heatprop.lab.evaluation.detections import DetectionTable
 from heatprop.lab.evaluation.runs.cache import OutputCache, part_count, part_rows
 from heatprop.lab.evaluation.runs.methods import Method, VideoMethod
+from heatprop.lab.evaluation.runs.sparse_outputs import restored
 from heatprop.letterbox import fit_letterbox
 from heatprop.offline.seqbbox import SeqBboxConfig, SeqBboxMatcher, seq_bbox
 from heatprop.offline.seqnms import SeqNmsConfig, seq_nms
@@ -153,10 +155,10 @@ def head_milliseconds(dataset: VideoDataset, cache: OutputCache, methods: Sequen
         fitted = [
             fit_letterbox(width, height, manifest.input_format) for width, height in content.frame_sizes.tolist()
         ]
-        outputs = [kept.dense() for kept in content.outputs]
+        outputs = [restored(kept) for kept in content.outputs]
         frames += len(outputs)
         for place, method in enumerate(methods):
-            at_work = VideoMethod(method, labels, manifest.stride)
+            at_work = VideoMethod(method, labels, manifest.stride, nms_iou_of(manifest.model_layout))
             started = time.thread_time()
             for output, each in zip(outputs, fitted, strict=True):
                 at_work.update(output, each)
