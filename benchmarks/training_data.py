@@ -26,8 +26,8 @@ from heatprop.lab.training.batch import Batch, Sample
 from heatprop.lab.training.config import AugmentationConfig, ModelConfig, OptimiserConfig, TrainingConfig
 from heatprop.lab.training.learning import train_step
 from heatprop.lab.training.loading import batches
-from heatprop.lab.training.opening import build_learner
 from heatprop.lab.training.ranks import Ranks
+from heatprop.lab.training.run_opening import build_learner
 from heatprop.lab.training.samples import DatasetSamples
 
 BATCH = 16

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from heatprop.lab.reproduction.paper import ALPHAS, BETAS, RADII, UNCOVERED
+from heatprop.lab.reproduction.reported import ALPHAS, BETAS, RADII, UNCOVERED
 
 HOSTILE = '<script src="http://evil.example/x.js">alert("$x_{1")</script>&\x00'
 KINDS = ("recovered", "corrected", "ghost", "lost")

@@ -50,6 +50,23 @@ def test_both_names_give_one_module_whichever_is_imported_first(old: str, first:
 @pytest.mark.parametrize(
     "statement",
     [
+        "import heatprop.reproduction.paper as old",
+        "from heatprop.reproduction import paper as old",
+        "from heatprop.lab.reproduction import paper as old",
+        "import heatprop.lab.reproduction.paper as old",
+    ],
+)
+def test_what_moved_twice_imports_by_both_old_names(statement: str) -> None:
+    done = run(
+        f"{statement}\nfrom heatprop.lab.reproduction import reported\nassert old is reported", "-W", "default"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "is now heatprop.lab.reproduction.reported: import it from there" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
         "import heatprop.datasets.coco_video as x",
         "from heatprop.datasets.coco_video import load_coco_video",
         "from heatprop.datasets import load_dataset",

@@ -29,6 +29,12 @@ MOVED = {
     "heatprop.filling": "heatprop.offline.filling",
     "heatprop.io.pictures": "heatprop.io.image_files",
     "heatprop.keyframes": "heatprop.runtime.keyframes",
+    "heatprop.lab.datasets.report": "heatprop.lab.datasets.dataset_report",
+    "heatprop.lab.reproduction.paper": "heatprop.lab.reproduction.reported",
+    "heatprop.lab.reproduction.scenes": "heatprop.lab.reproduction.chosen_scenes",
+    "heatprop.lab.reproduction.tables": "heatprop.lab.reproduction.page_tables",
+    "heatprop.lab.synthesis.report": "heatprop.lab.synthesis.split_report",
+    "heatprop.lab.training.opening": "heatprop.lab.training.run_opening",
     "heatprop.motion": "heatprop.runtime.motion",
     "heatprop.multi_stream": "heatprop.runtime.multi_stream",
     "heatprop.networks": "heatprop.lab.networks",
@@ -63,11 +69,16 @@ def new_name(name: str) -> str | None:
     Example:
         >>> new_name("heatprop.datasets.coco_video"), new_name("heatprop.datasets_of_mine")
         ('heatprop.lab.datasets.coco_video', None)
+        >>> new_name("heatprop.reproduction.paper")  # it has moved twice
+        'heatprop.lab.reproduction.reported'
     """
     old = name
     while old and old not in MOVED:
         old = old.rpartition(".")[0]
-    return MOVED[old] + name[len(old) :] if old else None
+    if not old:
+        return None
+    new = MOVED[old] + name[len(old) :]
+    return new_name(new) or new
 
 
 class _Loader:

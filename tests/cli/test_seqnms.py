@@ -214,7 +214,7 @@ def test_an_interrupt_while_drawing_keeps_the_frames_drawn(short_clip: Path, tmp
     program = """
 import os, signal, sys, time
 from heatprop.cli import main
-from heatprop.cli.outputs import DetectOutputs
+from heatprop.cli.detect_outputs import DetectOutputs
 from heatprop.interrupts import pending
 
 write = DetectOutputs.write

@@ -129,7 +129,7 @@ def test_a_fault_of_heatprop_shows_itself_after_the_others_have_ended(clips: lis
     program = """
 import sys
 from heatprop.cli import main
-from heatprop.cli.outputs import DetectOutputs
+from heatprop.cli.detect_outputs import DetectOutputs
 
 write = DetectOutputs.write
 
@@ -301,7 +301,7 @@ def test_the_second_signal_kills(demo_clip: Path, tmp_path: Path) -> None:
     program = """
 import os, signal, sys, time
 from heatprop.cli import main
-from heatprop.cli.outputs import DetectOutputs
+from heatprop.cli.detect_outputs import DetectOutputs
 
 keep = DetectOutputs.keep
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cli.conftest import Run, run_process, silent_pipe
-from heatprop.cli.outputs import DetectOutputs
+from heatprop.cli.detect_outputs import DetectOutputs
 from heatprop.io.results import read_results
 from heatprop.runtime.multi_stream import AT_ONCE
 from paced_source import LATEST, Paced

@@ -16,7 +16,7 @@ from heatprop.cli.messages import error
 from heatprop.cli.progress import FrameProgress
 from heatprop.interrupts import Interrupted, check
 from heatprop.lab.datasets.checking import CheckedLayout, ImageCheck, check_dataset
-from heatprop.lab.datasets.report import DatasetReport
+from heatprop.lab.datasets.dataset_report import DatasetReport
 
 
 @dataclass(frozen=True, slots=True)

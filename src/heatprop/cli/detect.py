@@ -14,7 +14,7 @@ import cv2
 import tyro
 
 from heatprop.backends import BackendName, Device, Precision
-from heatprop.cli.class_names import read_class_names
+from heatprop.cli.class_names_file import read_class_names
 from heatprop.cli.detect_request import Request
 from heatprop.cli.detect_run import run_jobs
 from heatprop.cli.forms import FORMS, Form

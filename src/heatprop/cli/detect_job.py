@@ -11,8 +11,8 @@ from pathlib import Path
 from time import perf_counter
 
 from heatprop.cli.detect_header import header_of_video, make_header
+from heatprop.cli.detect_outputs import DetectOutputs
 from heatprop.cli.detect_request import Request
-from heatprop.cli.outputs import DetectOutputs
 from heatprop.cli.progress import SourcesProgress
 from heatprop.cli.resuming import (
     claimed,

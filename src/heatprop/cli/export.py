@@ -8,7 +8,7 @@ from typing import Annotated
 
 import tyro
 
-from heatprop.cli.class_names import read_class_names
+from heatprop.cli.class_names_file import read_class_names
 from heatprop.cli.messages import say
 from heatprop.errors import InvalidConfigError, ModelError, OutputError, SourceError, check_range
 from heatprop.interrupts import Interrupted, check

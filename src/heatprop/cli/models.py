@@ -15,7 +15,7 @@ from rich.table import Table
 from heatprop import layouts, zoo
 from heatprop.backends import load_model
 from heatprop.backends.recognised import recognised
-from heatprop.cli.class_names import read_class_names
+from heatprop.cli.class_names_file import read_class_names
 from heatprop.cli.messages import say
 from heatprop.cli.usage import UsageError
 from heatprop.errors import InvalidConfigError

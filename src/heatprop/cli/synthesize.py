@@ -17,8 +17,8 @@ from heatprop.cli.progress import FrameProgress
 from heatprop.errors import OutputError
 from heatprop.interrupts import Interrupted
 from heatprop.lab.synthesis.dataset import SPLITS, SynthesisSettings, claim, fill
-from heatprop.lab.synthesis.report import describe, report_tables
 from heatprop.lab.synthesis.settings import SceneSettings, parse_dials
+from heatprop.lab.synthesis.split_report import describe, report_tables
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,8 +64,8 @@ class Train:
             return interrupted.exit_code
 
     def _train(self, config: TrainingConfig) -> int:
-        from heatprop.lab.training.opening import choose_device, open_run  # noqa: PLC0415
         from heatprop.lab.training.ranks import joined_ranks  # noqa: PLC0415
+        from heatprop.lab.training.run_opening import choose_device, open_run  # noqa: PLC0415
         from heatprop.lab.training.training_folder import TrainingFolder  # noqa: PLC0415
 
         with ExitStack() as opened:

@@ -13,7 +13,7 @@ import pytest
 
 from heatprop.lab.datasets import DatasetError, load_coco_video, load_imagenet_vid
 from heatprop.lab.datasets.checking import ImageCheck, check_dataset, find_layout
-from heatprop.lab.datasets.report import DatasetReport
+from heatprop.lab.datasets.dataset_report import DatasetReport
 from lab.datasets.trees import (
     DOG,
     GOLDEN,

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import pytest
 from lxml import etree, html
 
-from heatprop.lab.reproduction import paper
+from heatprop.lab.reproduction import reported
 from heatprop.lab.reproduction.page import render_page
 from reproduction_report import HOSTILE, hostile, image_names, made_up_report, without_numbers
 
@@ -124,7 +124,7 @@ def test_its_parts_stand_in_order(page):
 def test_other_methods_are_marked_as_reported_with_their_source(page):
     words = check(page)
     after = words[words.index("As reported, not measured here") :]
-    for other in paper.OTHERS:
+    for other in reported.OTHERS:
         assert f"{other.name} {other.mean_average_precision} {other.runtime_ms}" in after
         assert other.source in after
 

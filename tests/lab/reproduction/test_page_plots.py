@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from heatprop.lab.reproduction import page_plots
-from heatprop.lab.reproduction.paper import ALPHAS, BETAS
+from heatprop.lab.reproduction.reported import ALPHAS, BETAS
 from heatprop.lab.reproduction.vector_graphics import INK
 from reproduction_report import HOSTILE, hostile, made_up_report, without_numbers
 

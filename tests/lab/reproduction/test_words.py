@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from heatprop.lab.reproduction import paper
+from heatprop.lab.reproduction import reported
 from heatprop.lab.reproduction.trends import Claim, agreement_sentence, sweep_claims, too_close, uncovered_claim
 from heatprop.lab.reproduction.words import (
     cost_sentence,
@@ -24,7 +24,9 @@ def verdicts(claims):
     return [claim.verdict for claim in claims]
 
 
-@pytest.mark.parametrize(("symbol", "theirs"), [("P", paper.RADII), ("α", paper.ALPHAS), ("β", paper.BETAS)])
+@pytest.mark.parametrize(
+    ("symbol", "theirs"), [("P", reported.RADII), ("α", reported.ALPHAS), ("β", reported.BETAS)]
+)
 def test_the_paper_agrees_with_itself(symbol, theirs):
     claims = sweep_claims(symbol, table(theirs), theirs)
     assert set(verdicts(claims)) == {"agrees"}
@@ -32,14 +34,14 @@ def test_the_paper_agrees_with_itself(symbol, theirs):
 
 
 def test_few_frames_cannot_tell():
-    (claim,) = sweep_claims("P", table(paper.RADII, frames=200), paper.RADII)
+    (claim,) = sweep_claims("P", table(reported.RADII, frames=200), reported.RADII)
     assert claim.verdict == "too close"
     assert "all lie within 1.70 points" in claim.text
     assert too_close(200) == pytest.approx(2.12, abs=0.01)
 
 
 def test_a_curve_that_rises_all_the_way_differs():
-    claims = sweep_claims("α", table({0.5: 40.0, 0.9: 42.0, 0.98: 43.0, 1.0: 44.0}), paper.ALPHAS)
+    claims = sweep_claims("α", table({0.5: 40.0, 0.9: 42.0, 0.98: 43.0, 1.0: 44.0}), reported.ALPHAS)
     assert verdicts(claims) == ["differs", "differs", "agrees", "differs"]
     assert claims[0].text == "The best α here is 1, the paper's is 0.98, which is 1.0 points worse here."
     assert claims[1].text.startswith(
@@ -52,26 +54,28 @@ def test_a_curve_that_rises_all_the_way_differs():
 
 
 def test_another_best_value_that_is_as_good_is_too_close():
-    claims = sweep_claims("P", table({0: 40.0, 1: 44.0, 2: 43.9, 5: 41.0}), paper.RADII)
+    claims = sweep_claims("P", table({0: 40.0, 1: 44.0, 2: 43.9, 5: 41.0}), reported.RADII)
     assert claims[0] == Claim(
         "The best P here is 1, the paper's is 2, but they lie 0.10 points apart: too close to tell.", "too close"
     )
 
 
 def test_the_other_end_that_loses_more_differs():
-    claims = sweep_claims("P", table({0: 43.0, 2: 44.0, 5: 41.0}), paper.RADII)
+    claims = sweep_claims("P", table({0: 43.0, 2: 44.0, 5: 41.0}), reported.RADII)
     assert claims[2].verdict == "differs"
     assert "P = 0 loses 1.0 points to the best (paper 1.7), P = 5 loses 3.0 (paper 1.2)" in claims[2].text
 
 
 def test_only_settings_that_the_paper_has_are_compared():
-    claims = sweep_claims("P", table({0: 43.0, 2: 44.0, 5: 41.0, 9: 60.0}), paper.RADII)
+    claims = sweep_claims("P", table({0: 43.0, 2: 44.0, 5: 41.0, 9: 60.0}), reported.RADII)
     assert claims[0].verdict == "agrees"
 
 
-@pytest.mark.parametrize("rows", [{}, table({}), table({1: 40.0, 2: 41.0}), without_numbers(table(paper.RADII))])
+@pytest.mark.parametrize(
+    "rows", [{}, table({}), table({1: 40.0, 2: 41.0}), without_numbers(table(reported.RADII))]
+)
 def test_too_few_numbers_are_said(rows):
-    assert sweep_claims("P", rows, paper.RADII) == [
+    assert sweep_claims("P", rows, reported.RADII) == [
         Claim("Fewer than three values of P have an mAP here: no trend can be compared.", "note")
     ]
 
@@ -79,11 +83,11 @@ def test_too_few_numbers_are_said(rows):
 @pytest.mark.parametrize(("share", "word"), [(0.1, "faster than"), (0.01, "slower than"), (0.037, "as fast as")])
 def test_uncovered_pairs_say_how_fast_objects_are(share, word):
     rows = {"rows": [{"value": 2, "uncovered": share}]}
-    assert word in uncovered_claim(rows, paper.UNCOVERED, paper.RADII).text
+    assert word in uncovered_claim(rows, reported.UNCOVERED, reported.RADII).text
 
 
 def test_uncovered_pairs_that_are_unknown_are_said():
-    assert "not known" in uncovered_claim({}, paper.UNCOVERED, paper.RADII).text
+    assert "not known" in uncovered_claim({}, reported.UNCOVERED, reported.RADII).text
 
 
 def test_the_paper_gains_what_its_table_1_says():

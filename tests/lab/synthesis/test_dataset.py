@@ -18,8 +18,8 @@ from heatprop.lab.datasets.imagenet_det import load_imagenet_det
 from heatprop.lab.datasets.training_sample import sample_training_frames
 from heatprop.lab.synthesis.causes import ALL_CAUSES, read_causes
 from heatprop.lab.synthesis.dataset import SPLITS, SynthesisSettings, synthesize
-from heatprop.lab.synthesis.report import describe
 from heatprop.lab.synthesis.settings import SceneSettings
+from heatprop.lab.synthesis.split_report import describe
 
 SMALL = SynthesisSettings(videos=2, frames=6, stills=5, scene=SceneSettings(width=96, height=72))
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from heatprop.lab.datasets.imagenet_classes import VID_CLASSES
 from heatprop.lab.synthesis import trajectories
-from heatprop.lab.synthesis.report import PAPER_UNCOVERED
 from heatprop.lab.synthesis.scenes import BACKGROUND_LABEL, Shot, make_video
 from heatprop.lab.synthesis.settings import CAUSES, Causes, Dial, SceneSettings, parse_dials
+from heatprop.lab.synthesis.split_report import PAPER_UNCOVERED
 from heatprop.lab.synthesis.sprites import DRAWINGS, load_sprites
 from heatprop.lab.synthesis.truth import TrueObject, annotate
 

@@ -11,6 +11,7 @@ import numpy as np
 from heatprop.lab.datasets.annotations import DatasetError, VideoDataset
 from heatprop.lab.datasets.coco_video import find_annotations, load_coco_video
 from heatprop.lab.datasets.consistency import check_content, check_images, check_numbering, check_tracks
+from heatprop.lab.datasets.dataset_report import DatasetReport, FindingLog, count_classes
 from heatprop.lab.datasets.findings import Finding, Progress, Report
 from heatprop.lab.datasets.imagenet_det import (
     ImageList,
@@ -22,7 +23,6 @@ from heatprop.lab.datasets.imagenet_det import (
 from heatprop.lab.datasets.imagenet_lists import SnippetList, find_snippets, list_folders
 from heatprop.lab.datasets.imagenet_tree import ImagenetTree, find_tree, snippet_folders
 from heatprop.lab.datasets.imagenet_vid import read_listed
-from heatprop.lab.datasets.report import DatasetReport, FindingLog, count_classes
 
 ImageCheck: TypeAlias = Literal["decoded", "quick", "not checked"]
 StageProgress: TypeAlias = Callable[[str, int, int], None]

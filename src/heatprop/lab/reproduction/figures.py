@@ -19,9 +19,9 @@ from heatprop.lab.evaluation.detections import DetectionTable
 from heatprop.lab.evaluation.metrics.matching import scored_only
 from heatprop.lab.evaluation.runs.cached_methods import run_cached
 from heatprop.lab.evaluation.runs.methods import Method
+from heatprop.lab.reproduction.chosen_scenes import RULES, Scene, choose_scenes
 from heatprop.lab.reproduction.model_outputs import ModelOutputs
 from heatprop.lab.reproduction.plan import BASES, Steps
-from heatprop.lab.reproduction.scenes import RULES, Scene, choose_scenes
 from heatprop.lab.reproduction.tracks import best_track, what_is_seen
 from heatprop.types import Detections
 

@@ -10,15 +10,15 @@ from math import isnan
 from typing import TYPE_CHECKING, Any
 
 from heatprop.errors import MissingPackageError
-from heatprop.lab.reproduction import page_plots, paper, shown, trends, words
+from heatprop.lab.reproduction import page_plots, reported, shown, trends, words
 from heatprop.lab.reproduction.vector_graphics import NO_TEXT
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-_RADII = {float(radius): value for radius, value in paper.RADII.items()}
-_UNCOVERED = {float(radius): share for radius, share in paper.UNCOVERED.items()}
-_SWEEPS = (("radius", "P", _RADII), ("alpha", "α", paper.ALPHAS), ("beta", "β", paper.BETAS))
+_RADII = {float(radius): value for radius, value in reported.RADII.items()}
+_UNCOVERED = {float(radius): share for radius, share in reported.UNCOVERED.items()}
+_SWEEPS = (("radius", "P", _RADII), ("alpha", "α", reported.ALPHAS), ("beta", "β", reported.BETAS))
 _AFTER = {"network alone": "decode", "interpolation": "interpolation", "HP": "propagation"}
 _BETTER = {"recovered": "Recovered objects", "corrected": "Corrected boxes"}
 _WORSE = {"ghost": "Ghosts: HP sees what is not there", "lost": "Lost: HP spoils what the network had"}
@@ -89,8 +89,8 @@ def _view(report: Mapping[str, Any], images: Mapping[str, bytes]) -> dict[str, A
         "notes": [str(note) for note in report.get("notes") or []],
         "answer": [words.gains_sentence(first), words.cost_sentence(first), trends.agreement_sentence(claims)],
         "models": models,
-        "others": paper.OTHERS,
-        "paper_title": paper.TITLE,
+        "others": reported.OTHERS,
+        "paper_title": reported.TITLE,
         "sweeps": sweeps,
         "rules": trends.rules(shown.mapping(report.get("radius")).get("frames")),
         "speed": {**speed, "rows": [_speed_row(row, speed) for row in shown.rows(speed.get("rows"))]},
@@ -170,7 +170,7 @@ def _sweep(name: str, symbol: str, table: Mapping[str, Any], theirs: Mapping[flo
 def _speed_row(row: Mapping[str, Any], speed: Mapping[str, Any]) -> dict[str, Any]:
     """Return a row of table 3 with its pairs and the paper's."""
     group, recall = str(row.get("group")), shown.known(row.get("recall"))
-    there = {} if recall is None else paper.SPEEDS.get(recall, {})
+    there = {} if recall is None else reported.SPEEDS.get(recall, {})
     return {**row, "pairs": shown.mapping(speed.get("pairs")).get(group), "paper": there.get(group)}
 
 

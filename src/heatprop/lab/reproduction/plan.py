@@ -9,7 +9,7 @@ from pathlib import Path
 from heatprop.errors import check_count
 from heatprop.lab.datasets import Layout
 from heatprop.lab.evaluation.runs.methods import Method
-from heatprop.lab.reproduction.paper import ALPHAS, BETAS, RADII
+from heatprop.lab.reproduction.reported import ALPHAS, BETAS, RADII
 from heatprop.offline.seqnms import SeqNmsConfig
 from heatprop.propagation import PropagationConfig
 

@@ -25,8 +25,7 @@ from heatprop.lab.reproduction.examples import examples
 from heatprop.lab.reproduction.figures import scenes_and_track, shown_tables
 from heatprop.lab.reproduction.measuring import Scores, measure_all
 from heatprop.lab.reproduction.model_outputs import ModelOutputs, fill, open_outputs
-from heatprop.lab.reproduction.plan import BASES, Plan, Steps, all_methods, table_1
-from heatprop.lab.reproduction.tables import (
+from heatprop.lab.reproduction.page_tables import (
     ablation_tables,
     class_table,
     curves_of,
@@ -35,6 +34,7 @@ from heatprop.lab.reproduction.tables import (
     speed_table,
     what_is_missing,
 )
+from heatprop.lab.reproduction.plan import BASES, Plan, Steps, all_methods, table_1
 from heatprop.lab.reproduction.timing import StageTimes, time_stages
 from heatprop.lab.synthesis.dataset import SynthesisSettings, synthesize
 from heatprop.zoo import Model

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from heatprop.lab.reproduction.paper import OTHERS, SPEEDS
+from heatprop.lab.reproduction.reported import OTHERS, SPEEDS
 from heatprop.lab.reproduction.shown import (
     decimals,
     difference,

@@ -13,8 +13,8 @@ from heatprop.lab.evaluation.metrics.object_motion import GRID_LONGEST_SIDE, dis
 from heatprop.lab.evaluation.tables import json_number
 from heatprop.lab.reproduction.measuring import Scores, causes_of
 from heatprop.lab.reproduction.model_outputs import ModelOutputs
-from heatprop.lab.reproduction.paper import RADII
 from heatprop.lab.reproduction.plan import BASES, ablations, curve_methods, rescored
+from heatprop.lab.reproduction.reported import RADII
 from heatprop.lab.reproduction.timing import StageTimes
 
 

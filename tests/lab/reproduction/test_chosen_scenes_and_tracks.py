@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from heatprop.lab.datasets.annotations import GroundTruth, Video, VideoDataset
 from heatprop.lab.evaluation.detections import DetectionTable
-from heatprop.lab.reproduction.scenes import Scene, choose_scenes
+from heatprop.lab.reproduction.chosen_scenes import Scene, choose_scenes
 from heatprop.lab.reproduction.tracks import best_track, what_is_seen
 
 FRAMES = 5
