@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from heatprop.runtime.detector import VideoDetector
     from heatprop.runtime.keyframes import KeyframeConfig
     from heatprop.runtime.multi_stream import MultiStreamDetector
-    from heatprop.types import Detections, Frame, HeadOutput
+    from heatprop.types import Detections, Frame, HeadOutput, PyramidOutput
 
 __all__ = [
     "DetectionPropagator",
@@ -32,6 +32,7 @@ __all__ = [
     "KeyframeConfig",
     "MultiStreamDetector",
     "PropagationConfig",
+    "PyramidOutput",
     "SeqNmsConfig",
     "VideoDetector",
     "decode",
@@ -51,6 +52,7 @@ _ROOMS = {
     "KeyframeConfig": "runtime.keyframes",
     "MultiStreamDetector": "runtime.multi_stream",
     "PropagationConfig": "propagation",
+    "PyramidOutput": "types",
     "SeqNmsConfig": "offline.seqnms",
     "VideoDetector": "runtime.detector",
     "decode": "propagation",

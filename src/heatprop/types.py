@@ -1,4 +1,4 @@
-"""The three values that flow through heatprop: `Frame`, `HeadOutput` and `Detections`.
+"""The values that flow through heatprop: `Frame`, what a detector says of it, and `Detections`.
 
 They hold arrays, check shapes and convert element types on entry; they compute nothing. What other packages call
 detections is converted in `heatprop.interop`.
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from itertools import pairwise
+from operator import index
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -132,6 +134,45 @@ class HeadOutput:
     def grid(self) -> tuple[int, int]:
         """Height and width of the output grid in cells."""
         return self.heatmap.shape[1], self.heatmap.shape[2]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PyramidOutput:
+    """What a dense head of several strides says of one frame, the finest stride first.
+
+    Attributes:
+        levels: one `HeadOutput` a stride, of the same classes; sizes and offsets in its own cells.
+        strides: pixels of the network's input for one cell, ascending, each a multiple of the one before.
+
+    Raises:
+        InvalidArrayError: the strides are none, or are not as above, or levels do not go together.
+
+    Example:
+        >>> levels = [HeadOutput(np.zeros((80, *grid)), np.zeros((4, *grid))) for grid in ((4, 6), (2, 3))]
+        >>> PyramidOutput(levels, strides=[8, 16]).input_size
+        (32, 48)
+    """
+
+    levels: Sequence[HeadOutput]
+    strides: Sequence[int]
+
+    def __post_init__(self) -> None:
+        strides, levels = tuple(index(stride) for stride in self.strides), tuple(self.levels)
+        if not strides or strides[0] < 1 or any(high <= low or high % low for low, high in pairwise(strides)):
+            raise InvalidArrayError(f"strides are {strides}; they must ascend, each a multiple of the one before")
+        if len(levels) != len(strides):
+            raise InvalidArrayError(f"there are {len(levels)} levels of {len(strides)} strides; give one each")
+        classes = {len(level.heatmap) for level in levels}
+        if len(classes) > 1:
+            raise InvalidArrayError(f"levels have {sorted(classes)} classes; all must have the same")
+        object.__setattr__(self, "levels", levels)
+        object.__setattr__(self, "strides", strides)
+
+    @property
+    def input_size(self) -> tuple[int, int]:
+        """Height and width in pixels of what the finest cells cover."""
+        height, width = self.levels[0].grid
+        return height * self.strides[0], width * self.strides[0]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

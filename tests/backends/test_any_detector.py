@@ -110,25 +110,25 @@ def test_its_own_file_without_the_card_is_recognised_as_the_same(tmp_path: Path)
 
 
 def test_names_and_layout_that_a_person_gives_come_first(yolo: Path) -> None:
-    assert load_model(yolo, class_names=["a", "b"]).card.classes == ("a", "b")
+    assert load_model(yolo, classes=["a", "b"]).card.classes == ("a", "b")
     assert load_model(yolo, layout="yolov8").card.layout == "yolov8"
     with pytest.raises(LayoutError, match=r"do not fit layout 'yolox'; perhaps yolov8"):
         load_model(yolo, layout="yolox")
     with pytest.raises(LayoutError, match=r"layout 'yolo99' is unknown; choose one of auto, yolov5"):
         load_model(yolo, layout="yolo99")
     with pytest.raises(LayoutError, match="3 class names"):
-        load_model(yolo, class_names=["a", "b", "c"], layout="yolov8")
+        load_model(yolo, classes=["a", "b", "c"], layout="yolov8")
     with pytest.raises(LayoutError, match="'a' is empty, of several lines or there twice"):
-        load_model(yolo, class_names=["a", "a"])
+        load_model(yolo, classes=["a", "a"])
 
 
 def test_a_model_with_a_card_keeps_to_it() -> None:
     with pytest.raises(LayoutError, match=r"has layout 'centernet' by its card, not 'yolox'"):
         load_model("mb3-coco", layout="yolox")
     with pytest.raises(LayoutError, match=r"there are 2 class names, but .* has 80 classes"):
-        load_model("mb3-coco", class_names=["a", "b"])
+        load_model("mb3-coco", classes=["a", "b"])
     names = [f"thing {number}" for number in range(80)]
-    assert load_model("mb3-coco", class_names=names).card.classes == tuple(names)
+    assert load_model("mb3-coco", classes=names).card.classes == tuple(names)
 
 
 @pytest.mark.parametrize(
@@ -235,5 +235,5 @@ def test_cells_of_a_list_of_boxes_are_as_long_as_the_frame_says() -> None:
 def test_a_model_that_was_loaded_and_altered_is_taken(yolo: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy.onnx"
     shutil.copy(yolo, copy)
-    model = load_model(copy, class_names=["a", "b"])
+    model = load_model(copy, classes=["a", "b"])
     assert VideoDetector(model).card.classes == ("a", "b")

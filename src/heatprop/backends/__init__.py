@@ -64,7 +64,7 @@ def load_model(
     *,
     input_size: int | None = None,
     layout: str = layouts.AUTO,
-    class_names: Sequence[str] | None = None,
+    classes: Sequence[str] | None = None,
 ) -> Model:
     """Find an embedded model, or read a file: with a card, recognised without one, or a checkpoint of PyTorch.
 
@@ -74,7 +74,7 @@ def load_model(
         input_size: the longer side of the image in the network's input, in pixels, in place of the card's; a
             multiple of the card's `input.multiple`.
         layout: what the outputs of a file without a card mean: one of `heatprop.layouts.names`; "auto" finds out.
-        class_names: by number, in place of those in the file.
+        classes: by number, in place of those in the file.
 
     Raises:
         ModelError: there is no such model, or the file is unreadable.
@@ -91,14 +91,14 @@ def load_model(
         path = zoo.find(name_or_path)
         card = zoo.read_card(path)
         if card is None:
-            model, _ = recognised(path, layout=layout, class_names=class_names)
+            model, _ = recognised(path, layout=layout, class_names=classes)
         else:
             model = Model(card, path)
-    model = _as_told(model, layout, class_names)
+    model = _as_told(model, layout, classes)
     return model if input_size is None else with_input_size(model, input_size)
 
 
-def _as_told(model: Model, layout: str, class_names: Sequence[str] | None) -> Model:
+def _as_told(model: Model, layout: str, classes: Sequence[str] | None) -> Model:
     """Return a model with the names that a person gave.
 
     Raises:
@@ -110,9 +110,9 @@ def _as_told(model: Model, layout: str, class_names: Sequence[str] | None) -> Mo
             f"model {model.path} has layout {card.layout!r} by its card, not {shortened(repr(layout))}; "
             "leave the layout out"
         )
-    if class_names is None or tuple(class_names) == card.classes:
+    if classes is None or tuple(classes) == card.classes:
         return model
-    names = layouts.check_names(class_names)
+    names = layouts.check_names(classes)
     if len(names) != len(card.classes):
         raise LayoutError(
             f"there are {len(names)} class names, but model {model.path} has {len(card.classes)} classes"

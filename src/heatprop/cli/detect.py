@@ -206,7 +206,7 @@ class Detect:
             keyframes=self._keyframes(),
             input_size=self.input_size,
             layout=self.layout,
-            class_names=None if self.class_names is None else read_class_names(self.class_names),
+            classes=None if self.class_names is None else read_class_names(self.class_names),
         )
 
 

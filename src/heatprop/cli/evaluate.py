@@ -120,7 +120,7 @@ class Evaluate:
         if not dataset.frame_count:
             raise DatasetError(f"{self.root}: the dataset has no frames; give another --root or --split")
         names = None if self.class_names is None else read_class_names(self.class_names)
-        model = load_model(self.model, input_size=self.input_size, layout=self.layout, class_names=names)
+        model = load_model(self.model, input_size=self.input_size, layout=self.layout, classes=names)
         network = open_network(model, dataset, backend=self.backend, precision=self.precision, device=self.device)
         manifest = manifest_of(
             model,

@@ -124,7 +124,7 @@ class Models:
         if path.suffix in (".onnx", ".xml") and zoo.read_card(path) is None:
             model, found = recognised(path, layout=self.layout, class_names=names)
         else:
-            model, found = load_model(path, layout=self.layout, class_names=names), None
+            model, found = load_model(path, layout=self.layout, classes=names), None
         model = self._as_told(model)
         if self.output is not None and found is None:
             raise InvalidConfigError(f"{path} has a card already; -o writes one into files that have none")

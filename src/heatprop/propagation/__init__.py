@@ -2,7 +2,7 @@
 
 A frame goes from `evidence`, what a detector says of it, through a rule (`paper` or `adaptive`), which puts that
 together with the `tracklets` of the last frame, to detections; `propagator` remembers. `box_evidence` and
-`detection_propagator` are for detectors that give only boxes.
+`detection_propagator` are for detectors that give only boxes, `pyramid_evidence` for heads of several strides.
 """
 
 from heatprop.peaks import Known
@@ -16,6 +16,7 @@ from heatprop.propagation.config import (
 from heatprop.propagation.detection_propagator import DetectionPropagator
 from heatprop.propagation.evidence import Evidence, Form, GridEvidence, ImageArea, Near, decode
 from heatprop.propagation.propagator import HeatmapPropagator, Memory
+from heatprop.propagation.pyramid_evidence import PyramidEvidence
 from heatprop.propagation.rule import Rule, rule_of
 from heatprop.propagation.tracklets import Claims, Own, Tracklets
 
@@ -35,6 +36,7 @@ __all__ = [
     "Near",
     "Own",
     "PropagationConfig",
+    "PyramidEvidence",
     "Rule",
     "Tracklets",
     "decode",

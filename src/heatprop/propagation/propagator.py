@@ -13,9 +13,10 @@ from heatprop.peaks import Known
 from heatprop.propagation.config import PropagationConfig, require_propagation
 from heatprop.propagation.equations import inherit_lengths
 from heatprop.propagation.evidence import Evidence, Form, GridEvidence, ImageArea, best_sites, detect
+from heatprop.propagation.pyramid_evidence import PyramidEvidence
 from heatprop.propagation.rule import Rule, rule_of
 from heatprop.propagation.tracklets import Own, Tracklets
-from heatprop.types import Detections, FloatArray, HeadOutput, IntArray
+from heatprop.types import Detections, FloatArray, HeadOutput, IntArray, PyramidOutput
 
 
 class Memory(NamedTuple):
@@ -89,20 +90,26 @@ class HeatmapPropagator:
         self._memory = memory
 
     def update(
-        self, output: HeadOutput | Evidence, *, overwrite: bool = False, image_area: ImageArea | None = None
+        self,
+        output: HeadOutput | PyramidOutput | Evidence,
+        *,
+        overwrite: bool = False,
+        image_area: ImageArea | None = None,
     ) -> Detections:
         """Detect in the next frame, with what the last one showed.
 
         Args:
-            output: the network's, for the frame; or other evidence, whose scores are always overwritten.
+            output: the network's, for the frame; or other evidence, whose scores are always overwritten. That of
+                several strides stays as it is.
             overwrite: whether `output.heatmap` may be changed, which spares copying it; one that is read-only is
                 copied.
             image_area: left, top, right and bottom of the image on the output grid, in cells, where the network's
-                input was padded; None for all of it. Adaptive propagation sees there who leaves.
+                input was padded; of a pyramid in pixels of the input; None for all of it. Adaptive propagation
+                sees there who leaves.
 
         Returns:
-            Boxes in cells of the output grid, or in what other evidence gives them in, by falling balanced score,
-            with tracklet lengths and ids.
+            Boxes in cells of the output grid, of a pyramid in pixels of the network's input, or in what other
+            evidence gives them in, by falling balanced score, with tracklet lengths and ids.
 
         Raises:
             InvalidArrayError: the heatmap leaves [0, 1] or holds NaN; a size or offset at a peak, or a
@@ -110,6 +117,11 @@ class HeatmapPropagator:
                 from the last frame's. The state stays as it was.
         """
         rule, memory = self.rule, self._memory
+        if isinstance(output, PyramidOutput):
+            pyramid = PyramidEvidence(output)
+            left, top, right, bottom = (0, 0, *output.input_size[::-1]) if image_area is None else image_area
+            image_area = (left / pyramid.cell, top / pyramid.cell, right / pyramid.cell, bottom / pyramid.cell)
+            output = pyramid
         seen = self._evidence(output, overwrite=overwrite) if isinstance(output, HeadOutput) else output
         if memory.form is not None and seen.form != memory.form:
             raise InvalidArrayError(

@@ -44,7 +44,7 @@ class VideoDetector:
         input_size: the longer side of the image in the network's input, in pixels: smaller is faster and loses
             small objects. A multiple of the card's `input.multiple`; None means the card's `input.longest_side`.
         layout: what the outputs of a file without a card mean: one of `heatprop.layouts.names`; "auto" finds out.
-        class_names: names of the classes by number, in place of those in the file.
+        classes: names of the classes by number, in place of those in the file.
 
     Raises:
         ModelError: the model is unknown or damaged.
@@ -74,7 +74,7 @@ class VideoDetector:
         keyframes: KeyframeConfig = KeyframeConfig(),
         input_size: int | None = None,
         layout: str = layouts.AUTO,
-        class_names: Sequence[str] | None = None,
+        classes: Sequence[str] | None = None,
     ) -> None:
         check_range("score_threshold", score_threshold, 0, 1)
         if not isinstance(keyframes, KeyframeConfig):
@@ -83,7 +83,7 @@ class VideoDetector:
             )
         if propagation is not None:
             require_propagation(propagation)
-        loaded = load_model(model, input_size=input_size, layout=layout, class_names=class_names)
+        loaded = load_model(model, input_size=input_size, layout=layout, classes=classes)
         self.input_size = input_size
         self.card = loaded.card
         self.propagation = propagation
