@@ -15,7 +15,7 @@ from rich.console import Console
 
 from heatprop import layouts
 from heatprop.backends import BackendName, Device, Precision, load_model
-from heatprop.cli.class_names import read_class_names
+from heatprop.cli.class_names_file import read_class_names
 from heatprop.cli.messages import error, say
 from heatprop.cli.progress import FrameProgress
 from heatprop.errors import HeatpropError, InvalidConfigError, MissingPackageError, check_range
