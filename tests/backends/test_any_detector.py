@@ -210,6 +210,15 @@ def test_an_object_with_several_candidates_gets_one_box(tmp_path: Path) -> None:
         assert [len(detector.update(BLACK[0])) for _ in range(3)] == [1, 1, 1]
 
 
+def test_the_paper_form_suppresses_what_it_has_lifted_near_an_object(tmp_path: Path) -> None:
+    """A weak box that its family would show beside the strong one rises with it: one of them is shown."""
+    aside = [(8.0, 4.0, 24.0, 40.0, 1, 0.9), (16.0, 4.0, 32.0, 40.0, 1, 0.2)]  # they overlap by 1 / 3
+    path = save_constant(tmp_path / "c.onnx", {"output0": yolov8_table(aside)}, metadata=NAMES)
+    assert len(VideoDetector(path, propagation=None, score_threshold=0.1).update(BLACK[0])) == 2
+    detector = VideoDetector(path, propagation=PropagationConfig.paper())
+    assert [len(detector.update(BLACK[0])) for _ in range(4)] == [1, 1, 1, 1]
+
+
 def test_a_frame_of_another_shape_gets_its_boxes_back_in_its_own_pixels(yolo: Path) -> None:
     detector = VideoDetector(yolo, propagation=None, score_threshold=0.5)
     found = detector.update(np.zeros((2 * SIDE, 4 * SIDE, 3), np.uint8))

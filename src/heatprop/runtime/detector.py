@@ -31,7 +31,7 @@ class VideoDetector:
             of any known family of detectors, or a checkpoint (``.pth``). Or what `heatprop.backends.load_model`
             returns, for instance with another `ModelCard.input`.
         propagation: settings of heatmap propagation; `PropagationConfig.paper()` is the paper's form, None means
-            the network alone. For a network that gives boxes its family's own `nms_iou` holds in place of theirs.
+            the network alone. For a network that gives boxes the adaptive form takes the `nms_iou` of its family.
         backend: what runs the network: "auto" takes the fastest that is installed.
         score_threshold: detections below it are not returned; in [0, 1]. Propagation carries on whatever
             reaches its own, lower, `PropagationConfig.score_threshold`; the larger of the two holds here.

@@ -36,7 +36,8 @@ class Postprocessing:
         score_threshold: of the detections.
         stride: pixels of the network's input for one unit of its boxes: a cell of the heatmap, or a pixel.
         nms_iou: of a network that gives boxes: of two of a class that overlap by more, the weaker goes.
-            It holds in place of what `propagation` says. None where the network gives one box for an object.
+            It holds in place of what adaptive propagation says; the paper's form lifts all boxes near an object,
+            and keeps its own. None where the network gives one box for an object.
         fills_between: whether frames that are no key frames wait for the next one.
     """
 
@@ -49,7 +50,7 @@ class Postprocessing:
         nms_iou: float | None = None,
         fills_between: bool = False,
     ) -> None:
-        if propagation is not None and nms_iou is not None:
+        if propagation is not None and propagation.adaptation is not None and nms_iou is not None:
             propagation = replace(propagation, nms_iou=nms_iou)
         self._propagator = None if propagation is None else HeatmapPropagator(propagation)
         self._nms_iou = nms_iou
