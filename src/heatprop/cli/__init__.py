@@ -1,4 +1,4 @@
-"""The command `heatprop`: one file a command; this one parses, dispatches, and turns errors into exit codes."""
+"""The command `heatprop`: parses the command line, runs the command it names, and turns errors into exit codes."""
 
 from __future__ import annotations
 

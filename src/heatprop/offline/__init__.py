@@ -1,1 +1,1 @@
-"""What needs the whole video: rescoring it, and the boxes between two key frames."""
+"""What needs frames still to come: rescoring whole videos, and the boxes between two key frames."""
