@@ -1,15 +1,16 @@
-"""Equations 2 to 7 of the paper, in its order, as pure functions.
+"""Equations 2 to 7 of the paper, in its order: this table is the index.
 
-| equation | function | |
+| equation | function | runs |
 | --- | --- | --- |
-| 2 | `extend` | |
-| the maximum of 3 and 4 | `overlay` | |
-| 3 | `inherit_lengths` | |
-| 4 | `inherit_sizes` | |
-| 5 | `long_term` | as printed; tests hold `balance_at_once` to it |
-| 6 | `balance` | as printed; likewise |
-| 5 and 6 | `past_weights`, `balance_at_once` | in one step: this runs |
-| 7 | `mix_sizes` | |
+| 1, a box around a centre | `heatprop.boxes.boxes_around` | yes |
+| 2, scores extended over squares | `extend` | yes |
+| 3 and 4, the tracklet of the maximum | `overlay` | yes |
+| 3, its length | `inherit_lengths` | yes |
+| 4, its size | `inherit_sizes` | yes |
+| 5, the long-term score | `long_term` | no: the reference, as printed |
+| 6, the balanced score | `balance` | no: the reference, as printed |
+| 5 and 6 fused | `past_weights`, then `balance_at_once` | yes; tests hold them to the two above |
+| 7, sizes averaged by score | `mix_sizes` | yes |
 
 Frame t is the last one, t + 1 the present. The paper writes whole maps; here arrays hold only what is not 0 in
 them: tracklets ``i`` in rows, the sites ``xyz`` near each of them in columns, or one after the other once they are
@@ -98,7 +99,7 @@ def inherit_sizes(sizes: FloatArray, sources: IntArray) -> FloatArray:
 def long_term(network: DoubleArray, carried: DoubleArray, lengths: IntArray, beta: float) -> DoubleArray:
     """Average the network's scores with what is carried, by the length of the tracklet (equation 5).
 
-    The paper's wording, for tests and readers; `balance_at_once` runs.
+    The reference, as printed; what runs is `balance_at_once`.
 
     Args:
         network: the network's scores at some sites, float64 ``(M,)``.
@@ -117,7 +118,7 @@ def long_term(network: DoubleArray, carried: DoubleArray, lengths: IntArray, bet
 def balance(network: DoubleArray, past: DoubleArray, alpha: float) -> DoubleArray:
     """Balance the network's scores with the long-term ones (equation 6).
 
-    The paper's wording, for tests and readers; `balance_at_once` runs.
+    The reference, as printed; what runs is `balance_at_once`.
 
     Args:
         network: the network's scores at some sites, float64 ``(M,)``.
