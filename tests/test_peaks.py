@@ -6,9 +6,8 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from heatprop.errors import InvalidArrayError
 from heatprop.heatmaps import cells_above, local_maxima, one_per_plateau, unravel
-from heatprop.peaks import Known, find_peaks, peaks_of_classes
-from heatprop.propagation import HeatmapPropagator, PropagationConfig
-from heatprop.propagation.evidence import decode, strongest
+from heatprop.peaks import Known, find_peaks, peaks_of_classes, strongest
+from heatprop.propagation import HeatmapPropagator, PropagationConfig, decode
 from heatprop.types import HeadOutput
 from reference import peaks as slow
 from reference.adaptation import LoopingFollower

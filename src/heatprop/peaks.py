@@ -174,3 +174,20 @@ def _order_known(
     placed = np.where(before, ranks - len(cells), planes.shape[1] * planes.shape[2] + ranks)
     moved = before | after
     places[cells[moved]] = placed[moved]
+
+
+def strongest(sites: IntArray, scores: FloatArray, count: int) -> IntArray:
+    """Return the at most `count` sites of the highest scores, best first; equal ones keep their order.
+
+    >>> strongest(np.arange(4), np.array([0.1, 0.5, 0.9, 0.5], np.float32), 2).tolist()
+    [2, 1]
+    """
+    values = scores[sites]
+    if len(sites) > 4 * count:  # only what is as strong as the last of them needs to be put in order
+        least = np.partition(values, len(values) - count)[len(values) - count]
+        stronger = np.flatnonzero(values > least)
+        as_strong = np.flatnonzero(values == least)[: count - len(stronger)]
+        chosen = np.sort(np.concatenate([stronger, as_strong]))
+        sites, values = sites[chosen], values[chosen]
+    order = np.argsort(-values, kind="stable")
+    return sites[order[:count]]

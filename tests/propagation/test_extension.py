@@ -65,7 +65,7 @@ class Boxes:
     def beside(self, sites):
         return self.near(*self.places(sites), 1, self.sizes(sites))
 
-    def vacant(self, labels, centres, sizes):
+    def add_unseen(self, labels, centres, sizes):
         return np.full(len(labels), -1)
 
     def sizes(self, sites):

@@ -7,7 +7,7 @@ import numpy as np
 from heatprop.errors import InvalidArrayError
 from heatprop.heatmaps import check_probabilities, hold_probabilities
 from heatprop.propagation import DecodingConfig, GridEvidence
-from heatprop.propagation.evidence import best_sites, detect
+from heatprop.propagation.decoding import best_sites, detect
 from heatprop.types import Detections, FloatArray, HeadOutput, IntArray
 
 

@@ -13,8 +13,10 @@ from heatprop.propagation.config import (
     PropagationConfig,
     require_propagation,
 )
+from heatprop.propagation.decoding import decode
 from heatprop.propagation.detection_propagator import DetectionPropagator
-from heatprop.propagation.evidence import Evidence, Form, GridEvidence, ImageArea, Near, decode
+from heatprop.propagation.evidence import Evidence, Form, ImageArea, Near
+from heatprop.propagation.grid_evidence import GridEvidence
 from heatprop.propagation.propagator import HeatmapPropagator, Memory
 from heatprop.propagation.pyramid_evidence import PyramidEvidence
 from heatprop.propagation.rule import Rule, rule_of

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from heatprop.boxes import boxes_around, iou
 from heatprop.propagation.config import AdaptationConfig
 from heatprop.propagation.equations import DoubleArray, balance_at_once, inherit_sizes, mix_sizes, past_weights
-from heatprop.propagation.evidence import Evidence, ImageArea, Near, claims_of_unseen
-from heatprop.propagation.tracklets import SITES_AT_ONCE, Claims, Own, Tracklets
+from heatprop.propagation.evidence import SITES_AT_ONCE, Evidence, ImageArea, Near
+from heatprop.propagation.tracklets import Claims, Own, Tracklets
 from heatprop.types import FloatArray, IntArray
 
 
@@ -104,7 +104,7 @@ class AdaptiveRule:
                 left = ~np.isin(claims.sources, again.sources) & ~np.isin(claims.sites, again.sites)
                 claims = claims.select(left).joined(again)
         claims = claims.select(np.argsort(claims.sites))
-        return claims_of_unseen(claims, tracklets, expected, seen)
+        return claims.with_unseen(tracklets, expected, seen)
 
     def _choose(
         self,

@@ -53,7 +53,6 @@ class BoxEvidence:
         corners = self._boxes.astype(np.float64)
         self._centres = (corners[:, :2] + corners[:, 2:]) / (2 * self.cell)
         self._sizes = ((corners[:, 2:] - corners[:, :2]) / self.cell).astype(np.float32)
-        self._seen = len(self.scores)
         self._in_cells = boxes_around(self._centres.astype(np.float32), self._sizes)
         self.area: ImageArea = (0.0, 0.0, width / self.cell, height / self.cell)
         self.form = Form(0, ceil(height / self.cell), ceil(width / self.cell), 2)
@@ -87,8 +86,8 @@ class BoxEvidence:
         """See `Evidence.beside`; each alone: of boxes that see the same, the detector has chosen one."""
         return Near(sites[:, None], np.ones((len(sites), 1), np.bool_), np.zeros(1))
 
-    def vacant(self, labels: IntArray, centres: NDArray[Any], sizes: FloatArray) -> IntArray:
-        """See `Evidence.vacant`; one for each object that is expected in the frame."""
+    def add_unseen(self, labels: IntArray, centres: NDArray[Any], sizes: FloatArray) -> IntArray:
+        """See `Evidence.add_unseen`; one for each object that is expected in the frame."""
         _, _, right, bottom = self.area
         inside = np.all((centres >= 0) & (centres < (right, bottom)), axis=1)
         sites = np.where(inside, len(self.scores) - 1 + np.cumsum(inside), -1)

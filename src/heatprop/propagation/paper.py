@@ -16,8 +16,8 @@ from heatprop.propagation.equations import (
     overlay,
     past_weights,
 )
-from heatprop.propagation.evidence import Evidence, ImageArea, claims_of_unseen
-from heatprop.propagation.tracklets import SITES_AT_ONCE, Claims, Own, Tracklets
+from heatprop.propagation.evidence import SITES_AT_ONCE, Evidence, ImageArea
+from heatprop.propagation.tracklets import Claims, Own, Tracklets
 from heatprop.types import FloatArray, IntArray
 
 
@@ -49,11 +49,11 @@ class PaperRule:
         order = np.argsort(-tracklets.scores, kind="stable")
         if len(order) * min((2 * self.radius + 1) ** 2, len(seen.scores)) > SITES_AT_ONCE:
             claims = self._claim_large(tracklets, seen, order)
-            return claims_of_unseen(claims, tracklets, tracklets.centres, seen)
+            return claims.with_unseen(tracklets, tracklets.centres, seen)
         near = seen.near(tracklets.labels[order], tracklets.centres[order], self.radius, tracklets.sizes[order])
         sites, rows, columns = overlay(extend(tracklets.scores[order], near.within), near.sites)
         claims = Claims(sites, order[rows], near.distances_at(rows, columns))
-        return claims_of_unseen(claims, tracklets, tracklets.centres, seen)
+        return claims.with_unseen(tracklets, tracklets.centres, seen)
 
     def _claim_large(self, tracklets: Tracklets, seen: Evidence, order: IntArray) -> Claims:
         """Do what `claim` does a few squares at a time: the best are laid over the others last."""

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from heatprop.errors import InvalidArrayError
 from heatprop.peaks import Known
 from heatprop.propagation.config import PropagationConfig, require_propagation
+from heatprop.propagation.decoding import best_sites, detect
 from heatprop.propagation.equations import inherit_lengths
-from heatprop.propagation.evidence import Evidence, Form, GridEvidence, ImageArea, best_sites, detect
+from heatprop.propagation.evidence import Evidence, Form, ImageArea
+from heatprop.propagation.grid_evidence import GridEvidence
 from heatprop.propagation.pyramid_evidence import PyramidEvidence
 from heatprop.propagation.rule import Rule, rule_of
 from heatprop.propagation.tracklets import Own, Tracklets

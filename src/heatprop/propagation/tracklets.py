@@ -8,10 +8,8 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from heatprop.propagation.evidence import Evidence
 from heatprop.types import FloatArray, IntArray
-
-SITES_AT_ONCE = 1 << 18
-"""So many sites around tracklets a rule looks at together; of more, some tracklets after the others."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,3 +93,21 @@ class Claims:
         place = np.minimum(np.searchsorted(self.sites, sites), len(self.sites) - 1)
         claimed = self.sites[place] == sites
         return claimed, place[claimed]
+
+    def with_unseen(self, tracklets: Tracklets, expected: NDArray[Any], seen: Evidence) -> Self:
+        """Return these, whose sites ascend, and those of the objects that have no site; see `Evidence.add_unseen`.
+
+        Args:
+            tracklets: all objects; one of score 0 carries nothing.
+            expected: where they are expected, x and y ``(N, 2)``.
+            seen: the frame.
+        """
+        is_unseen = tracklets.scores > 0
+        is_unseen[self.sources] = False
+        rows = is_unseen.nonzero()[0]
+        if not len(rows):
+            return self
+        sites = seen.add_unseen(tracklets.labels[rows], expected[rows], tracklets.sizes[rows])
+        has = sites >= 0
+        distances = np.zeros(np.count_nonzero(has), self.distances.dtype)
+        return self.joined(type(self)(sites[has], rows[has], distances))
