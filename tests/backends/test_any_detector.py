@@ -219,6 +219,31 @@ def test_the_paper_form_suppresses_what_it_has_lifted_near_an_object(tmp_path: P
     assert [len(detector.update(BLACK[0])) for _ in range(4)] == [1, 1, 1, 1]
 
 
+@pytest.mark.parametrize("propagation", [None, PropagationConfig.paper(), PropagationConfig.adaptive()])
+def test_one_thing_of_two_classes_is_shown_once_on_request(
+    tmp_path: Path, propagation: PropagationConfig | None
+) -> None:
+    thing, beside = (8.0, 4.0, 24.0, 40.0), (30.0, 4.0, 60.0, 40.0)
+    boxes = [(*thing, 0, 0.6), (*thing, 1, 0.9), (*beside, 0, 0.5)]
+    path = save_constant(tmp_path / "d.onnx", {"output0": yolov8_table(boxes)}, metadata=NAMES)
+    for wanted, labels in ((False, [1, 0, 0]), (True, [1, 0])):
+        detector = VideoDetector(path, propagation=propagation, class_agnostic_nms=wanted)
+        assert [detector.update(BLACK[0]).labels.tolist() for _ in range(3)] == [labels] * 3
+
+
+def test_a_thing_keeps_the_class_that_it_has_had_for_long(tmp_path: Path) -> None:
+    """In the fourth frame another class is a little surer: that is a flicker, and is not shown."""
+    thing = (8.0, 4.0, 24.0, 40.0)
+    usual = save_constant(tmp_path / "e.onnx", {"output0": yolov8_table([(*thing, 1, 0.8)])}, metadata=NAMES)
+    both = yolov8_table([(*thing, 1, 0.8), (*thing, 0, 0.9)])
+    flicker = save_constant(tmp_path / "f.onnx", {"output0": both}, metadata=NAMES)
+    detector = VideoDetector(usual, class_agnostic_nms=True)
+    for _ in range(3):
+        detector.update(BLACK[0])
+    detector.backend = open_backend("onnx", load_model(flicker))
+    assert detector.update(BLACK[0]).labels.tolist() == [1]
+
+
 def test_a_frame_of_another_shape_gets_its_boxes_back_in_its_own_pixels(yolo: Path) -> None:
     detector = VideoDetector(yolo, propagation=None, score_threshold=0.5)
     found = detector.update(np.zeros((2 * SIDE, 4 * SIDE, 3), np.uint8))

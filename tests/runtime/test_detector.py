@@ -195,6 +195,7 @@ def test_the_public_names_are_there_and_no_more():
         "KeyframeConfig",
         "MultiStreamDetector",
         "PropagationConfig",
+        "PyramidOutput",
         "SeqNmsConfig",
         "VideoDetector",
         "decode",

@@ -91,6 +91,8 @@ class Detect:
     """Where the network runs: cuda (ONNX Runtime, PyTorch) and tensorrt (ONNX Runtime) are graphics cards."""
     score_threshold: Annotated[float, tyro.conf.arg(metavar="SCORE")] = _DETECTOR["score_threshold"]
     """Show objects of at least this score, 0 to 1."""
+    class_agnostic_nms: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
+    """Show once what is found as several classes, such as car and truck, in nearly the same box."""
     no_propagation: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
     """The network alone, each frame for itself."""
     propagation: Form = "adaptive"
@@ -206,6 +208,7 @@ class Detect:
             keyframes=self._keyframes(),
             input_size=self.input_size,
             layout=self.layout,
+            class_agnostic_nms=self.class_agnostic_nms,
             classes=None if self.class_names is None else read_class_names(self.class_names),
         )
 

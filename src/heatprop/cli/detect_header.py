@@ -35,6 +35,8 @@ def make_header(request: Request, info: SourceInfo, detector: VideoDetector) -> 
         "keyframes": None if detector.keyframes.every_frame else detector.keyframes,
         "backend": detector.backend.description,
     }
+    if detector.class_agnostic_nms:
+        settings["class_agnostic_nms"] = True
     if detector.input_size is not None:
         settings["input_size"] = detector.input_size
     if request.max_frames is not None:

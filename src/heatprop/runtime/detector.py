@@ -45,6 +45,8 @@ class VideoDetector:
             small objects. A multiple of the card's `input.multiple`; None means the card's `input.longest_side`.
         layout: what the outputs of a file without a card mean: one of `heatprop.layouts.names`; "auto" finds out.
         classes: names of the classes by number, in place of those in the file.
+        class_agnostic_nms: whether the same thing is shown once where it is found as several classes, such as car
+            and truck: as what it has been longest and surest.
 
     Raises:
         ModelError: the model is unknown or damaged.
@@ -75,6 +77,7 @@ class VideoDetector:
         input_size: int | None = None,
         layout: str = layouts.AUTO,
         classes: Sequence[str] | None = None,
+        class_agnostic_nms: bool = False,
     ) -> None:
         check_range("score_threshold", score_threshold, 0, 1)
         if not isinstance(keyframes, KeyframeConfig):
@@ -88,6 +91,7 @@ class VideoDetector:
         self.card = loaded.card
         self.propagation = propagation
         self.score_threshold = score_threshold
+        self.class_agnostic_nms = class_agnostic_nms
         self.forget_at_cuts = forget_at_cuts
         self.backend: Backend = open_backend(backend, loaded, precision=precision, device=device)
         # More than the network takes at once, so that it never waits for Python; all streams share them.
@@ -220,6 +224,7 @@ class VideoDetector:
             self.forget_at_cuts,
             self.keyframes,
             self.backend.concurrency,
+            self.class_agnostic_nms,
         )
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from heatprop.boxes import nms
+from heatprop.boxes import nms, nms_across_classes
 from heatprop.letterbox import boxes_to_frame
 from heatprop.propagation import BoxEvidence, HeatmapPropagator, Memory, PropagationConfig, Rule, decode
 from heatprop.runtime.between import Between
 from heatprop.runtime.preprocessing import PreparedFrame
 from heatprop.types import Detections, DetectorOutput, HeadOutput
+
+SAME_THING = 0.8
+"""Intersection over union above which boxes of two classes show the same thing; see docs/benchmarks.md."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,10 +38,12 @@ class Postprocessing:
         propagation: None for the network alone.
         score_threshold: of the detections.
         stride: pixels of the network's input for one unit of its boxes: a cell of the heatmap, or a pixel.
-        nms_iou: of a network that gives boxes: of two of a class that overlap by more, the weaker goes.
-            It holds in place of what adaptive propagation says; the paper's form lifts all boxes near an object,
-            and keeps its own. None where the network gives one box for an object.
+        nms_iou: of a network that gives boxes: of two of a class that overlap by more, the weaker goes. That comes
+            last, in place of what adaptive propagation says; but first in the paper's form, which lifts all boxes
+            near an object and keeps its own. None where the network gives one box for an object.
         fills_between: whether frames that are no key frames wait for the next one.
+        class_agnostic_nms: whether of boxes of any classes that overlap by more than `SAME_THING` one is shown:
+            that of the largest score times length. Propagation still follows all of them.
     """
 
     def __init__(
@@ -49,11 +54,13 @@ class Postprocessing:
         *,
         nms_iou: float | None = None,
         fills_between: bool = False,
+        class_agnostic_nms: bool = False,
     ) -> None:
-        if propagation is not None and propagation.adaptation is not None and nms_iou is not None:
+        self._suppresses_first = nms_iou is not None and (propagation is None or propagation.adaptation is None)
+        if propagation is not None and nms_iou is not None and not self._suppresses_first:
             propagation = replace(propagation, nms_iou=nms_iou)
         self._propagator = None if propagation is None else HeatmapPropagator(propagation)
-        self._nms_iou = nms_iou
+        self._nms_iou, self._class_agnostic_nms = nms_iou, class_agnostic_nms
         self._score_threshold, self._stride, self._fills_between = score_threshold, stride, fills_between
 
     @property
@@ -110,13 +117,12 @@ class Postprocessing:
     def _detect(
         self, memory: Memory, between: Between, frame: PreparedFrame, output: DetectorOutput, *, overwrite: bool
     ) -> tuple[Memory, Detections]:
+        if isinstance(output, Detections) and self._suppresses_first and self._nms_iou is not None:
+            output = output.select(nms(output.boxes, output.labels, self._nms_iou))
         if self._propagator is None:
             if isinstance(output, HeadOutput):
                 return memory, decode(output, score_threshold=self._score_threshold)
-            shown = output.select(output.scores >= self._score_threshold)
-            if self._nms_iou is not None:
-                shown = shown.select(nms(shown.boxes, shown.labels, self._nms_iou))
-            return memory, shown
+            return memory, output.select(output.scores >= self._score_threshold)
         seen: HeadOutput | BoxEvidence
         if isinstance(output, HeadOutput):
             seen, cell = output, float(self._stride)
@@ -142,4 +148,6 @@ class Postprocessing:
 
     def _shown(self, detections: Detections, frame: PreparedFrame) -> Detections:
         shown = detections.select(detections.scores >= self._score_threshold)
+        if self._class_agnostic_nms:
+            shown = shown.select(nms_across_classes(shown.boxes, shown.scores * shown.lengths, SAME_THING))
         return replace(shown, boxes=boxes_to_frame(shown.boxes, frame.letterbox, self._stride))

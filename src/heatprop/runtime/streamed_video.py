@@ -35,6 +35,7 @@ class VideoSettings:
         forget_at_cuts: whether propagation starts anew at cuts.
         keyframes: on which frames the network runs.
         concurrency: how many calls of the network run at once.
+        class_agnostic_nms: see `Postprocessing`.
     """
 
     input_format: InputFormat
@@ -45,6 +46,7 @@ class VideoSettings:
     forget_at_cuts: bool
     keyframes: KeyframeConfig
     concurrency: int
+    class_agnostic_nms: bool
 
     def preprocessing(self, sample_aspect_ratio: float = 1.0) -> tuple[Preprocessing, SpeedControl | None]:
         """Return the preprocessing of one video, and what controls its speed; None without a target."""
@@ -57,7 +59,12 @@ class VideoSettings:
     def postprocessing(self, *, fills_between: bool = False) -> Postprocessing:
         """Return the postprocessing of one video."""
         return Postprocessing(
-            self.propagation, self.score_threshold, self.stride, nms_iou=self.nms_iou, fills_between=fills_between
+            self.propagation,
+            self.score_threshold,
+            self.stride,
+            nms_iou=self.nms_iou,
+            fills_between=fills_between,
+            class_agnostic_nms=self.class_agnostic_nms,
         )
 
 
