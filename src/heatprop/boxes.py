@@ -102,19 +102,19 @@ def nms(boxes: FloatArray, labels: IntArray, iou_threshold: float) -> IntArray:
     return np.flatnonzero(kept)
 
 
-def nms_across_classes(boxes: FloatArray, weights: AnyFloatArray, iou_threshold: float) -> IntArray:
+def nms_across_classes(boxes: FloatArray, scores: FloatArray, iou_threshold: float) -> IntArray:
     """Return which boxes ``(N, 4)`` survive greedy suppression whatever their class, as ascending indices.
 
     Args:
         boxes: of any order.
-        weights: the larger wins, of equal ones the first; ``(N,)``.
+        scores: the larger wins, of equal ones the first; ``(N,)``.
         iou_threshold: intersection over union above which two boxes show the same thing.
 
     >>> boxes = np.array([[0, 0, 4, 4], [9, 0, 12, 4], [0, 0, 4, 4]], np.float32)
-    >>> nms_across_classes(boxes, np.array([0.5, 0.4, 0.6]), 0.8).tolist()
+    >>> nms_across_classes(boxes, np.float32([0.5, 0.4, 0.6]), 0.8).tolist()
     [1, 2]
     """
-    order = np.argsort(-weights, kind="stable")
+    order = np.argsort(-scores, kind="stable")
     return np.sort(order[nms(boxes[order], np.zeros(len(boxes), np.int64), iou_threshold)])
 
 

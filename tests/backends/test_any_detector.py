@@ -231,19 +231,6 @@ def test_one_thing_of_two_classes_is_shown_once_on_request(
         assert [detector.update(BLACK[0]).labels.tolist() for _ in range(3)] == [labels] * 3
 
 
-def test_a_thing_keeps_the_class_that_it_has_had_for_long(tmp_path: Path) -> None:
-    """In the fourth frame another class is a little surer: that is a flicker, and is not shown."""
-    thing = (8.0, 4.0, 24.0, 40.0)
-    usual = save_constant(tmp_path / "e.onnx", {"output0": yolov8_table([(*thing, 1, 0.8)])}, metadata=NAMES)
-    both = yolov8_table([(*thing, 1, 0.8), (*thing, 0, 0.9)])
-    flicker = save_constant(tmp_path / "f.onnx", {"output0": both}, metadata=NAMES)
-    detector = VideoDetector(usual, class_agnostic_nms=True)
-    for _ in range(3):
-        detector.update(BLACK[0])
-    detector.backend = open_backend("onnx", load_model(flicker))
-    assert detector.update(BLACK[0]).labels.tolist() == [1]
-
-
 def test_a_frame_of_another_shape_gets_its_boxes_back_in_its_own_pixels(yolo: Path) -> None:
     detector = VideoDetector(yolo, propagation=None, score_threshold=0.5)
     found = detector.update(np.zeros((2 * SIDE, 4 * SIDE, 3), np.uint8))

@@ -46,7 +46,7 @@ class VideoDetector:
         layout: what the outputs of a file without a card mean: one of `heatprop.layouts.names`; "auto" finds out.
         classes: names of the classes by number, in place of those in the file.
         class_agnostic_nms: whether the same thing is shown once where it is found as several classes, such as car
-            and truck: as what it has been longest and surest.
+            and truck: as what it surest is. It costs average precision (docs/benchmarks.md).
 
     Raises:
         ModelError: the model is unknown or damaged.

@@ -42,8 +42,8 @@ class Postprocessing:
             last, in place of what adaptive propagation says; but first in the paper's form, which lifts all boxes
             near an object and keeps its own. None where the network gives one box for an object.
         fills_between: whether frames that are no key frames wait for the next one.
-        class_agnostic_nms: whether of boxes of any classes that overlap by more than `SAME_THING` one is shown:
-            that of the largest score times length. Propagation still follows all of them.
+        class_agnostic_nms: whether of boxes of any classes that overlap by more than `SAME_THING` the best is
+            shown. Propagation still follows all of them.
     """
 
     def __init__(
@@ -149,5 +149,5 @@ class Postprocessing:
     def _shown(self, detections: Detections, frame: PreparedFrame) -> Detections:
         shown = detections.select(detections.scores >= self._score_threshold)
         if self._class_agnostic_nms:
-            shown = shown.select(nms_across_classes(shown.boxes, shown.scores * shown.lengths, SAME_THING))
+            shown = shown.select(nms_across_classes(shown.boxes, shown.scores, SAME_THING))
         return replace(shown, boxes=boxes_to_frame(shown.boxes, frame.letterbox, self._stride))
