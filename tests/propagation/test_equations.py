@@ -54,7 +54,7 @@ def test_2_to_4_are_the_maxima_of_the_extended_heatmaps_and_what_comes_with_them
         assert inherit_lengths(lengths, rows[place]).tolist() == [lengths[winner]]
         assert inherit_sizes(sizes, rows[place]).tolist() == [sizes[winner].tolist()]
         cx, cy = centres[winner]
-        assert near.distances[columns[place]].tolist() == [(x - cx) ** 2 + (y - cy) ** 2]
+        assert near.distances[row, columns[place]].tolist() == [(x - cx) ** 2 + (y - cy) ** 2]
 
 
 def test_nothing_is_inherited_where_nothing_is_carried():

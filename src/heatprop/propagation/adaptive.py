@@ -126,7 +126,7 @@ class AdaptiveRule:
             if start:
                 worth[np.isin(near.sites, claims.sites)] = -inf
             chosen, which = a_site_for_each(worth, near.sites)
-            found = Claims(near.sites[chosen, which], some[chosen], near.distances_at(chosen, which))
+            found = Claims(near.sites[chosen, which], some[chosen], near.distances[chosen, which])
             claims = claims.joined(found)
         return claims
 

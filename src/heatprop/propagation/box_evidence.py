@@ -84,7 +84,7 @@ class BoxEvidence:
 
     def beside(self, sites: IntArray) -> Near:
         """See `Evidence.beside`; each alone: of boxes that see the same, the detector has chosen one."""
-        return Near(sites[:, None], np.ones((len(sites), 1), np.bool_), np.zeros(1))
+        return Near(sites[:, None], np.ones((len(sites), 1), np.bool_), np.zeros((len(sites), 1)))
 
     def add_unseen(self, labels: IntArray, centres: NDArray[Any], sizes: FloatArray) -> IntArray:
         """See `Evidence.add_unseen`; one for each object that is expected in the frame."""

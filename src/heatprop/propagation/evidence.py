@@ -39,17 +39,13 @@ class Near:
     Attributes:
         sites: int64 ``(N, K)``; any site where `within` is False.
         within: whether it is one: of the class, and near enough; bool ``(N, K)``.
-        distances: their squared distances, ``(K,)`` if they are the same for all places, else ``(N, K)``. The
-            nearest come first, of which rules take the first where all else is equal.
+        distances: their squared distances, ``(N, K)``. The nearest come first, of which rules take the first where
+            all else is equal.
     """
 
     sites: IntArray
     within: NDArray[np.bool_]
     distances: NDArray[Any]
-
-    def distances_at(self, rows: IntArray, columns: IntArray) -> NDArray[Any]:
-        """Return the squared distances of some of the sites, by their place in `sites`."""
-        return self.distances[columns] if self.distances.ndim == 1 else self.distances[rows, columns]
 
 
 class Evidence(Protocol):

@@ -69,7 +69,7 @@ class GridEvidence:
             inside = (y.view(np.uint64) < height) & (x.view(np.uint64) < width)
             within[cut] &= inside
             sites[cut] *= inside
-        return Near(sites, within, distances)
+        return Near(sites, within, np.broadcast_to(distances, sites.shape))
 
     def beside(self, sites: IntArray) -> Near:
         """See `Evidence.beside`: 3 x 3 cells."""

@@ -52,7 +52,7 @@ class PaperRule:
             return claims.with_unseen(tracklets, tracklets.centres, seen)
         near = seen.near(tracklets.labels[order], tracklets.centres[order], self.radius, tracklets.sizes[order])
         sites, rows, columns = overlay(extend(tracklets.scores[order], near.within), near.sites)
-        claims = Claims(sites, order[rows], near.distances_at(rows, columns))
+        claims = Claims(sites, order[rows], near.distances[rows, columns])
         return claims.with_unseen(tracklets, tracklets.centres, seen)
 
     def _claim_large(self, tracklets: Tracklets, seen: Evidence, order: IntArray) -> Claims:
@@ -63,7 +63,7 @@ class PaperRule:
             some = order[start : start + step]
             near = seen.near(tracklets.labels[some], tracklets.centres[some], self.radius, tracklets.sizes[some])
             sites, rows, columns = overlay(extend(tracklets.scores[some], near.within), near.sites)
-            sources[sites], distances[sites] = some[rows], near.distances_at(rows, columns)
+            sources[sites], distances[sites] = some[rows], near.distances[rows, columns]
         sites = np.flatnonzero(sources >= 0)
         return Claims(sites, sources[sites], distances[sites])
 

@@ -69,7 +69,7 @@ class PyramidEvidence(BoxEvidence):
         table = np.repeat(sites[:, None], len(steps) + 1, axis=1)
         table[:, 1:][within] = self._second[(begins[:, None] + steps)[within]]
         within = np.concatenate([np.ones((len(sites), 1), np.bool_), within], axis=1)
-        return Near(table, within, np.zeros(len(steps) + 1))
+        return Near(table, within, np.zeros(table.shape))
 
     def peaks(self, threshold: float, window: int, known: Known | None) -> IntArray:
         """See `Evidence.peaks`; no neighbour that sees the same is above one.
