@@ -201,8 +201,9 @@ def test_a_video_detector_is_the_propagator_of_boxes_behind_the_network(yolo: Pa
 
 def test_an_object_with_several_candidates_gets_one_box(tmp_path: Path) -> None:
     """By the family's own suppression, with propagation and without."""
-    wide = [(8.0, 4.0, 24.0, 40.0, 1, 0.9), (8.0, 12.0, 24.0, 40.0, 1, 0.8)]  # they overlap by 28 / 36
-    path = save_constant(tmp_path / "b.onnx", {"output0": yolov8_table(wide)}, metadata=NAMES)
+    table = np.zeros((1, 3 * 84, 5 + 2), np.float32)  # a YOLOv5's: centre, size, is there one, classes
+    table[0, :2] = [[16, 22, 16, 36, 1, 0, 0.9], [16, 30, 16, 20, 1, 0, 0.8]]  # they overlap by 20 / 36
+    path = save_constant(tmp_path / "b.onnx", {"output0": table}, metadata=NAMES)
     (candidates,) = open_backend("onnx", load_model(path)).infer(BLACK)
     assert len(candidates) == 2  # type: ignore[arg-type]
     for propagation in (None, PropagationConfig.adaptive()):

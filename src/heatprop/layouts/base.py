@@ -21,7 +21,7 @@ Confidence = Literal["certain", "likely", "possible"]
 SCORE_FLOOR = 0.01
 """Detections below it are not even candidates: propagation has no use for them."""
 MOST_CANDIDATES = 1000
-CANDIDATE_IOU = 0.8
+CANDIDATE_IOU = 0.65
 """Of boxes of a class that overlap by more, one is a candidate: propagation chooses better among several than one
 frame does (docs/log.md)."""
 _ROUNDING = 1e-3
