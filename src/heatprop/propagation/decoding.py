@@ -11,7 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from heatprop.boxes import nms
-from heatprop.peaks import Known, strongest
+from heatprop.heatmaps import Known, strongest
 from heatprop.propagation.config import DecodingConfig
 from heatprop.propagation.evidence import Evidence
 from heatprop.propagation.grid_evidence import GridEvidence
@@ -99,6 +99,7 @@ def decode(
         InvalidConfigError: a setting lies outside its range.
 
     Example:
+        >>> import numpy as np
         >>> heatmap, size = np.zeros((3, 8, 8)), np.full((2, 8, 8), 4.0)
         >>> heatmap[2, 5, 3] = 0.9
         >>> found = decode(HeadOutput(heatmap, size))
