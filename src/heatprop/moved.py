@@ -40,6 +40,7 @@ MOVED = {
     "heatprop.networks": "heatprop.lab.networks",
     "heatprop.networks.agreement": "heatprop.lab.networks.deployed",
     "heatprop.networks.quantisation": "heatprop.lab.networks.openvino_file",
+    "heatprop.peaks": "heatprop.heatmaps",
     "heatprop.pipeline": "heatprop.runtime.pipeline",
     "heatprop.reproduction": "heatprop.lab.reproduction",
     "heatprop.reproduction.origin": "heatprop.lab.reproduction.report",

@@ -5,7 +5,7 @@ together with the `tracklets` of the last frame, to detections; `propagator` rem
 `detection_propagator` are for detectors that give only boxes, `pyramid_evidence` for heads of several strides.
 """
 
-from heatprop.peaks import Known
+from heatprop.heatmaps import Known
 from heatprop.propagation.box_evidence import BoxEvidence
 from heatprop.propagation.config import (
     AdaptationConfig,

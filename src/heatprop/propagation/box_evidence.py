@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from heatprop.boxes import boxes_around, iou
 from heatprop.errors import InvalidArrayError, shortened
-from heatprop.peaks import Known
+from heatprop.heatmaps import Known
 from heatprop.propagation.evidence import Form, ImageArea, Near
 from heatprop.types import Detections, FloatArray, IntArray
 

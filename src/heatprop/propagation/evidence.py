@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from heatprop.peaks import Known
+from heatprop.heatmaps import Known
 from heatprop.types import FloatArray, IntArray
 
 ImageArea: TypeAlias = tuple[float, float, float, float]
@@ -118,7 +118,7 @@ class Evidence(Protocol):
         Args:
             threshold: smallest score to take.
             window: side of the square around a site that is compared, in its own units.
-            known: of which sites more is known than their score; see `heatprop.peaks.Known`.
+            known: of which sites more is known than their score; see `heatprop.heatmaps.Known`.
 
         Raises:
             InvalidArrayError: a score is not within [0, 1].

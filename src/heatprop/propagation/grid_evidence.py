@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from heatprop.boxes import boxes_around
 from heatprop.errors import InvalidArrayError
-from heatprop.heatmaps import check_probabilities, hold_probabilities, square, unravel
-from heatprop.peaks import Known, find_peaks
+from heatprop.heatmaps import Known, check_probabilities, find_peaks, hold_probabilities, square, unravel
 from heatprop.propagation.evidence import Form, Near
 from heatprop.types import FloatArray, HeadOutput, IntArray
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatprop.errors import InvalidArrayError
-from heatprop.peaks import Known
+from heatprop.heatmaps import Known
 from heatprop.propagation.config import PropagationConfig, require_propagation
 from heatprop.propagation.decoding import best_sites, detect
 from heatprop.propagation.equations import inherit_lengths

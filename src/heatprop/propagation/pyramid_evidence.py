@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from heatprop.boxes import boxes_around, iou
 from heatprop.errors import InvalidArrayError
-from heatprop.heatmaps import cells_above
-from heatprop.peaks import Known, strongest
+from heatprop.heatmaps import Known, cells_above, strongest
 from heatprop.propagation.box_evidence import BoxEvidence
 from heatprop.propagation.evidence import Near
 from heatprop.types import Detections, FloatArray, IntArray, PyramidOutput
