@@ -109,6 +109,22 @@ def test_scores_that_are_no_probabilities_are_refused_in_one_line() -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_queries_of_ultralytics_rtdetr_are_fractions_with_one_class() -> None:
+    table = np.array([[[0.5, 0.25, 0.2, 0.5, 0.9, 3]]], np.float32)
+    found = layouts.get("rtdetr-end2end").decode({"output0": table}, 100, 200, CLASSES)
+    np.testing.assert_allclose(found.boxes, [[80, 0, 120, 50]], atol=1e-4)
+    assert (found.scores.tolist(), found.labels.tolist()) == ([np.float32(0.9)], [3])
+
+
+def test_the_sides_of_an_enormous_box_end_beyond_all_images() -> None:
+    """A network that has learned little says exponents without measure; frames end long before."""
+    table = np.zeros((1, 84, 5 + CLASSES), np.float32)  # as the head of a YOLOX leaves it, for 64 x 64
+    table[0, 0] = [0, 0, 19, 1, 1, 1, *[0] * (CLASSES - 1)]
+    found = layouts.get("yolox").decode({"output": table}, 64, 64, CLASSES)
+    assert found.boxes[0, [0, 2]].tolist() == [-16384, 32768]
+    np.testing.assert_allclose(found.boxes[0, [1, 3]], [-4 * np.e, 4 * np.e], atol=1e-4)
+
+
 def test_numbers_that_are_none_are_refused() -> None:
     table = _table(CELLS, 4 + CLASSES).T
     table[5, 3] = np.nan

@@ -79,6 +79,14 @@ def test_the_authors_rtdetr_is_recognised_by_its_second_input() -> None:
     assert recognise(outputs, more_inputs=(SIZES,)).layout.name == "rtdetr"
 
 
+def test_ultralytics_rtdetr_is_told_from_an_end_to_end_yolo_by_the_name_of_its_head() -> None:
+    outputs = {"output0": (1, 300, 6)}
+    found = recognise(outputs, meta=COCO_META | {"head": "RTDETRDecoder", "end2end": "False"})
+    assert (found.layout.name, found.confidence, found.input.fit) == ("rtdetr-end2end", "certain", "stretch")
+    assert recognise(outputs, meta=COCO_META | {"head": "Detect"}).layout.name == "yolo-end2end"
+    assert recognise(outputs, layout="rtdetr-end2end").layout.name == "rtdetr-end2end"
+
+
 def test_paddle_is_recognised_by_its_second_input() -> None:
     scale = TensorInfo("scale_factor", (1, 2))
     found = recognise({"multiclass_nms3_0.tmp_0": (100, 6), "count": (1,)}, more_inputs=(scale,))

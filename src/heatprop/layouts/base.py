@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from heatprop.boxes import nms
 from heatprop.errors import InvalidArrayError, LayoutError
 from heatprop.layouts.signature import Signature
-from heatprop.letterbox import InputFormat
+from heatprop.letterbox import LARGEST_SIDE, InputFormat
 from heatprop.types import Detections
 
 Tensors: TypeAlias = Mapping[str, NDArray[Any]]
@@ -132,7 +132,10 @@ class Layout:
         if most is not None and len(scores) > most:
             best = np.sort(np.argpartition(-scores, most)[:most])
             rows, scores, labels = rows[best], scores[best], labels[best]
-        boxes = sites.boxes_of(rows)
+        boxes = np.asarray(sites.boxes_of(rows), np.float32)
+        if not np.isfinite(boxes).all():
+            raise InvalidArrayError(f"the network's boxes are not finite (layout {self.name!r})")
+        boxes = np.clip(boxes, -LARGEST_SIDE, 2 * LARGEST_SIDE)  # no image is there, and no exponent too large
         if scores.size and scores.max() > 1 + _ROUNDING:
             raise LayoutError(
                 f"scores reach {scores.max():.4g}, where layout {self.name!r} has probabilities; "

@@ -43,6 +43,7 @@ _FAMILIES = {
         picodet.LAYOUT,
         rtmdet.LAYOUT,
         rtdetr.LAYOUT,
+        rtdetr.LAYOUT_END2END,
         rfdetr.LAYOUT,
         detr.LAYOUT,
         ssd.LAYOUT,

@@ -1,21 +1,26 @@
 """RT-DETR, D-FINE, DEIM and their like: queries with a sigmoid for each class.
 
 As the authors export them, labels, boxes and scores, in pixels of the sizes that are an input; as transformers and
-LibreYOLO do, logits and boxes; as ultralytics does, one table of 4 + C, with scores, and boxes as fractions.
+LibreYOLO do, logits and boxes; as ultralytics does, one table, boxes as fractions: of 4 + C with scores, since
+version 8.4 of 6 with one score and its class, which has the shape of an end-to-end YOLO.
 Source: ``tools/export_onnx.py`` and ``rtdetr_postprocessor.py`` of lyuwenyu/RT-DETR.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from heatprop.errors import LayoutError
 from heatprop.layouts.base import Layout, Match, Sites, Tensors
 from heatprop.layouts.queries import logits_and_boxes, read_queries
 from heatprop.layouts.signature import Signature
-from heatprop.layouts.tensors import corners, sigmoid, tables, vector
+from heatprop.layouts.tensors import corners, described, sigmoid, tables, vector
 from heatprop.letterbox import InputFormat
 
 SIZES_INPUT = "orig_target_sizes"
+ULTRALYTICS_HEAD = "RTDETRDecoder"
 
 
 def match(signature: Signature) -> Match | None:
@@ -38,6 +43,17 @@ def match(signature: Signature) -> Match | None:
     return None
 
 
+def match_end2end(signature: Signature) -> Match | None:
+    """Recognise N x 6 by the name of ultralytics' head: the shape is that of an end-to-end YOLO."""
+    if [columns for _, columns in signature.tables] != [6] or len(signature.outputs) != 1:
+        return None
+    queries = signature.tables[0][0]
+    classes = None if signature.names is None else len(signature.names)
+    if signature.metadata.get("head") == ULTRALYTICS_HEAD:
+        return Match("certain", f"head {ULTRALYTICS_HEAD}: {queries} queries with box, score and class", classes)
+    return Match("possible", f"{queries} queries with box, score and class", classes) if queries <= 300 else None
+
+
 def read(tensors: Tensors, height: int, width: int, classes: int) -> Sites:
     """Read queries in whichever of the three forms they are."""
     if {"labels", "boxes", "scores"} <= set(tensors):
@@ -51,6 +67,20 @@ def read(tensors: Tensors, height: int, width: int, classes: int) -> Sites:
     return Sites(boxes, sigmoid(logits))
 
 
+def read_end2end(tensors: Tensors, height: int, width: int, _classes: int) -> Sites:
+    """Read centre and size as fractions, score and class."""
+    found = tables(tensors)
+    if len(found) != 1 or found[0].shape[1] != 6:
+        raise LayoutError(
+            f"layout 'rtdetr-end2end' has one output of N x 6; here are {described(tensors)}: "
+            "choose another --layout"
+        )
+    (table,) = found
+    scale = np.array([width, height], np.float32)
+    boxes = corners(table[:, :2] * scale, table[:, 2:4] * scale)
+    return Sites(boxes, table[:, 4], table[:, 5].astype(int))
+
+
 LAYOUT = Layout(
     "rtdetr",
     "RT-DETR, D-FINE, DEIM",
@@ -59,4 +89,11 @@ LAYOUT = Layout(
     best_class_only=False,
     match=match,
     read=read,
+)
+LAYOUT_END2END = replace(
+    LAYOUT,
+    name="rtdetr-end2end",
+    title="RT-DETR as ultralytics exports it since 8.4",
+    match=match_end2end,
+    read=read_end2end,
 )
