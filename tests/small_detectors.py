@@ -63,3 +63,47 @@ def yolov8_table(boxes: Sequence[tuple[float, float, float, float, int, float]],
 def save_yolox(path: Path) -> Path:
     """Write a YOLOX of two classes, as its exporter leaves it, that finds nothing."""
     return save_constant(path, {"output": np.zeros((1, 84, 7), np.float32)}, metadata={"names": "['a', 'b']"})
+
+
+def save_torchvision(path: Path) -> Path:
+    """Write what torchvision's exporter leaves: one box in a bright image, and by way of If none in a dark one."""
+    empty = helper.make_node(
+        "Constant", [], ["empty"], value=numpy_helper.from_array(np.zeros(0, np.int64), "no row")
+    )
+    first = helper.make_node(
+        "Constant", [], ["first"], value=numpy_helper.from_array(np.zeros(1, np.int64), "row")
+    )
+    branches = {
+        "then_branch": helper.make_graph(
+            [first], "some", [], [helper.make_tensor_value_info("first", TensorProto.INT64, [1])]
+        ),
+        "else_branch": helper.make_graph(
+            [empty], "none", [], [helper.make_tensor_value_info("empty", TensorProto.INT64, [0])]
+        ),
+    }
+    rows = {
+        "boxes": np.array([[8, 4, 24, 40]], np.float32),
+        "labels": np.array([1], np.int64),
+        "scores": np.array([0.9], np.float32),
+    }
+    constants = {"half": np.array(0.5, np.float32)} | {f"all {name}": array for name, array in rows.items()}
+    nodes = [
+        helper.make_node("ReduceMax", ["image"], ["brightest"], keepdims=0),
+        helper.make_node("Greater", ["brightest", "half"], ["is bright"]),
+        helper.make_node("If", ["is bright"], ["kept"], **branches),
+        *(helper.make_node("Gather", [f"all {name}", "kept"], [name], axis=0) for name in rows),
+    ]
+    outputs = [
+        helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(array.dtype), ["n", *array.shape[1:]])
+        for name, array in rows.items()
+    ]
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [3, SIDE, SIDE])
+    weights = [numpy_helper.from_array(array, name) for name, array in constants.items()]
+    model = helper.make_model(
+        helper.make_graph(nodes, "detector", [image], outputs, weights),
+        opset_imports=[helper.make_opsetid("", 17)],
+    )
+    model.ir_version = 8
+    helper.set_model_props(model, {"names": "['background', 'cat']"})
+    onnx.save(model, path)
+    return path

@@ -16,7 +16,7 @@ from heatprop.backends import available, load_model, open_backend
 from heatprop.errors import BackendError, InvalidArrayError, InvalidConfigError, LayoutError, ModelError
 from heatprop.propagation import BoxEvidence, DetectionPropagator, PropagationConfig
 from heatprop.types import Detections
-from small_detectors import SIDE, save_constant, yolov8_table
+from small_detectors import SIDE, save_constant, save_torchvision, yolov8_table
 
 RUNTIMES = [name for name in available() if name != "torch"]
 BLACK = np.zeros((1, SIDE, SIDE, 3), np.uint8)
@@ -259,3 +259,16 @@ def test_a_model_that_was_loaded_and_altered_is_taken(yolo: Path, tmp_path: Path
     shutil.copy(yolo, copy)
     model = load_model(copy, classes=["a", "b"])
     assert VideoDetector(model).card.classes == ("a", "b")
+
+
+def test_a_file_whose_boxes_openvino_makes_up_runs_in_onnx_runtime(tmp_path: Path) -> None:
+    model = load_model(save_torchvision(tmp_path / "own.onnx"))
+    assert model.card.layout == "torchvision"
+    backend = open_backend("auto", model)
+    assert backend.name == "onnx"
+    assert [len(each) for image in (BLACK, BLACK + 255, BLACK) for each in backend.infer(image)] == [0, 1, 0]
+    if "openvino" in RUNTIMES:
+        with pytest.raises(
+            BackendError, match=r"makes up a box where .*own.onnx finds none .*; choose the backend"
+        ):
+            open_backend("openvino", model)

@@ -87,6 +87,14 @@ def test_ultralytics_rtdetr_is_told_from_an_end_to_end_yolo_by_the_name_of_its_h
     assert recognise(outputs, layout="rtdetr-end2end").layout.name == "rtdetr-end2end"
 
 
+def test_lists_of_boxes_are_recognised_though_an_empty_image_shows_none() -> None:
+    assert recognise({"output": (0, 7)}).layout.name == "yolo-end2end"
+    assert recognise({"dets": (1, 0, 5), "labels": (1, 0)}).layout.name == "rtmdet"
+    assert recognise({"boxes": (0, 4), "scores": (0,), "labels": (0,)}).layout.name == "torchvision"
+    paddle = (TensorInfo("scale_factor", (1, 2)),)
+    assert recognise({"boxes": (0, 6), "count": (1,)}, more_inputs=paddle).layout.name == "picodet"
+
+
 def test_paddle_is_recognised_by_its_second_input() -> None:
     scale = TensorInfo("scale_factor", (1, 2))
     found = recognise({"multiclass_nms3_0.tmp_0": (100, 6), "count": (1,)}, more_inputs=(scale,))

@@ -19,6 +19,7 @@ from heatprop.backends.input_size import with_input_size
 from heatprop.backends.recognised import recognised
 from heatprop.errors import BackendError, LayoutError, shortened
 from heatprop.zoo import Model
+from heatprop.zoo.card import CENTERNET
 from heatprop.zoo.metadata import NotOnnxError, read_operators
 
 __all__ = ["Backend", "BackendName", "Device", "Precision", "available", "load_model", "open_backend"]
@@ -185,14 +186,16 @@ def _fastest(model: Model, device: Device) -> str:
         raise BackendError(f"no backend opens {model.path}; give an .onnx, .xml or .pth file")
     openers = [name for name in openers if device == "auto" or device in _BACKENDS[name].devices] or openers
     installed = [name for name in openers if name in available()]
-    if "onnx" in installed and _is_deformable(model.path):
-        return "onnx"  # OpenVINO's ONNX reader does not know the operator
+    if "onnx" in installed and _is_refused_by_openvino(model):
+        return "onnx"
     return (installed or openers[-1:])[0]
 
 
-def _is_deformable(path: Path) -> bool:
+def _is_refused_by_openvino(model: Model) -> bool:
+    """Return whether there is an operator that OpenVINO does not read, or behind which it makes up boxes: If."""
     try:
-        return "DeformConv" in read_operators(path)
+        operators = read_operators(model.path)
+        return "DeformConv" in operators or ("If" in operators and model.card.layout != CENTERNET)
     except (OSError, NotOnnxError):
         return False  # whoever opens the file will say what is wrong with it
 

@@ -57,10 +57,10 @@ class Signature:
 
     @cached_property
     def tables(self) -> list[tuple[int, int]]:
-        """Rows and columns of each output that is a table, a batch axis of 1 left out."""
+        """Rows and columns of each output that is a table, a batch axis of 1 left out; rows may be none."""
         shapes = [each.shape for each in self.outputs]
         shapes = [shape[1:] if len(shape) == 3 and shape[0] == 1 else shape for shape in shapes]
-        return [(shape[0], shape[1]) for shape in shapes if len(shape) == 2 and shape[0] and shape[1]]
+        return [(shape[0], shape[1]) for shape in shapes if len(shape) == 2 and shape[0] is not None and shape[1]]
 
     @cached_property
     def maps(self) -> list[tuple[int, int, int]]:
