@@ -118,7 +118,7 @@ def nms_across_classes(boxes: FloatArray, scores: FloatArray, iou_threshold: flo
     return np.sort(order[nms(boxes[order], np.zeros(len(boxes), np.int64), iou_threshold)])
 
 
-_MANY = 200  # boxes from which on comparing all with all takes longer than sorting them
+_MANY = 120  # boxes from which on comparing all with all takes longer than sorting them
 
 
 def _touching(boxes: FloatArray, labels: IntArray) -> tuple[IntArray, IntArray]:
