@@ -48,6 +48,7 @@ def detections(draw: st.DrawFn) -> Detections:
         rows(st.floats(0, 1, width=32)),
         rows(st.integers(0, 2)),
         rows(st.integers(1, 10**6)),
+        draw(st.lists(st.integers(0, 10**9), min_size=count, max_size=count, unique=True) | st.just([-1] * count)),
     )
 
 
@@ -69,6 +70,7 @@ def test_what_is_written_comes_back(
         np.testing.assert_allclose(found.scores, before.scores, atol=0.000051)
         np.testing.assert_array_equal(found.labels, before.labels)
         np.testing.assert_array_equal(found.lengths, before.lengths)
+        np.testing.assert_array_equal(found.track_ids, before.track_ids)
 
 
 def test_the_lines_hold_what_the_format_says(tmp_path: Path) -> None:
@@ -89,6 +91,7 @@ def test_the_lines_hold_what_the_format_says(tmp_path: Path) -> None:
         "labels": [0, 2],
         "names": ["person", "Straßenbahn"],
         "lengths": [4, 1],
+        "ids": [-1, -1],
     }
     assert end == {"end": {"frames": 1, "complete": True}}
 
@@ -242,6 +245,9 @@ TIMES = (
 FRAMES = (("1.0", "1.0"), ("NaN", "nan"), ("true", "True"), ("null", "None"), ('"1"', "'1'"))
 GOOD = '{"frame":1,"time":0.0,"boxes":[[1,2,3,4]],"scores":[0.5],"labels":[0],"names":["person"],"lengths":[1]}'
 
+PAIR = GOOD.replace("[[1,2,3,4]]", "[[1,2,3,4],[5,6,7,8]]").replace("[0.5]", "[0.5,0.4]").replace("[0]", "[0,0]")
+PAIR = PAIR.replace('"lengths":[1]', '"lengths":[1,1]')
+
 
 @pytest.mark.parametrize(
     ("line", "message"),
@@ -269,6 +275,10 @@ GOOD = '{"frame":1,"time":0.0,"boxes":[[1,2,3,4]],"scores":[0.5],"labels":[0],"n
         (GOOD.replace("[0.5]", "[0.5,0.4]") + "\n", "boxes has shape"),
         (GOOD.replace("[[1,2,3,4]]", '"x"') + "\n", "boxes"),
         (GOOD.replace('"labels":[0]', '"labels":[3]') + "\n", "3 classes"),
+        (GOOD.replace("}", ',"ids":[-2]}') + "\n", r"ids are \[-2\]; they are whole numbers from 0, each once"),
+        (GOOD.replace("}", ',"ids":[0.5]}') + "\n", "not whole"),
+        (GOOD.replace("}", ',"ids":[1,2]}') + "\n", "track_ids has shape"),
+        (PAIR.replace("}", ',"ids":[7,7]}') + "\n", r"ids are \[7, 7\]; they are whole numbers from 0, each once"),
     ],
 )
 def test_a_damaged_line_is_named(tmp_path: Path, line: str, message: str) -> None:

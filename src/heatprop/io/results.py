@@ -3,8 +3,10 @@
     {"format": "heatprop-detections", "version": 2, "heatprop": "0.1.0", "source": {...}, "model": "mb3-coco",
      "classes": ["person", ...], "settings": {...}, "versions": {"python": "3.11.9", ...}}
     {"frame": 0, "time": 0.0, "boxes": [[x1, y1, x2, y2], ...], "scores": [...], "labels": [...],
-     "names": [...], "lengths": [...]}
+     "names": [...], "lengths": [...], "ids": [...]}
     {"end": {"frames": 1, "complete": true}}
+
+The same id in another frame is the same object; -1 stands where nothing was propagated.
 
 Without the last line the file was cut short; version 1 of the format did not have it. Boxes are in pixels of the
 frame. The text is strict JSON: infinity, which JSON lacks, is the string "inf".
@@ -140,6 +142,7 @@ class ResultsWriter:
                 "labels": labels,
                 "names": [self._classes[label] for label in labels],
                 "lengths": detections.lengths.tolist(),
+                "ids": detections.track_ids.tolist(),
             }
         )
         self._frames += 1

@@ -5,6 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from heatprop.errors import HeatpropError
 from heatprop.io.completeness import parse_end, state_of
@@ -95,7 +98,11 @@ def _parse_frame(line: bytes, path: Path, number: int, class_count: int) -> tupl
     value = parse_line(line, path, number)
     try:
         index, time = value["frame"], value["time"]
-        detections = Detections(value["boxes"], value["scores"], value["labels"], value["lengths"])
+        ids: Any = value.get("ids")  # files of earlier versions have none
+        detections = Detections(value["boxes"], value["scores"], value["labels"], value["lengths"], ids)
+        given = detections.track_ids[detections.track_ids != -1]
+        if len(given) and (given.min() < 0 or len(np.unique(given)) < len(given)):
+            raise ResultsError(f"ids are {ids!r:.60}; they are whole numbers from 0, each once, or -1")
         if not isinstance(index, int) or isinstance(index, bool):
             raise ResultsError(f"'frame' is {index!r:.60}; it must be a whole number")
         if not isinstance(time, (int, float)) or isinstance(time, bool) or not abs(time) <= sys.float_info.max:
