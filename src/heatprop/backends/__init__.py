@@ -116,7 +116,7 @@ def _as_told(model: Model, layout: str, classes: Sequence[str] | None) -> Model:
     names = layouts.check_names(classes)
     if len(names) != len(card.classes):
         raise LayoutError(
-            f"there are {len(names)} class names, but model {model.path} has {len(card.classes)} classes"
+            f"{layouts.names_given(len(names))}, but model {model.path} has {len(card.classes)} classes"
         )
     return replace(model, card=replace(card, classes=names))
 

@@ -128,13 +128,13 @@ class Models:
         model = self._as_told(model)
         if self.output is not None and found is None:
             raise InvalidConfigError(f"{path} has a card already; -o writes one into files that have none")
+        if self.output is not None:
+            write_with_card(path, model.card, self.output, overwrite=self.overwrite)
+            say(f"{self.output}: {path.name} with a card")
         if self.json:
             sys.stdout.write(json.dumps(_facts(model, found), indent=2) + "\n")
         else:
             sys.stdout.write("".join(f"{key:<12}{value}\n" for key, value in _lines(model, found)))
-        if self.output is not None:
-            write_with_card(path, model.card, self.output, overwrite=self.overwrite)
-            say(f"{self.output}: {path.name} with a card")
         return 0
 
     def _as_told(self, model: Model) -> Model:

@@ -1,7 +1,7 @@
 """What a network's output tensors mean: one file a family, recognised by names, shapes and metadata."""
 
 from heatprop.layouts.base import SCORE_FLOOR, Confidence, Layout, Tensors
-from heatprop.layouts.class_names import check_names
+from heatprop.layouts.class_names import check_names, names_given
 from heatprop.layouts.other_inputs import other_inputs
 from heatprop.layouts.recognition import AUTO, Recognition, get, image_input, names, recognise
 from heatprop.layouts.signature import TensorInfo
@@ -18,6 +18,7 @@ __all__ = [
     "get",
     "image_input",
     "names",
+    "names_given",
     "other_inputs",
     "recognise",
 ]

@@ -25,6 +25,7 @@ CANDIDATE_IOU = 0.65
 """Of boxes of a class that overlap by more, one is a candidate: propagation chooses better among several than one
 frame does (docs/log.md)."""
 _ROUNDING = 1e-3
+_ONE_PIXEL = 1.0  # float16 rounds the sides of what is about as thin
 
 
 class Match(NamedTuple):
@@ -112,13 +113,16 @@ class Layout:
             Boxes in pixels of the network's input, by falling score; those without an area are left out.
 
         Raises:
-            LayoutError: the tensors are not of this layout, or scores are no probabilities.
+            LayoutError: the tensors are not of this layout, scores are no probabilities, or boxes end before they
+                begin.
             InvalidArrayError: a box or score is not finite.
         """
         sites = self.read(tensors, input_height, input_width, classes)
         scores, labels = sites.scores, sites.labels
         if not np.isfinite(scores).all():
             raise InvalidArrayError(f"the network's scores are not finite (layout {self.name!r})")
+        if labels is None and scores.min(initial=0) < -_ROUNDING:
+            raise self._no_probabilities(f"fall to {scores.min():.4g}")
         if labels is None and self.best_class_only and scores.shape[1]:
             labels = scores.argmax(axis=1)
             scores = scores.max(axis=1)
@@ -137,18 +141,24 @@ class Layout:
             raise InvalidArrayError(f"the network's boxes are not finite (layout {self.name!r})")
         boxes = np.clip(boxes, -LARGEST_SIDE, 2 * LARGEST_SIDE)  # no image is there, and no exponent too large
         if scores.size and scores.max() > 1 + _ROUNDING:
-            raise LayoutError(
-                f"scores reach {scores.max():.4g}, where layout {self.name!r} has probabilities; "
-                "choose another --layout"
-            )
+            raise self._no_probabilities(f"reach {scores.max():.4g}")
         if labels.size and not 0 <= labels.min() <= labels.max() < classes:
             raise LayoutError(
                 f"layout {self.name!r} reads class {int(labels.max())} of {classes}; "
                 "give all names with --class-names, or choose another --layout"
             )
+        crossed = np.flatnonzero((boxes[:, 2:] < boxes[:, :2] - _ONE_PIXEL).any(axis=1))
+        if crossed.size:
+            raise LayoutError(
+                f"layout {self.name!r} reads a box {boxes[crossed[0]].round(1).tolist()}, whose right or lower "
+                "side comes first; choose another --layout"
+            )
         has_area = ~((boxes[:, 2] <= boxes[:, 0]) | (boxes[:, 3] <= boxes[:, 1]))
         order = np.flatnonzero(has_area)[np.argsort(-scores[has_area], kind="stable")]
         return Detections(boxes[order], np.minimum(scores[order], 1), labels[order])
+
+    def _no_probabilities(self, what: str) -> LayoutError:
+        return LayoutError(f"scores {what}, where layout {self.name!r} has probabilities; choose another --layout")
 
     def candidates(self, tensors: Tensors, input_height: int, input_width: int, classes: int) -> Detections:
         """Return what the outputs for one image show: as `decode`, without boxes that are nearly the same.

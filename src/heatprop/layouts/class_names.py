@@ -110,3 +110,12 @@ def check_names(names: Sequence[str]) -> tuple[str, ...]:
                 "name each class once, on a line"
             )
     return tuple(names)
+
+
+def names_given(count: int) -> str:
+    """Say how many names a person gave, at the beginning of a message.
+
+    >>> names_given(1)
+    'there is 1 class name'
+    """
+    return f"there is {count} class name" if count == 1 else f"there are {count} class names"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from functools import partial
 
 from heatprop.errors import LayoutError
@@ -25,7 +26,7 @@ from heatprop.layouts import (
     yolox,
 )
 from heatprop.layouts.base import Confidence, Layout, Match
-from heatprop.layouts.class_names import default_names
+from heatprop.layouts.class_names import default_names, names_given
 from heatprop.layouts.signature import Signature, TensorInfo
 from heatprop.letterbox import InputFormat
 
@@ -94,7 +95,10 @@ def get(name: str) -> Layout:
         LayoutError: there is none of that name.
     """
     if name not in _FAMILIES:
-        raise LayoutError(f"layout {name[:40]!r} is unknown; choose one of {', '.join([AUTO, *_FAMILIES])}")
+        known = [AUTO, *_FAMILIES]
+        near = get_close_matches(name.lower()[:40], known, n=1)
+        advice = "".join(f"; perhaps {each}" for each in near)
+        raise LayoutError(f"layout {name[:40]!r} is unknown; choose one of {', '.join(known)}{advice}")
     return _FAMILIES[name]
 
 
@@ -146,7 +150,7 @@ def recognise(
 def _refuse_wrong_number(given: int, match: Match) -> None:
     """Raise LayoutError where names are the only thing that does not fit."""
     if match.classes not in (None, given):
-        raise LayoutError(f"there are {given} class names, but the outputs have {match.classes} classes")
+        raise LayoutError(f"{names_given(given)}, but the outputs have {match.classes} classes")
 
 
 def image_input(inputs: Iterable[TensorInfo]) -> TensorInfo:
