@@ -1,13 +1,14 @@
 """`heatprop models` lists what is embedded, and says what a file is."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from cli.conftest import Run
 from heatprop import zoo
-from small_detectors import save_constant, yolov8_table
+from small_detectors import save_constant, save_yolox, yolov8_table
 
 
 def test_the_table_names_every_model_with_its_licence(run: Run) -> None:
@@ -68,3 +69,21 @@ def test_a_bad_request_is_one_line(run: Run, arguments: list[str], said: str) ->
     assert (done.code, done.out) == (2, "")
     assert said in done.err
     assert done.err.count("\n") == 1
+
+
+def test_detect_says_what_a_file_was_taken_for(run: Run, short_clip: Path, tmp_path: Path) -> None:
+    path = save_yolox(tmp_path / "mine.onnx")
+    done = run("detect", short_clip, "--model", path, "--json", tmp_path / "a.jsonl")
+    assert done.code == 0
+    assert re.search(
+        r"^  model    mine, taken for YOLOX.* of 2 classes \(\w+\); see heatprop models inspect$", done.err, re.M
+    )
+    assert json.loads((tmp_path / "a.jsonl").read_text().splitlines()[0])["settings"]["layout"] == "yolox"
+
+
+def test_a_radius_is_refused_where_it_means_nothing(run: Run, short_clip: Path, tmp_path: Path) -> None:
+    path = save_yolox(tmp_path / "mine.onnx")
+    done = run("detect", short_clip, "--model", path, "--json", tmp_path / "a.jsonl", "--radius", "1")
+    assert done.code == 2
+    assert "--radius counts cells of a heatmap, and model mine gives boxes" in done.err
+    assert not (tmp_path / "a.jsonl").exists()

@@ -121,6 +121,7 @@ def test_coco_results_of_a_dataset(run: Run, tmp_path: Path, street_image: Image
         (b"1,2,3\n", ["--size", "20x20"], "line 1: 3 fields"),
         (b"[]", [], "of a dataset's frames; say which with --dataset"),
         (b"\xff\xfe\x00", ["--size", "20x20"], "is no text"),
+        (b'{"frame": 0, "time": 0.0, "boxes": []}\n', [], "has no header on its first line"),
         (b"", ["--root", "."], "--dataset and --root belong together"),
         (b"", ["--alpha", "2"], "alpha is 2"),
     ],
@@ -150,6 +151,22 @@ def test_frames_of_json_lines_must_rise_and_scores_be_probabilities(run: Run, tm
         assert done.code == 2
         assert said in done.err
         assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_lines_of_another_program_need_no_lengths_and_what_was_propagated_is_told(
+    run: Run, tmp_path: Path
+) -> None:
+    for propagation in (None, "adaptive"):
+        settings = {"propagation": propagation}
+        header = ResultsHeader("mine", ["cat"], {"width": 20, "height": 10}, settings).to_json()
+        frame = {"time": 0.0, "boxes": [[1, 2, 3, 4]], "scores": [0.9], "labels": [0]}
+        lines = [header, *({"frame": number, **frame} for number in range(3))]
+        (tmp_path / "in.jsonl").write_text("".join(json.dumps(each) + "\n" for each in lines))
+        done = run("propagate", tmp_path / "in.jsonl", "-o", tmp_path / "out.jsonl", "--overwrite")
+        assert done.code == 0
+        assert ("was propagated already" in done.err) == (propagation is not None)
+        *_, last, _ = map(json.loads, (tmp_path / "out.jsonl").read_text().splitlines())
+        assert (last["lengths"], last["ids"]) == ([3], [0])
 
 
 def test_an_output_that_exists_or_is_read_stays(run: Run, tmp_path: Path) -> None:

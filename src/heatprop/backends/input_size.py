@@ -9,6 +9,7 @@ from heatprop.backends.reading import INPUT
 from heatprop.errors import InvalidConfigError
 from heatprop.letterbox import LARGEST_SIDE
 from heatprop.zoo import Model
+from heatprop.zoo.card import CENTERNET
 from heatprop.zoo.metadata import NotOnnxError, has_fixed_sides
 from heatprop.zoo.openvino_xml import NotOpenVinoError, xml_has_fixed_sides
 
@@ -33,6 +34,11 @@ def with_input_size(model: Model, input_size: int) -> Model:
     is_whole = isinstance(input_size, Integral) and not isinstance(input_size, bool)
     if is_whole and input_size == longest:
         return model
+    if multiple == longest and card.layout != CENTERNET:
+        raise InvalidConfigError(
+            f"input size is {input_size!r}; model {card.name} takes {longest} x {longest} alone: leave the size "
+            "out, or export the model with height and width left open"
+        )
     if multiple == longest:
         raise InvalidConfigError(
             f"input size is {input_size!r}; by its card model {card.name} takes {longest} x {longest} alone: "

@@ -69,7 +69,11 @@ def recognised(
         )
     except LayoutError as error:
         raise LayoutError(f"model {path}: {error}") from None
-    return Model(card_of(path, found), path), found
+    return Model(card_of(path, found), path, taken_for=_in_words(found)), found
+
+
+def _in_words(found: Recognition) -> str:
+    return f"{found.layout.title} of {len(found.classes)} classes ({found.confidence})"
 
 
 def card_of(path: Path, found: Recognition) -> ModelCard:

@@ -29,6 +29,7 @@ from heatprop.io.results import STANDARD_OUTPUT
 from heatprop.propagation import PropagationConfig
 from heatprop.runtime.detector import VideoDetector
 from heatprop.runtime.keyframes import Fill, KeyframeConfig
+from heatprop.zoo.card import CENTERNET
 
 _NAMES_OF_STANDARD_OUTPUT = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 _DETECTOR = {name: option.default for name, option in inspect.signature(VideoDetector).parameters.items()}
@@ -197,7 +198,7 @@ class Detect:
         if self.seq_nms:
             # Paths need their weak boxes too; they are cut down when they are rescored.
             min_score = min(min_score, PropagationConfig.score_threshold)
-        return VideoDetector(
+        detector = VideoDetector(
             self.model,
             propagation=propagation,
             backend=self.backend,
@@ -211,6 +212,12 @@ class Detect:
             class_agnostic_nms=self.class_agnostic_nms,
             classes=None if self.class_names is None else read_class_names(self.class_names),
         )
+        if detector.card.layout != CENTERNET and self.radius != PropagationConfig.radius:
+            raise InvalidConfigError(
+                f"--radius counts cells of a heatmap, and model {detector.card.name} gives boxes, which are "
+                "looked for by overlap; leave it out"
+            )
+        return detector
 
 
 def _may_be_wrong(source: str) -> bool:

@@ -308,7 +308,7 @@ class Job:
         return Outcome(outputs.frames, reason, problems, summary=summary)
 
     def _summary(self, written: Sequence[Path]) -> Summary:
-        outputs, video = self._outputs, self._video
+        outputs, video, taken_for = self._outputs, self._video, self._detector.taken_for
         return Summary(
             name=self.request.name,
             frames=outputs.frames,
@@ -319,6 +319,7 @@ class Job:
             objects=outputs.objects,
             seconds=perf_counter() - self._started,
             backend=self._detector.backend.description,
+            model=f"{self._detector.card.name}, taken for {taken_for}" if taken_for else "",
             timings=self.timings,
             outputs=written,
             sound=outputs.sound_note,

@@ -96,6 +96,10 @@ class Propagate:
         start = _first_of(self.detections)
         if start.startswith("{") and FORMAT in start:
             return self._of_results(config)
+        if start.startswith("{") and '"frame"' in start:
+            raise InvalidConfigError(
+                f"{self.detections} has no header on its first line; docs/guides/any-detector.md shows one"
+            )
         if start.startswith(("[", "{")):
             raise InvalidConfigError(
                 f"{self.detections} holds JSON, of a dataset's frames; say which with --dataset and --root"
@@ -114,6 +118,11 @@ class Propagate:
 
     def _of_results(self, config: PropagationConfig) -> int:
         header, frames = read_results(self.detections)
+        if header.settings.get("propagation") is not None and not self.quiet:
+            say(
+                f"heatprop: note: {self.detections} was propagated already; better are detections of "
+                "heatprop detect --no-propagation --score-threshold 0.05"
+            )
         height, width = (header.source.get(side, 0) for side in ("height", "width"))
         is_said = isinstance(height, int) and isinstance(width, int) and min(height, width) > 0
         size = self._size((int(height), int(width)) if is_said else None)

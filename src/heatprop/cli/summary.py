@@ -27,6 +27,7 @@ class Summary:
         reconnections: how often a stream was lost and found again.
         key_frames: on how many frames the network ran; None where it runs on each.
         notes: what is worth knowing of how the source was read.
+        model: what a file without a card was taken for.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Summary:
     reconnections: int = 0
     key_frames: int | None = None
     notes: Sequence[str] = ()
+    model: str = ""
 
     def lines(self) -> list[str]:
         """Return the summary as lines of text.
@@ -77,6 +79,7 @@ class Summary:
             f"{self.name}: {self.frames:,} frames in {self.seconds:.1f} s, {fps:.1f} fps, {lost}",
             f"  objects  {self.objects:,}, {self.objects / frames:.1f} a frame",
             *key_frames,
+            *([f"  model    {self.model}; see heatprop models inspect"] if self.model else []),
             f"  backend  {self.backend}",
             f"  stages   {stages} ms a frame; they overlap",
             *(f"  wrote    {path} ({_size(path)})" for path in self.outputs),

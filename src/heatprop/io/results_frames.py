@@ -98,8 +98,9 @@ def _parse_frame(line: bytes, path: Path, number: int, class_count: int) -> tupl
     value = parse_line(line, path, number)
     try:
         index, time = value["frame"], value["time"]
-        ids: Any = value.get("ids")  # files of earlier versions have none
-        detections = Detections(value["boxes"], value["scores"], value["labels"], value["lengths"], ids)
+        ids: Any = value.get("ids")  # other programs may know of none
+        lengths: Any = value.get("lengths")
+        detections = Detections(value["boxes"], value["scores"], value["labels"], lengths, ids)
         given = detections.track_ids[detections.track_ids != -1]
         if len(given) and (given.min() < 0 or len(np.unique(given)) < len(given)):
             raise ResultsError(f"ids are {ids!r:.60}; they are whole numbers from 0, each once, or -1")

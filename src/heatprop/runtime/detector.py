@@ -89,6 +89,7 @@ class VideoDetector:
         loaded = load_model(model, input_size=input_size, layout=layout, classes=classes)
         self.input_size = input_size
         self.card = loaded.card
+        self.taken_for = loaded.taken_for
         self.propagation = propagation
         self.score_threshold = score_threshold
         self.class_agnostic_nms = class_agnostic_nms

@@ -26,11 +26,13 @@ class Model:
         card: what the network takes and gives.
         path: the file: ``.onnx``, ``.xml`` of OpenVINO, or a checkpoint of PyTorch.
         own_card: the card in the file, where another input size was asked for and `card` has that; else None.
+        taken_for: in words, what a file without a card was taken for and how sure that is; empty with a card.
     """
 
     card: ModelCard
     path: Path
     own_card: ModelCard | None = field(default=None, kw_only=True)
+    taken_for: str = field(default="", kw_only=True)
 
 
 def models() -> list[ModelCard]:
