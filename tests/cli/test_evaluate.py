@@ -103,6 +103,8 @@ def test_its_detections_are_those_of_the_detector(
     assert len(streamed) == len(table) > 100
     for name in ("frames", "labels", "scores", "boxes"):
         np.testing.assert_array_equal(getattr(streamed, name), getattr(table, name))
+    lines = [line for path in sorted(Path("out/mot").iterdir()) for line in path.read_text().splitlines()]
+    assert [int(line.split(",")[1]) for line in lines] == (streamed.track_ids + 1).tolist()
 
 
 def test_imagenet_vid_in_its_own_layout(run: Run, street_image: ImageArray) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ class DetectionTable:
         labels: int64 ``(D,)``, class numbers of the dataset, from 0.
         scores: float64 ``(D,)``.
         boxes: float64 ``(D, 4)`` as (x1, y1, x2, y2) in pixels of the frame.
+        track_ids: int64 ``(D,)``; see `Detections`. None stands for -1, not known.
 
     Raises:
         InvalidArrayError: the columns differ in length, or a number is not finite.
@@ -30,10 +31,14 @@ class DetectionTable:
     labels: IntArray
     scores: NDArray[np.float64]
     boxes: NDArray[np.float64]
+    track_ids: IntArray = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
         count = len(self.frames)
-        if self.boxes.shape != (count, 4) or len(self.labels) != count or len(self.scores) != count:
+        if self.track_ids is None:
+            object.__setattr__(self, "track_ids", np.full(count, -1))
+        columns = self.labels, self.scores, self.track_ids
+        if self.boxes.shape != (count, 4) or any(len(each) != count for each in columns):
             raise InvalidArrayError(
                 f"the columns of the detections have {count}, {len(self.labels)}, {len(self.scores)} and "
                 f"{len(self.boxes)} rows; each needs as many"
@@ -46,7 +51,7 @@ class DetectionTable:
 
     def select(self, index: NDArray[np.bool_] | IntArray) -> DetectionTable:
         """Return the detections that a mask or an index array names, in its order."""
-        return DetectionTable(self.frames[index], self.labels[index], self.scores[index], self.boxes[index])
+        return DetectionTable(*(getattr(self, each.name)[index] for each in fields(self)))
 
     @classmethod
     def from_frames(cls, found: Iterable[tuple[int, Detections]]) -> DetectionTable:
@@ -62,4 +67,5 @@ class DetectionTable:
             np.concatenate([detections.labels for detections in each]),
             np.concatenate([detections.scores for detections in each]).astype(np.float64),
             np.concatenate([detections.boxes for detections in each]).astype(np.float64),
+            np.concatenate([detections.track_ids for detections in each]),
         )

@@ -67,8 +67,9 @@ def write_mot_text(
 
     Its name is that of `file_names`.
 
-    A line is ``frame,-1,left,top,width,height,score,class,-1,-1``: frames counted from 1 in their video, -1 for
-    the identity, which a detection does not have; the eighth field, unused there, holds the official class.
+    A line is ``frame,id,left,top,width,height,score,class,-1,-1``: frames count from 1 in their video; the number
+    of the object, from 1, or -1 where nothing is propagated; the eighth field, unused there, holds the official
+    class.
     Pixels are counted as in the dataset. A video without detections gets an empty file.
 
     Raises:
@@ -79,10 +80,11 @@ def write_mot_text(
     for video, name in zip(dataset.videos, file_names(dataset.videos), strict=True):
         begin, end = np.searchsorted(ordered.frames, [video.start, video.start + video.length])
         part = ordered.select(np.arange(begin, end))
+        ids = np.where(part.track_ids >= 0, part.track_ids + 1, -1)
         lines = (
-            f"{frame - video.start + 1},-1,{x1!r},{y1!r},{x2 - x1!r},{y2 - y1!r},{score!r},{label},-1,-1\n"
-            for frame, (_, label, score, (x1, y1, x2, y2)) in zip(
-                part.frames.tolist(), _rows(dataset, part), strict=True
+            f"{frame - video.start + 1},{track},{x1!r},{y1!r},{x2 - x1!r},{y2 - y1!r},{score!r},{label},-1,-1\n"
+            for frame, track, (_, label, score, (x1, y1, x2, y2)) in zip(
+                part.frames.tolist(), ids.tolist(), _rows(dataset, part), strict=True
             )
         )
         path = Path(folder) / f"{name}.txt"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import pairwise
 from multiprocessing import resource_tracker
 from pathlib import Path
@@ -201,12 +201,8 @@ def detect_video(
 
 
 def _join(tables: Sequence[DetectionTable]) -> DetectionTable:
-    return DetectionTable(
-        np.concatenate([table.frames for table in tables]),
-        np.concatenate([table.labels for table in tables]),
-        np.concatenate([table.scores for table in tables]),
-        np.concatenate([table.boxes for table in tables]),
-    )
+    columns = (each.name for each in fields(DetectionTable))
+    return DetectionTable(*(np.concatenate([getattr(table, name) for table in tables]) for name in columns))
 
 
 @contextmanager

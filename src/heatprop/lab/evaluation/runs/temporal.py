@@ -120,6 +120,7 @@ def finish(dataset: VideoDataset, method: Method, table: DetectionTable) -> tupl
             table.boxes[start:end].astype(np.float32),
             table.scores[start:end].astype(np.float32),
             table.labels[start:end],
+            track_ids=table.track_ids[start:end],
         )
         for start, end in pairwise(bounds)
     ]
