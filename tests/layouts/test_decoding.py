@@ -125,6 +125,23 @@ def test_the_sides_of_an_enormous_box_end_beyond_all_images() -> None:
     np.testing.assert_allclose(found.boxes[0, [1, 3]], [-4 * np.e, 4 * np.e], atol=1e-4)
 
 
+def test_fractions_in_place_of_pixels_are_told_with_the_layout_that_has_them() -> None:
+    table = np.random.default_rng(4).random((1, 300, 6), np.float32)
+    with pytest.raises(LayoutError, match=r"all 300 boxes lie within 2 pixels.* --layout rtdetr-end2end"):
+        layouts.get("yolo-end2end").decode({"output0": table}, HEIGHT, WIDTH, CLASSES)
+    assert len(layouts.get("yolo-end2end").decode({"output0": 0 * table}, HEIGHT, WIDTH, CLASSES)) == 0
+
+
+def test_boxes_with_crossed_sides_are_left_out_unless_nearly_all_are_crossed() -> None:
+    table = np.zeros((1, 5, 6), np.float32)
+    table[0] = [10, 20, 30, 40, 0.9, 1]
+    table[0, :4, 3] = 5
+    assert len(layouts.get("yolo-end2end").decode({"output0": table}, HEIGHT, WIDTH, CLASSES)) == 1
+    table[0, 4, 2] = 5
+    with pytest.raises(LayoutError, match=r"reads boxes such as \[10.0, 20.0, 30.0, 5.0\], whose right or lower"):
+        layouts.get("yolo-end2end").decode({"output0": table}, HEIGHT, WIDTH, CLASSES)
+
+
 def test_numbers_that_are_none_are_refused() -> None:
     table = _table(CELLS, 4 + CLASSES).T
     table[5, 3] = np.nan

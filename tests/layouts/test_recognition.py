@@ -87,6 +87,37 @@ def test_ultralytics_rtdetr_is_told_from_an_end_to_end_yolo_by_the_name_of_its_h
     assert recognise(outputs, layout="rtdetr-end2end").layout.name == "rtdetr-end2end"
 
 
+@pytest.mark.parametrize(
+    ("outputs", "families"),
+    [
+        ({"output": (1, 84, 8400)}, "yolov8 or --layout corners or --layout rtmdet"),
+        ({"output": (1, 8400, 84)}, "yolov8 or --layout yolox or --layout corners or --layout rtmdet"),
+        ({"output": (1, 8500, 84)}, "yolov8 or --layout picodet"),
+        ({"output": (1, 84, 8732)}, "yolov8 or --layout ssd"),
+    ],
+)
+def test_tables_that_lost_their_metadata_are_asked_about_not_guessed(
+    outputs: dict[str, tuple[int, ...]], families: str
+) -> None:
+    """A converter may drop what LibreYOLO says; its boxes are corners, where YOLOv8's are centres and sizes."""
+    with pytest.raises(LayoutError, match=f"may be of several families; give --layout {families}$"):
+        recognise(outputs)
+    for name in families.split(" or --layout "):
+        assert recognise(outputs, layout=name).layout.name == name
+
+
+@pytest.mark.parametrize(
+    ("outputs", "name"),
+    [({"output": (1, 76725, 84)}, "retinanet"), ({"output": (1, 5000, 6)}, "efficientdet")],
+)
+def test_the_only_family_that_fits_is_asked_about_where_nothing_speaks_for_it(
+    outputs: dict[str, tuple[int, ...]], name: str
+) -> None:
+    with pytest.raises(LayoutError, match=f"may be of layout '{name}', but .*; give --layout {name} if they are$"):
+        recognise(outputs)
+    assert recognise(outputs, layout=name).layout.name == name
+
+
 def test_lists_of_boxes_are_recognised_though_an_empty_image_shows_none() -> None:
     assert recognise({"output": (0, 7)}).layout.name == "yolo-end2end"
     assert recognise({"dets": (1, 0, 5), "labels": (1, 0)}).layout.name == "rtmdet"

@@ -19,7 +19,7 @@ from heatprop.errors import ModelError
 from heatprop.letterbox import InputFormat
 from heatprop.zoo.card import METADATA_KEY, ModelCard
 from heatprop.zoo.metadata import NotOnnxError, has_fixed_sides, read_metadata
-from heatprop.zoo.openvino_xml import NotOpenVinoError, xml_has_fixed_sides
+from heatprop.zoo.openvino_xml import NotOpenVinoError, read_xml_metadata, xml_has_fixed_sides
 
 ZOO = Path(zoo.__file__).parent
 CARD = zoo.load("mb3-coco").card
@@ -178,6 +178,16 @@ def test_an_xml_file_says_whether_its_input_has_a_set_size(tmp_path: Path, shape
     path.write_text(path.read_text()[:-3])
     with pytest.raises(NotOpenVinoError):
         xml_has_fixed_sides(path)
+
+
+def test_an_xml_file_keeps_the_metadata_of_the_onnx_file_that_it_was_made_from(tmp_path: Path) -> None:
+    path = tmp_path / "own.xml"
+    path.write_text(
+        "<net name='own' version='11'><layers/><rt_info><framework><names value='[1]'/><task value='detect'/>"
+        "<deeper><task value='pose'/></deeper></framework><model_info><labels value='cat dog'/></model_info>"
+        "<names value='[2]'/></rt_info></net>"
+    )
+    assert read_xml_metadata(path) == {"names": "[2]", "task": "detect", "labels": "cat dog"}
 
 
 def changed(**changes: Any) -> str:

@@ -217,7 +217,8 @@ def _tensor_info(port: openvino.Output) -> TensorInfo:
     sides = (
         [side.get_length() or None if side.is_static else None for side in shape] if shape.rank.is_static else []
     )
-    name = next((each for each in HEADS if each in port.names), port.get_any_name())
+    # Of several names of a tensor, those with a slash are of nodes inside of the network.
+    name = min(port.names, key=lambda each: (each not in HEADS, "/" in each, len(each), each))
     return TensorInfo(name, tuple(sides))
 
 

@@ -26,6 +26,8 @@ def match(signature: Signature) -> Match | None:
         form = replace(_YOLO, place="top-left") if is_at_corner else _YOLO
         reason = f"LibreYOLO exported it, {signature.libreyolo}"
         return Match("certain", reason, len(signature.names), form)
+    if (classes := signature.decoded(cells)) is not None:
+        return Match("possible", f"4 + {classes} numbers for each of {cells} cells, in one table", classes)
     if len(signature.tables) != 2 or signature.maps:
         return None
     for (rows, columns), (sites, classes) in (signature.tables, signature.tables[::-1]):

@@ -24,6 +24,8 @@ def match(signature: Signature) -> Match | None:
     """Recognise LibreYOLO's word, or maps of logits and deltas for nine anchors a cell."""
     if signature.libreyolo == "efficientdet" and signature.names:
         return Match("certain", "LibreYOLO exported it, efficientdet", len(signature.names))
+    if signature.libreyolo is None and [columns for _, columns in signature.tables] == [6] and not signature.maps:
+        return Match("possible", "boxes with corners, score and class", None)
     channels = {count for count, _, _ in signature.maps}
     if len(signature.maps) != 10 or len(channels) != 2 or 4 * _ANCHORS_A_CELL not in channels:
         return None

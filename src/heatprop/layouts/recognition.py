@@ -212,6 +212,12 @@ def _best(signature: Signature) -> tuple[Layout, Match]:
         if best:
             found = best
             break
+    if len(found) == 1:
+        name = found[0][0].name
+        raise LayoutError(
+            f"the outputs {signature.described()} may be of layout {name!r}, but nothing in the file says so; "
+            f"give --layout {name} if they are"
+        )
     if found:
         possible = " or ".join(f"--layout {layout.name}" for layout, _ in found)
         raise LayoutError(f"the outputs {signature.described()} may be of several families; give {possible}")

@@ -28,6 +28,8 @@ def match(signature: Signature) -> Match | None:
     anchors = _ANCHORS_A_CELL * signature.cells(*_STRIDES)
     if signature.libreyolo == "retinanet" and named:
         return Match("certain", "LibreYOLO exported it, retinanet", named)
+    if (classes := signature.decoded(anchors)) is not None:
+        return Match("possible", f"4 + {classes} numbers for each of {anchors} anchors, in one table", classes)
     if [rows for rows, _ in signature.tables] != [anchors] * 2:
         return None
     columns = sorted(columns for _, columns in signature.tables)

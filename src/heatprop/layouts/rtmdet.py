@@ -34,6 +34,10 @@ def match(signature: Signature) -> Match | None:
     shapes = {each.name: each.shape for each in signature.outputs}
     if set(shapes) == {"dets", "labels"} and shapes["dets"][-1:] == (5,):
         return Match("certain", "boxes with scores in dets, and labels, as MMDeploy writes them", named or 80)
+    if (classes := signature.decoded(signature.cells(*_STRIDES))) is not None:
+        return Match(
+            "possible", f"4 + {classes} numbers for each of the cells of three strides, in one table", classes
+        )
     if len(signature.maps) == 6 and not signature.tables:
         sizes = [signature.cells(stride) for stride in _STRIDES]
         if sorted(h * w for _, h, w in signature.maps) != sorted(2 * sizes):

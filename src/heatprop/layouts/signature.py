@@ -68,6 +68,17 @@ class Signature:
         shapes = [each.shape for each in self.outputs if len(each.shape) == 4 and each.shape[0] == 1]
         return [(c, h, w) for _, c, h, w in shapes if c and h and w]
 
+    def decoded(self, sites: int) -> int | None:
+        """Return the number of classes where there is one table alone, of 4 + C numbers for each of the sites.
+
+        None where it is another, or where LibreYOLO says which family it is.
+        """
+        if self.libreyolo is not None or len(self.outputs) != 1 or len(self.tables) != 1:
+            return None
+        rows, columns = self.tables[0]
+        classes = (columns if rows == sites else rows) - 4
+        return classes if sites in (rows, columns) and self.agrees(classes) else None
+
     def cells(self, *strides: int) -> int:
         """Return how many cells the grids of some strides have together.
 

@@ -31,6 +31,10 @@ def match(signature: Signature) -> Match | None:
     shapes = {each.name: each.shape for each in signature.outputs}
     if set(shapes) == {"bboxes", "labels", "scores"}:
         return Match("likely", "bboxes, labels and scores, as the ONNX model zoo has them", named or 81)
+    if (classes := signature.decoded(_DEFAULT_BOXES)) is not None:
+        return Match(
+            "possible", f"4 + {classes} numbers for each of {_DEFAULT_BOXES} default boxes, in one table", classes
+        )
     if sorted(rows for rows, _ in signature.tables) == [_DEFAULT_BOXES] * 2:
         columns = sorted(columns for _, columns in signature.tables)
         if columns[0] == 4 and columns[1] > 4:

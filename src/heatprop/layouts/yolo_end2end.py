@@ -6,6 +6,8 @@ Runtime gives N x 7, where the number of the image comes first and the class bef
 
 from __future__ import annotations
 
+import numpy as np
+
 from heatprop.errors import LayoutError
 from heatprop.layouts.base import Layout, Match, Sites, Tensors
 from heatprop.layouts.signature import Signature
@@ -13,6 +15,7 @@ from heatprop.layouts.tensors import described, tables
 from heatprop.letterbox import InputFormat
 
 _MOST_BOXES = 1000
+_ENOUGH, _FRACTION = 50, 2.0
 
 
 def match(signature: Signature) -> Match | None:
@@ -44,6 +47,12 @@ def read(tensors: Tensors, _height: int, _width: int, _classes: int) -> Sites:
     (table,) = found
     if table.shape[1] == 7:
         return Sites(table[:, 1:5], table[:, 6], table[:, 5].astype(int))
+    boxes = table[table[:, 4] > 0, :4]
+    if len(boxes) >= _ENOUGH and np.abs(boxes).max() <= _FRACTION:
+        raise LayoutError(
+            f"all {len(boxes)} boxes lie within {_FRACTION:g} pixels, so they are fractions of the image; "
+            "choose --layout rtdetr-end2end"
+        )
     return Sites(table[:, :4], table[:, 4], table[:, 5].astype(int))
 
 

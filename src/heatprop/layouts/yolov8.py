@@ -18,11 +18,13 @@ def match(signature: Signature) -> Match | None:
     rows, columns = signature.tables[0]
     cells = {signature.cells(*strides) for strides in ((8, 16, 32), (8, 16, 32, 64), (4, 8, 16, 32))}
     if columns in cells and rows not in cells and signature.agrees(rows - 4):
-        return Match("likely", f"4 + {rows - 4} numbers for each of {columns} cells, a row each", rows - 4)
+        # Without names it may be LibreYOLO's, which are corners, after a conversion that lost the metadata.
+        is_usual = signature.names is not None or signature.output_names[0].startswith("output0")
+        reason = f"4 + {rows - 4} numbers for each of {columns} cells, a row each"
+        return Match("likely" if is_usual else "possible", reason, rows - 4)
     if rows in cells and signature.agrees(columns - 4):
-        is_named = signature.names is not None or columns == 84
         reason = f"{rows} cells with 4 + {columns - 4} numbers each"
-        return Match("likely" if is_named else "possible", reason, columns - 4)
+        return Match("possible" if signature.names is None else "likely", reason, columns - 4)
     if 4 < rows < columns and signature.agrees(rows - 4):
         return Match("possible", f"4 + {rows - 4} numbers for each of {columns} sites, a row each", rows - 4)
     return None

@@ -12,6 +12,8 @@ from xml.parsers import expat
 
 from heatprop.io.regular_files import LARGEST_XML, open_regular
 
+_GROUPS = (["framework"], ["model_info"])
+
 
 class NotOpenVinoError(Exception):
     """The text is no whole network of OpenVINO's."""
@@ -19,6 +21,9 @@ class NotOpenVinoError(Exception):
 
 def read_xml_metadata(path: Path) -> dict[str, str]:
     """Return what stands in ``<rt_info>`` of the network at `path`: name and value of each entry.
+
+    Below it, ``<framework>`` has the metadata of the ONNX file that was converted, and ``<model_info>`` what
+    OpenVINO's Model API reads; an entry of the network's own comes before theirs.
 
     Raises:
         NotOpenVinoError: the file is something else, or is cut short.
@@ -67,7 +72,7 @@ def _refuse_doctype(*_: object) -> None:
 
 
 class _Reader:
-    """Collects the entries directly below ``<net><rt_info>``, and the shapes of inputs, such as "?,3,?,?"."""
+    """Collects the entries below ``<net><rt_info>``, and the shapes of inputs, such as "?,3,?,?"."""
 
     def __init__(self, parser: expat.XMLParserType) -> None:
         self._parser = parser
@@ -81,8 +86,11 @@ class _Reader:
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
         if not self._open and name != "net":
             raise NotOpenVinoError(f"it begins with <{name[:20]}>")
-        if self._open == ["net", "rt_info"] and "value" in attributes:
-            self.metadata[name] = attributes["value"]
+        if "value" in attributes:
+            if self._open == ["net", "rt_info"]:
+                self.metadata[name] = attributes["value"]
+            elif self._open[:2] == ["net", "rt_info"] and self._open[2:] in _GROUPS:
+                self.metadata.setdefault(name, attributes["value"])
         if self._open == ["net", "rt_info"] and self.metadata_start is None:
             self.metadata_start = self._parser.CurrentByteIndex
         if self._open == ["net", "layers"]:
