@@ -142,6 +142,22 @@ def test_boxes_with_crossed_sides_are_left_out_unless_nearly_all_are_crossed() -
         layouts.get("yolo-end2end").decode({"output0": table}, HEIGHT, WIDTH, CLASSES)
 
 
+@pytest.mark.parametrize("classes", [3, 4, 5])
+@pytest.mark.parametrize("order", [("bbox_regression", "cls_logits"), ("cls_logits", "bbox_regression")])
+@pytest.mark.parametrize(("name", "side", "anchors"), [("ssd", 300, 8732), ("retinanet", 64, 774)])
+def test_boxes_and_classes_are_told_apart_where_there_are_four_of_each(
+    name: str, side: int, anchors: int, order: tuple[str, str], classes: int
+) -> None:
+    tensors = {
+        "bbox_regression": np.zeros((1, anchors, 4), np.float32),
+        "cls_logits": np.full((1, anchors, classes), -9, np.float32),
+    }
+    tensors["cls_logits"][0, 40, 2] = 9
+    found = layouts.get(name).decode({key: tensors[key] for key in order}, side, side, classes, 0.5)
+    assert found.labels.tolist() == [2]
+    assert found.scores[0] > 0.99
+
+
 def test_numbers_that_are_none_are_refused() -> None:
     table = _table(CELLS, 4 + CLASSES).T
     table[5, 3] = np.nan

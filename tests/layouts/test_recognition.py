@@ -118,6 +118,14 @@ def test_the_only_family_that_fits_is_asked_about_where_nothing_speaks_for_it(
     assert recognise(outputs, layout=name).layout.name == name
 
 
+@pytest.mark.parametrize("classes", [2, 3, 4, 5])
+def test_few_classes_are_no_boxes(classes: int) -> None:
+    found = recognise({"cls_logits": (1, 76725, classes), "bbox_regression": (1, 76725, 4)})
+    assert (found.layout.name, len(found.classes)) == ("retinanet", classes)
+    found = recognise({"bbox_regression": (1, 8732, 4), "cls_logits": (1, 8732, classes)}, side=300)
+    assert (found.layout.name, len(found.classes)) == ("ssd", classes)
+
+
 def test_lists_of_boxes_are_recognised_though_an_empty_image_shows_none() -> None:
     assert recognise({"output": (0, 7)}).layout.name == "yolo-end2end"
     assert recognise({"dets": (1, 0, 5), "labels": (1, 0)}).layout.name == "rtmdet"

@@ -27,10 +27,10 @@ _LONGEST = 1 << 20
 def default_names(classes: int) -> tuple[str, ...]:
     """Return COCO's names where their number says so, else "class 0" and so on.
 
-    >>> default_names(80)[2], default_names(91)[3], default_names(2)
-    ('car', 'car', ('class 0', 'class 1'))
+    >>> default_names(80)[2], default_names(90)[2], default_names(91)[3], default_names(2)
+    ('car', 'car', 'car', ('class 0', 'class 1'))
     """
-    known = {len(each): each for each in (COCO_80, COCO_91)}
+    known = {len(each): each for each in (COCO_80, COCO_91[1:], COCO_91)}
     return known.get(classes) or tuple(f"class {number}" for number in range(classes))
 
 

@@ -14,7 +14,7 @@ from heatprop.errors import LayoutError
 from heatprop.layouts.anchors import boxes_from_anchors
 from heatprop.layouts.base import Layout, Match, Sites, Tensors
 from heatprop.layouts.signature import Signature
-from heatprop.layouts.tensors import Array, boxes_and_scores, described, sigmoid, tables
+from heatprop.layouts.tensors import Array, boxes_and_scores, deltas_and_logits, described, sigmoid
 from heatprop.letterbox import IMAGENET_MEAN, IMAGENET_STD, InputFormat
 
 _STRIDES = (8, 16, 32, 64, 128)
@@ -32,20 +32,21 @@ def match(signature: Signature) -> Match | None:
         return Match("possible", f"4 + {classes} numbers for each of {anchors} anchors, in one table", classes)
     if [rows for rows, _ in signature.tables] != [anchors] * 2:
         return None
-    columns = sorted(columns for _, columns in signature.tables)
-    if columns[0] == 4 and signature.agrees(columns[1]):
-        return Match("likely", f"deltas and logits of {anchors} anchors, nine a cell", columns[1])
+    columns = [columns for _, columns in signature.tables]
+    classes = sum(columns) - 4
+    if 4 in columns and signature.agrees(classes):
+        return Match("likely", f"deltas and logits of {anchors} anchors, nine a cell", classes)
     return None
 
 
 def read(tensors: Tensors, height: int, width: int, classes: int) -> Sites:
     """Read boxes, decoded or not."""
-    found = tables(tensors)
-    if len(found) != 2:
+    pair = deltas_and_logits(tensors)
+    if pair is None:
         return boxes_and_scores(tensors, classes, "retinanet")
-    logits, deltas = found if "logit" in next(iter(tensors)) or found[1].shape[1] == 4 else found[::-1]
+    deltas, logits = pair
     anchors = anchor_boxes(height, width)
-    if deltas.shape != (len(anchors), 4) or logits.shape != (len(anchors), classes):
+    if logits.shape != (len(anchors), classes):
         raise LayoutError(
             f"layout 'retinanet' has {len(anchors)} anchors for an input of {width}x{height}; here are "
             f"{described(tensors)}: choose another --layout"

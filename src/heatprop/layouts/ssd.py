@@ -14,7 +14,7 @@ import numpy as np
 from heatprop.layouts.anchors import boxes_from_anchors
 from heatprop.layouts.base import Layout, Match, Sites, Tensors
 from heatprop.layouts.signature import Signature
-from heatprop.layouts.tensors import Array, boxes_and_scores, corners, softmax, tables, vector
+from heatprop.layouts.tensors import Array, boxes_and_scores, corners, deltas_and_logits, softmax, vector
 from heatprop.letterbox import InputFormat
 
 _SIDE, _DEFAULT_BOXES = 300, 8732
@@ -36,9 +36,10 @@ def match(signature: Signature) -> Match | None:
             "possible", f"4 + {classes} numbers for each of {_DEFAULT_BOXES} default boxes, in one table", classes
         )
     if sorted(rows for rows, _ in signature.tables) == [_DEFAULT_BOXES] * 2:
-        columns = sorted(columns for _, columns in signature.tables)
-        if columns[0] == 4 and columns[1] > 4:
-            return Match("likely", "deltas and logits of SSD300's 8732 default boxes", columns[1])
+        columns = [columns for _, columns in signature.tables]
+        classes = sum(columns) - 4  # with the background
+        if 4 in columns and classes > 1:
+            return Match("likely", "deltas and logits of SSD300's 8732 default boxes", classes)
     return None
 
 
@@ -49,12 +50,13 @@ def read(tensors: Tensors, height: int, width: int, classes: int) -> Sites:
             [width, height] * 2, np.float32
         )
         return Sites(boxes, vector(tensors["scores"]), vector(tensors["labels"]).astype(int))
-    found = {table.shape[1]: table for table in tables(tensors)}
-    if set(found) == {4, classes} and len(found[4]) == _DEFAULT_BOXES:
+    pair = deltas_and_logits(tensors)
+    if pair is not None and pair[1].shape == (_DEFAULT_BOXES, classes):
+        deltas, logits = pair
         defaults = default_boxes() * np.array([width, height] * 2, np.float32)
-        scores = softmax(found[classes])
+        scores = softmax(logits)
         scores[:, 0] = 0  # the background
-        return Sites(boxes_from_anchors(defaults, found[4], _WEIGHTS), scores)
+        return Sites(boxes_from_anchors(defaults, deltas, _WEIGHTS), scores)
     return boxes_and_scores(tensors, classes, "ssd")
 
 

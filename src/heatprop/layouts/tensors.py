@@ -49,6 +49,22 @@ def one_table(tensors: Tensors, columns: int, name: str) -> Array:
     return found[0]
 
 
+def deltas_and_logits(tensors: Tensors) -> tuple[Array, Array] | None:
+    """Return the table of boxes, of four columns, and that of classes; None where there are no two such tables.
+
+    Where there are four classes, names say which is which, or boxes come first.
+    """
+    named = [(name.lower(), table) for name, array in tensors.items() for table in tables({name: array})]
+    if len(named) != 2:
+        return None
+    (name, first), (_, second) = named
+    is_first = first.shape[1] == 4
+    if is_first and second.shape[1] == 4:
+        is_first = not any(word in name for word in ("logit", "score", "cls", "class", "conf"))
+    boxes, classes = (first, second) if is_first else (second, first)
+    return (boxes, classes) if boxes.shape == (len(classes), 4) else None
+
+
 def levels(tensors: Tensors) -> list[Array]:
     """Return tables and maps as ``(cells, channels)``: a map ``(1, C, H, W)`` is flattened, row by row."""
     flat = []
