@@ -19,7 +19,6 @@ from heatprop.backends.input_size import with_input_size
 from heatprop.backends.recognised import recognised
 from heatprop.errors import BackendError, LayoutError, shortened
 from heatprop.zoo import Model
-from heatprop.zoo.card import CENTERNET
 from heatprop.zoo.metadata import NotOnnxError, read_operators
 
 __all__ = ["Backend", "BackendName", "Device", "Precision", "available", "load_model", "open_backend"]
@@ -195,7 +194,7 @@ def _is_refused_by_openvino(model: Model) -> bool:
     """Return whether there is an operator that OpenVINO does not read, or behind which it makes up boxes: If."""
     try:
         operators = read_operators(model.path)
-        return "DeformConv" in operators or ("If" in operators and model.card.layout != CENTERNET)
+        return "DeformConv" in operators or ("If" in operators and model.card.gives_boxes)
     except (OSError, NotOnnxError):
         return False  # whoever opens the file will say what is wrong with it
 

@@ -9,7 +9,6 @@ from heatprop.backends.reading import INPUT
 from heatprop.errors import InvalidConfigError
 from heatprop.letterbox import LARGEST_SIDE
 from heatprop.zoo import Model
-from heatprop.zoo.card import CENTERNET
 from heatprop.zoo.metadata import NotOnnxError, has_fixed_sides
 from heatprop.zoo.openvino_xml import NotOpenVinoError, xml_has_fixed_sides
 
@@ -34,15 +33,11 @@ def with_input_size(model: Model, input_size: int) -> Model:
     is_whole = isinstance(input_size, Integral) and not isinstance(input_size, bool)
     if is_whole and input_size == longest:
         return model
-    if multiple == longest and card.layout != CENTERNET:
-        raise InvalidConfigError(
-            f"input size is {input_size!r}; model {card.name} takes {longest} x {longest} alone: leave the size "
-            "out, or export the model with height and width left open"
-        )
     if multiple == longest:
+        by, export = ("", "height and width left open") if card.gives_boxes else ("by its card ", "--multiple 32")
         raise InvalidConfigError(
-            f"input size is {input_size!r}; by its card model {card.name} takes {longest} x {longest} alone: "
-            "leave the size out, or export the model with --multiple 32"
+            f"input size is {input_size!r}; {by}model {card.name} takes {longest} x {longest} alone: "
+            f"leave the size out, or export the model with {export}"
         )
     if not is_whole or not multiple <= input_size <= LARGEST_SIDE or input_size % multiple:
         raise InvalidConfigError(

@@ -61,7 +61,7 @@ def reader_of(model: Model, inputs: Sequence[TensorInfo], outputs: Sequence[Tens
     Raises:
         BackendError: the file differs from its card.
     """
-    if model.card.layout == CENTERNET:
+    if not model.card.gives_boxes:
         return HeatmapReader(model, inputs, outputs)
     try:
         return LayoutReader(model, inputs, outputs)

@@ -29,7 +29,6 @@ from heatprop.io.results import STANDARD_OUTPUT
 from heatprop.propagation import PropagationConfig
 from heatprop.runtime.detector import VideoDetector
 from heatprop.runtime.keyframes import Fill, KeyframeConfig
-from heatprop.zoo.card import CENTERNET
 
 _NAMES_OF_STANDARD_OUTPUT = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 _DETECTOR = {name: option.default for name, option in inspect.signature(VideoDetector).parameters.items()}
@@ -212,7 +211,7 @@ class Detect:
             class_agnostic_nms=self.class_agnostic_nms,
             classes=None if self.class_names is None else read_class_names(self.class_names),
         )
-        if detector.card.layout != CENTERNET and self.radius != PropagationConfig.radius:
+        if detector.card.gives_boxes and self.radius != PropagationConfig.radius:
             raise InvalidConfigError(
                 f"--radius counts cells of a heatmap, and model {detector.card.name} gives boxes, which are "
                 "looked for by overlap; leave it out"

@@ -16,7 +16,6 @@ from heatprop.io.results import ResultsHeader
 from heatprop.io.source_files import files_of
 from heatprop.offline.seqnms import SeqNmsConfig
 from heatprop.runtime.detector import VideoDetector
-from heatprop.zoo.card import CENTERNET
 from heatprop.zoo.model_files import digests_of_model
 
 
@@ -36,7 +35,7 @@ def make_header(request: Request, info: SourceInfo, detector: VideoDetector) -> 
         "keyframes": None if detector.keyframes.every_frame else detector.keyframes,
         "backend": detector.backend.description,
     }
-    if detector.card.layout != CENTERNET:
+    if detector.card.gives_boxes:
         settings["layout"] = detector.card.layout
     if detector.class_agnostic_nms:
         settings["class_agnostic_nms"] = True

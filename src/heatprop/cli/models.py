@@ -22,7 +22,6 @@ from heatprop.errors import InvalidConfigError
 from heatprop.layouts import Recognition
 from heatprop.letterbox import ChannelOrder, Fit, InputFormat, Place
 from heatprop.zoo import Model
-from heatprop.zoo.card import CENTERNET
 from heatprop.zoo.card_writing import write_with_card
 
 _FEW = 8
@@ -155,7 +154,7 @@ def _facts(model: Model, found: Recognition | None) -> dict[str, Any]:
 def _lines(model: Model, found: Recognition | None) -> list[tuple[str, str]]:
     """Return what is known of a file, for people."""
     card = model.card
-    family = "CenterNet" if card.layout == CENTERNET else layouts.get(card.layout).title
+    family = layouts.get(card.layout).title if card.gives_boxes else "CenterNet"
     how = "its card says so" if found is None else f"{found.confidence}: {found.reason}"
     count = len(card.classes)
     shown = ", ".join(card.classes[:_FEW]) + (f" and {count - _FEW} more" if count > _FEW else "")

@@ -78,6 +78,11 @@ class ModelCard:
                 refuse(f"sha256 of {file} is {digest!r}; it must be 64 lower-case hexadecimal digits")
 
     @property
+    def gives_boxes(self) -> bool:
+        """Whether the outputs are boxes, of any family, and no heatmap."""
+        return self.layout != CENTERNET
+
+    @property
     def size_channels(self) -> int:
         """Channels of the output `size`: 2 or 4."""
         return 2 if self.box_form == "size" else 4
