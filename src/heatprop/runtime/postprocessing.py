@@ -56,11 +56,10 @@ class Postprocessing:
         fills_between: bool = False,
         class_agnostic_nms: bool = False,
     ) -> None:
-        self._suppresses_first = nms_iou is not None and (propagation is None or propagation.adaptation is None)
-        if propagation is not None and nms_iou is not None and not self._suppresses_first:
-            propagation = replace(propagation, nms_iou=nms_iou)
+        if propagation is not None and propagation.adaptation is not None and nms_iou is not None:
+            propagation, nms_iou = replace(propagation, nms_iou=nms_iou), None
         self._propagator = None if propagation is None else HeatmapPropagator(propagation)
-        self._nms_iou, self._class_agnostic_nms = nms_iou, class_agnostic_nms
+        self._first_nms_iou, self._class_agnostic_nms = nms_iou, class_agnostic_nms
         self._score_threshold, self._stride, self._fills_between = score_threshold, stride, fills_between
 
     @property
@@ -117,8 +116,8 @@ class Postprocessing:
     def _detect(
         self, memory: Memory, between: Between, frame: PreparedFrame, output: DetectorOutput, *, overwrite: bool
     ) -> tuple[Memory, Detections]:
-        if isinstance(output, Detections) and self._suppresses_first and self._nms_iou is not None:
-            output = output.select(nms(output.boxes, output.labels, self._nms_iou))
+        if isinstance(output, Detections) and self._first_nms_iou is not None:
+            output = output.select(nms(output.boxes, output.labels, self._first_nms_iou))
         if self._propagator is None:
             if isinstance(output, HeadOutput):
                 return memory, decode(output, score_threshold=self._score_threshold)
