@@ -1,5 +1,6 @@
 """Exceptions of heatprop: each message is one line that names the thing, its value and the remedy."""
 
+from collections.abc import Collection
 from numbers import Integral, Real
 from typing import Self
 
@@ -71,6 +72,18 @@ def shortened(text: str, most: int = 60) -> str:
     'abc...'
     """
     return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def perhaps(word: str, known: Collection[str], before: str = "") -> str:
+    """Return what was perhaps meant, as the end of a sentence; nothing where nothing is near.
+
+    >>> perhaps("--alhpa", ["--alpha", "--beta"])
+    '; perhaps --alpha'
+    """
+    from difflib import get_close_matches  # noqa: PLC0415 - errors are rare, and importing it is not free
+
+    near = get_close_matches(word, known, n=1)
+    return f"; perhaps {before}{near[0]}" if near else ""
 
 
 def check_range(name: str, value: object, low: float, high: float) -> None:

@@ -8,14 +8,13 @@ import sys
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import MISSING, dataclass, fields
-from difflib import get_close_matches
 from itertools import chain
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import tyro
 
-from heatprop.errors import shortened
+from heatprop.errors import perhaps, shortened
 
 _LIKE_AN_OPTION = re.compile(r"--?(?!(?:inf|infinity|nan)$)[a-z]", re.IGNORECASE)
 _SIDE_BY_SIDE = (
@@ -81,16 +80,6 @@ def problem_in(kind: type[Any], name: str, arguments: Sequence[str], unused: Seq
         return f"{name} cannot read {shortened(shlex.join(arguments))}"
     takes_several = any(place.most > 1 for place in places)
     return f"more than was asked for: {shortened(' '.join(unused))}{_SIDE_BY_SIDE if takes_several else ''}"
-
-
-def perhaps(word: str, known: Collection[str], before: str = "") -> str:
-    """Return what was perhaps meant, as the end of a sentence; nothing where nothing is near.
-
-    >>> perhaps("--alhpa", ["--alpha", "--beta"])
-    '; perhaps --alpha'
-    """
-    near = get_close_matches(word, known, n=1)
-    return f"; perhaps {before}{near[0]}" if near else ""
 
 
 def _arguments_of(kind: type[Any]) -> Iterator[_Argument]:

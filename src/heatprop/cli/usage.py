@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 import tyro
 
-from heatprop.cli.problems import perhaps, problem_in
-from heatprop.errors import HeatpropError, shortened
+from heatprop.cli.problems import problem_in
+from heatprop.errors import HeatpropError, perhaps, shortened
 
 Command = TypeVar("Command")
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from functools import partial
 
-from heatprop.errors import LayoutError
+from heatprop.errors import LayoutError, perhaps
 from heatprop.layouts import (
     corners,
     detr,
@@ -96,8 +95,7 @@ def get(name: str) -> Layout:
     """
     if name not in _FAMILIES:
         known = [AUTO, *_FAMILIES]
-        near = get_close_matches(name.lower()[:40], known, n=1)
-        advice = "".join(f"; perhaps {each}" for each in near)
+        advice = perhaps(name.lower()[:40], known)
         raise LayoutError(f"layout {name[:40]!r} is unknown; choose one of {', '.join(known)}{advice}")
     return _FAMILIES[name]
 
