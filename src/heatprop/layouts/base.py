@@ -44,6 +44,20 @@ class Match(NamedTuple):
     input: InputFormat | None = None
 
 
+def match_decoded(signature: Signature, sites: int, what: str) -> Match | None:
+    """Recognise 4 + C numbers for each of the sites, in one table, which nothing says to be of the family.
+
+    Args:
+        signature: of the file.
+        sites: how many the family has.
+        what: they are, in words.
+    """
+    classes = signature.decoded(sites)
+    if classes is None:
+        return None
+    return Match("possible", f"4 + {classes} numbers for each of {what}, in one table", classes)
+
+
 class Sites(NamedTuple):
     """What the outputs say, by site: anchor, query or box.
 

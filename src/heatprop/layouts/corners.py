@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from heatprop.layouts.base import Layout, Match, Sites, Tensors
+from heatprop.layouts.base import Layout, Match, Sites, Tensors, match_decoded
 from heatprop.layouts.signature import Signature
 from heatprop.layouts.tensors import boxes_and_scores
 from heatprop.letterbox import IMAGENET_MEAN, IMAGENET_STD, InputFormat
@@ -26,8 +26,8 @@ def match(signature: Signature) -> Match | None:
         form = replace(_YOLO, place="top-left") if is_at_corner else _YOLO
         reason = f"LibreYOLO exported it, {signature.libreyolo}"
         return Match("certain", reason, len(signature.names), form)
-    if (classes := signature.decoded(cells)) is not None:
-        return Match("possible", f"4 + {classes} numbers for each of {cells} cells, in one table", classes)
+    if (decoded := match_decoded(signature, cells, f"{cells} cells")) is not None:
+        return decoded
     if len(signature.tables) != 2 or signature.maps:
         return None
     for (rows, columns), (sites, classes) in (signature.tables, signature.tables[::-1]):

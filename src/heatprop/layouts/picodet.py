@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from heatprop.layouts.base import Layout, Match, Sites, Tensors
+from heatprop.layouts.base import Layout, Match, Sites, Tensors, match_decoded
 from heatprop.layouts.signature import Signature
 from heatprop.layouts.tensors import (
     as_probabilities,
@@ -37,10 +37,8 @@ def match(signature: Signature) -> Match | None:
     if signature.libreyolo == "picodet" and named:
         return Match("certain", "LibreYOLO exported it, picodet", named)
     cells = [signature.cells(stride) for stride in _STRIDES]
-    if (classes := signature.decoded(sum(cells))) is not None:
-        return Match(
-            "possible", f"4 + {classes} numbers for each of the cells of four strides, in one table", classes
-        )
+    if (decoded := match_decoded(signature, sum(cells), "the cells of four strides")) is not None:
+        return decoded
     if len(shapes) == 2 and not signature.maps:
         for (rows, columns), other in (shapes, shapes[::-1]):
             classes = other[1] if other[0] == rows else other[0]

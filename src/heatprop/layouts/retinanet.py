@@ -12,7 +12,7 @@ import numpy as np
 
 from heatprop.errors import LayoutError
 from heatprop.layouts.anchors import boxes_from_anchors
-from heatprop.layouts.base import Layout, Match, Sites, Tensors
+from heatprop.layouts.base import Layout, Match, Sites, Tensors, match_decoded
 from heatprop.layouts.signature import Signature
 from heatprop.layouts.tensors import Array, boxes_and_scores, deltas_and_logits, described, sigmoid
 from heatprop.letterbox import IMAGENET_MEAN, IMAGENET_STD, InputFormat
@@ -28,8 +28,8 @@ def match(signature: Signature) -> Match | None:
     anchors = _ANCHORS_A_CELL * signature.cells(*_STRIDES)
     if signature.libreyolo == "retinanet" and named:
         return Match("certain", "LibreYOLO exported it, retinanet", named)
-    if (classes := signature.decoded(anchors)) is not None:
-        return Match("possible", f"4 + {classes} numbers for each of {anchors} anchors, in one table", classes)
+    if (decoded := match_decoded(signature, anchors, f"{anchors} anchors")) is not None:
+        return decoded
     if [rows for rows, _ in signature.tables] != [anchors] * 2:
         return None
     columns = [columns for _, columns in signature.tables]

@@ -12,11 +12,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from heatprop.errors import LayoutError
 from heatprop.layouts.base import Layout, Match, Sites, Tensors
 from heatprop.layouts.queries import logits_and_boxes, read_queries
 from heatprop.layouts.signature import Signature
-from heatprop.layouts.tensors import corners, described, sigmoid, tables, vector
+from heatprop.layouts.tensors import corners, finished_table, sigmoid, tables, vector
 from heatprop.letterbox import InputFormat
 
 SIZES_INPUT = "orig_target_sizes"
@@ -69,13 +68,7 @@ def read(tensors: Tensors, height: int, width: int, classes: int) -> Sites:
 
 def read_end2end(tensors: Tensors, height: int, width: int, _classes: int) -> Sites:
     """Read centre and size as fractions, score and class."""
-    found = tables(tensors)
-    if len(found) != 1 or found[0].shape[1] != 6:
-        raise LayoutError(
-            f"layout 'rtdetr-end2end' has one output of N x 6; here are {described(tensors)}: "
-            "choose another --layout"
-        )
-    (table,) = found
+    table = finished_table(tensors, (6,), "rtdetr-end2end")
     scale = np.array([width, height], np.float32)
     boxes = corners(table[:, :2] * scale, table[:, 2:4] * scale)
     return Sites(boxes, table[:, 4], table[:, 5].astype(int))

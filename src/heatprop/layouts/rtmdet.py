@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from heatprop.errors import LayoutError
-from heatprop.layouts.base import Layout, Match, Sites, Tensors
+from heatprop.layouts.base import Layout, Match, Sites, Tensors, match_decoded
 from heatprop.layouts.signature import Signature
 from heatprop.layouts.tensors import (
     boxes_and_scores,
@@ -34,10 +34,8 @@ def match(signature: Signature) -> Match | None:
     shapes = {each.name: each.shape for each in signature.outputs}
     if set(shapes) == {"dets", "labels"} and shapes["dets"][-1:] == (5,):
         return Match("certain", "boxes with scores in dets, and labels, as MMDeploy writes them", named or 80)
-    if (classes := signature.decoded(signature.cells(*_STRIDES))) is not None:
-        return Match(
-            "possible", f"4 + {classes} numbers for each of the cells of three strides, in one table", classes
-        )
+    if (decoded := match_decoded(signature, signature.cells(*_STRIDES), "the cells of three strides")) is not None:
+        return decoded
     if len(signature.maps) == 6 and not signature.tables:
         sizes = [signature.cells(stride) for stride in _STRIDES]
         if sorted(h * w for _, h, w in signature.maps) != sorted(2 * sizes):

@@ -12,7 +12,7 @@ from math import sqrt
 import numpy as np
 
 from heatprop.layouts.anchors import boxes_from_anchors
-from heatprop.layouts.base import Layout, Match, Sites, Tensors
+from heatprop.layouts.base import Layout, Match, Sites, Tensors, match_decoded
 from heatprop.layouts.signature import Signature
 from heatprop.layouts.tensors import Array, boxes_and_scores, corners, deltas_and_logits, softmax, vector
 from heatprop.letterbox import InputFormat
@@ -31,10 +31,8 @@ def match(signature: Signature) -> Match | None:
     shapes = {each.name: each.shape for each in signature.outputs}
     if set(shapes) == {"bboxes", "labels", "scores"}:
         return Match("likely", "bboxes, labels and scores, as the ONNX model zoo has them", named or 81)
-    if (classes := signature.decoded(_DEFAULT_BOXES)) is not None:
-        return Match(
-            "possible", f"4 + {classes} numbers for each of {_DEFAULT_BOXES} default boxes, in one table", classes
-        )
+    if (decoded := match_decoded(signature, _DEFAULT_BOXES, f"{_DEFAULT_BOXES} default boxes")) is not None:
+        return decoded
     if sorted(rows for rows, _ in signature.tables) == [_DEFAULT_BOXES] * 2:
         columns = [columns for _, columns in signature.tables]
         classes = sum(columns) - 4  # with the background

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from math import ceil
 from typing import Any
@@ -45,6 +46,21 @@ def one_table(tensors: Tensors, columns: int, name: str) -> Array:
         raise LayoutError(
             f"layout {name!r} has one output of N x {columns} or {columns} x N; here are {described(tensors)}: "
             "choose another --layout, or give as many --class-names as there are classes"
+        )
+    return found[0]
+
+
+def finished_table(tensors: Tensors, columns: Sequence[int], name: str) -> Array:
+    """Return the one output, a row a finished box, which has one of these numbers of columns.
+
+    Raises:
+        LayoutError: there are several, or it is another.
+    """
+    found = tables(tensors)
+    if len(found) != 1 or found[0].shape[1] not in columns:
+        wanted = " or ".join(f"N x {count}" for count in columns)
+        raise LayoutError(
+            f"layout {name!r} has one output of {wanted}; here are {described(tensors)}: choose another --layout"
         )
     return found[0]
 

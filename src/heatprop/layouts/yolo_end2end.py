@@ -11,7 +11,7 @@ import numpy as np
 from heatprop.errors import LayoutError
 from heatprop.layouts.base import Layout, Match, Sites, Tensors
 from heatprop.layouts.signature import Signature
-from heatprop.layouts.tensors import described, tables
+from heatprop.layouts.tensors import finished_table
 from heatprop.letterbox import InputFormat
 
 _MOST_BOXES = 1000
@@ -38,13 +38,7 @@ def match(signature: Signature) -> Match | None:
 
 def read(tensors: Tensors, _height: int, _width: int, _classes: int) -> Sites:
     """Read boxes that are finished."""
-    found = tables(tensors)
-    if len(found) != 1 or found[0].shape[1] not in (6, 7):
-        raise LayoutError(
-            f"layout 'yolo-end2end' has one output of N x 6 or N x 7; here are {described(tensors)}: "
-            "choose another --layout"
-        )
-    (table,) = found
+    table = finished_table(tensors, (6, 7), "yolo-end2end")
     if table.shape[1] == 7:
         return Sites(table[:, 1:5], table[:, 6], table[:, 5].astype(int))
     boxes = table[table[:, 4] > 0, :4]
