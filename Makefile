@@ -30,6 +30,7 @@ $(VENV)/.docs-installed: pyproject.toml | $(BIN)/python
 
 $(VENV)/.dev-installed: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-deps trackeval # decision 035
 	touch $@ $(VENV)/.demo-installed $(VENV)/.docs-installed
 
 demo: export VIDEO := $(VIDEO)

@@ -134,6 +134,7 @@ def try_case(version: str, python: str, oldest_of: dict[str, object] | None, *, 
         steps = {
             "environment": [python, "-m", "venv", str(place / "venv")],
             "install": [str(inside), "-m", "pip", "install", "--quiet", f"{ROOT}[{_EXTRA}]", *pins],
+            "trackeval": [str(inside), "-m", "pip", "install", "--quiet", "--no-deps", "trackeval"],
             "import": [str(inside), "-c", "import heatprop; heatprop.VideoDetector"],
             "detect": [str(inside), "-c", _DETECT, str(place / "out.mp4"), str(place / "out.jsonl")],
         }
