@@ -1,11 +1,12 @@
 """Drawing changes a copy, near the boxes only, and whatever the boxes are."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heatprop.drawing import PALETTE, class_colour, draw, side_by_side
+from heatprop.drawing import PALETTE, colour_of, draw, side_by_side
 from heatprop.errors import InvalidArrayError
 from heatprop.types import Detections
 
@@ -48,30 +49,69 @@ def test_only_the_box_and_its_tag_change() -> None:
 def test_sides_have_the_colour_of_the_class() -> None:
     for label in range(3):
         drawn = draw(grey(), one([100, 100, 200, 180], label), CLASSES)
-        assert tuple(drawn[150, 100]) == class_colour(label)
+        assert tuple(drawn[150, 100]) == colour_of(label)
 
 
 def test_colours_are_steady_distinct_and_never_run_out() -> None:
     assert len(set(PALETTE)) == len(PALETTE)
-    assert class_colour(0) == class_colour(len(PALETTE))
-    assert class_colour(7999) in PALETTE
+    assert colour_of(0) == colour_of(len(PALETTE))
+    assert colour_of(7999) in PALETTE
 
 
 @pytest.mark.parametrize("size", [(272, 640), (1080, 1920), (120, 160)])
 def test_lines_grow_with_the_image(size: tuple[int, int]) -> None:
     height, width = size
     drawn = draw(grey(height, width), one([width * 0.3, height * 0.3, width * 0.7, height * 0.9]), CLASSES)
-    line = (drawn[round(height * 0.6), : width // 2] == class_colour(0)).all(axis=1).sum()
+    line = (drawn[round(height * 0.6), : width // 2] == colour_of(0)).all(axis=1).sum()
     assert line == {120: 1, 272: 3, 1080: 5}[height]
 
 
 def test_new_objects_have_a_thin_line_when_asked() -> None:
     def line(length: int, mark_new: bool) -> int:
         drawn = draw(grey(), one([100, 100, 200, 180], length=length), CLASSES, mark_new=mark_new)
-        return int((drawn[150, :150] == class_colour(0)).all(axis=1).sum())
+        return int((drawn[150, :150] == colour_of(0)).all(axis=1).sum())
 
     assert line(1, mark_new=True) < line(9, mark_new=True)
     assert line(1, mark_new=False) == line(9, mark_new=False)
+
+
+def tracked(*ids: int) -> Detections:
+    boxes = [[100 * row + 20, 100, 100 * row + 90, 200] for row in range(len(ids))]
+    return Detections(boxes, [0.87] * len(ids), [0] * len(ids), [9] * len(ids), ids)
+
+
+def test_ids_change_tags_and_nothing_else_and_an_object_without_one_has_none() -> None:
+    plain, numbered = draw(grey(), tracked(3), CLASSES), draw(grey(), tracked(3), CLASSES, draw_ids=True)
+    assert (plain != numbered).any()
+    np.testing.assert_array_equal(plain[101:], numbered[101:])
+    assert (numbered[75:100] != 128).any(axis=(0, 2)).sum() > (plain[75:100] != 128).any(axis=(0, 2)).sum()
+    np.testing.assert_array_equal(
+        draw(grey(), tracked(-1), CLASSES, draw_ids=True), draw(grey(), tracked(-1), CLASSES)
+    )
+
+
+def test_an_image_too_narrow_for_score_and_id_shows_the_id() -> None:
+    image = grey(100, 84)
+    narrow = Detections([[10, 40, 70, 90]], [0.87], [0], [9], [12])
+    without_score = draw(image, narrow, ["person #12"])
+    np.testing.assert_array_equal(draw(image, narrow, CLASSES, draw_ids=True), without_score)
+
+
+def test_colours_by_id_are_steady_and_differ_for_neighbouring_ids() -> None:
+    def sides(*ids: int) -> list[tuple[int, ...]]:
+        drawn = draw(grey(), tracked(*ids), CLASSES, colour_by="id")
+        return [tuple(drawn[150, 100 * row + 20].tolist()) for row in range(len(ids))]
+
+    assert sides(540, 541, 542, 543) == [colour_of(number) for number in range(540, 544)]
+    assert sides(543, 540) == [colour_of(543), colour_of(540)]
+    assert sides(-1) == [colour_of(0)]
+
+
+@given(st.integers(0, 2**40), st.integers(1, len(PALETTE) - 1))
+def test_neighbouring_ids_have_colours_that_are_far_apart(number: int, further: int) -> None:
+    pair = np.float32([[colour_of(number), colour_of(number + further)]]) / np.float32(255)
+    one, other = cv2.cvtColor(pair, cv2.COLOR_RGB2LAB)[0]
+    assert np.linalg.norm(one - other) > (33 if further <= 3 else 23)  # 2.3 is just noticeable
 
 
 @pytest.mark.parametrize(
@@ -86,7 +126,7 @@ def test_new_objects_have_a_thin_line_when_asked() -> None:
 )
 def test_boxes_partly_outside_are_cut_and_keep_their_tag_inside(box: list[float]) -> None:
     drawn = draw(grey(), one(box), CLASSES)
-    assert (drawn == class_colour(0)).all(axis=2).sum() > 200
+    assert (drawn == colour_of(0)).all(axis=2).sum() > 200
 
 
 def test_boxes_wholly_outside_are_not_drawn() -> None:
@@ -98,7 +138,7 @@ def test_tags_of_one_place_do_not_hide_each_other() -> None:
     box = [200, 100, 400, 200]
     drawn = draw(grey(), Detections([box, box], [0.9, 0.8], [0, 1]), CLASSES)
     for label in (0, 1):
-        assert (drawn == class_colour(label)).all(axis=2).sum() > 300
+        assert (drawn == colour_of(label)).all(axis=2).sum() > 300
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (40, 1), (8, 8), (16, 30)])

@@ -314,11 +314,11 @@ def test_defaults_stand_in_one_place() -> None:
     options = inspect.signature(VideoDetector).parameters
     detect = Detect("street.mp4")
     for name in ("model", "backend", "score_threshold", "input_size"):
-        assert getattr(detect, name) == options[name].default
+        assert getattr(detect.detector, name) == options[name].default
     assert options["propagation"].default == PropagationConfig.adaptive()
-    assert detect.propagation == "adaptive"
+    assert detect.detector.propagation == "adaptive"
     for name in ("radius", "alpha", "beta"):
-        assert getattr(detect, name) == getattr(PropagationConfig.adaptive(), name)
+        assert getattr(detect.detector, name) == getattr(PropagationConfig.adaptive(), name)
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("detect", "--help"), ("models", "--help"), ("--version",)])

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from heatprop.cli.detect_request import Request
+from heatprop.cli.detect_request import Drawing, Request
 from heatprop.errors import shortened
 from heatprop.io import SourceInfo
 from heatprop.io.results import ResultsHeader
@@ -49,9 +49,9 @@ def make_header(request: Request, info: SourceInfo, detector: VideoDetector) -> 
     return ResultsHeader(detector.card.name, detector.card.classes, facts, settings)
 
 
-def header_of_video(header: ResultsHeader, *, compare: bool) -> ResultsHeader:
-    """Return what the annotated video of a run says of itself: it can be two images side by side, too."""
-    return replace(header, settings={**header.settings, "compare": compare})
+def header_of_video(header: ResultsHeader, drawing: Drawing) -> ResultsHeader:
+    """Return what the annotated video of a run says of itself: how it is drawn, too."""
+    return replace(header, settings={**header.settings, **drawing.settings()})
 
 
 def first_difference(before: ResultsHeader, now: ResultsHeader) -> str | None:

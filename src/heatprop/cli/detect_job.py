@@ -159,7 +159,8 @@ class Job:
                         request.video,
                         request.results,
                         self.timings,
-                        compare=request.compare,
+                        drawing=request.drawing,
+                        least_frames=request.least_frames,
                         overwrite=request.overwrite,
                         frames_before=self._frames_before,
                     )
@@ -317,6 +318,7 @@ class Job:
             reconnections=video.reconnections,
             key_frames=None if self._detector.keyframes.every_frame else self.timings.key_frames,
             objects=outputs.objects,
+            distinct=outputs.distinct,
             seconds=perf_counter() - self._started,
             backend=self._detector.backend.description,
             model=f"{self._detector.card.name}, taken for {taken_for}" if taken_for else "",
@@ -372,7 +374,7 @@ class Job:
     def _remaining(self, header: ResultsHeader, *, is_live: bool) -> dict[Path, int]:
         """Return the files that `--resume` has to do, with the number of frames that each has now."""
         request = self.request
-        headers = {request.video: header_of_video(header, compare=request.compare)}
+        headers = {request.video: header_of_video(header, request.drawing)}
         wanted = {path: headers.get(path, header) for path in request.files}
         refuse_others(wanted, request.source)
         nameless = take_over_leftovers(wanted, request.source, self._notify)

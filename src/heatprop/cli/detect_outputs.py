@@ -9,7 +9,10 @@ from types import MappingProxyType, TracebackType
 from typing import Self
 
 from heatprop.cli.detect_header import fingerprint_of, header_of_video
+from heatprop.cli.detect_request import Drawing
 from heatprop.cli.standard_streams import ReaderLeft, close_standard_output
+from heatprop.cli.summary import Distinct
+from heatprop.counting import ObjectCounter
 from heatprop.drawing import draw, side_by_side
 from heatprop.errors import HeatpropError, OutputError
 from heatprop.io import SourceInfo, VideoSink
@@ -30,7 +33,8 @@ class DetectOutputs:
         video: path of the annotated video; None for none.
         results: path of the JSON Lines, or ``"-"`` for standard output; None for none.
         timings: where drawing and encoding are counted.
-        compare: whether the video shows two images side by side.
+        drawing: how the video is drawn.
+        least_frames: in how many frames an object is seen that is counted.
         overwrite: whether existing files may be replaced.
         frames_before: frames in unfinished files that are done again; what ends unfinished with fewer frames does
             not replace them.
@@ -54,7 +58,8 @@ class DetectOutputs:
         results: str | None,
         timings: StageTimings,
         *,
-        compare: bool,
+        drawing: Drawing,
+        least_frames: int,
         overwrite: bool,
         frames_before: Mapping[Path, int] = MappingProxyType({}),
     ) -> None:
@@ -65,7 +70,8 @@ class DetectOutputs:
         self.sound_note: str | None = None
         self.reader_gone = False
         self.notes: list[str] = []
-        self._compare = compare
+        self._drawing = drawing
+        self._objects = ObjectCounter(least_frames)
         self._mark_new = False
         self._captions = _CAPTIONS
         self._classes: Sequence[str] = ()
@@ -83,7 +89,7 @@ class DetectOutputs:
                     video,
                     info,
                     overwrite=overwrite,
-                    width=info.width * 2 if compare else None,
+                    width=info.width * 2 if drawing.compare else None,
                     min_frames=frames_before.get(video, 0),
                 )
         except BaseException:
@@ -94,6 +100,12 @@ class DetectOutputs:
     def draws(self) -> bool:
         """Whether a video is written, so that `write` needs images."""
         return self._sink is not None
+
+    @property
+    def distinct(self) -> Distinct:
+        """How many different objects there were, by class."""
+        counts = {self._classes[label]: count for label, count in self._objects.counts.items()}
+        return Distinct(counts, self._objects.least_frames)
 
     def begin(self, header: ResultsHeader, *, mark_new: bool, rescored: bool = False) -> None:
         """Take over the classes and write the header of the results.
@@ -108,7 +120,7 @@ class DetectOutputs:
             OutputError: the header cannot be written.
         """
         self._classes = header.classes
-        self._video_header = header_of_video(header, compare=self._compare)
+        self._video_header = header_of_video(header, self._drawing)
         if self._sink is not None:
             self._sink.made_from = fingerprint_of(self._video_header)
         self._mark_new = mark_new
@@ -140,12 +152,23 @@ class DetectOutputs:
                 self._writer.write(index, time, detections)
         if self._sink is not None and image is not None:
             with self._timings.measured("draw"):
-                drawn = draw(image, detections, self._classes, mark_new=self._mark_new)
-                if alone is not None and self._compare:
+                drawn = self._drawn(image, detections)
+                if alone is not None and self._drawing.compare:
                     drawn = side_by_side(draw(image, alone, self._classes), drawn, self._captions)
             self._sink.write(drawn, time)
         self.frames += 1
         self.objects += len(detections)
+        self._objects.update(detections)
+
+    def _drawn(self, image: ImageArray, detections: Detections) -> ImageArray:
+        return draw(
+            image,
+            detections,
+            self._classes,
+            mark_new=self._mark_new,
+            draw_ids=self._drawing.draw_ids,
+            colour_by=self._drawing.colour_by,
+        )
 
     @contextmanager
     def _reader_may_leave(self) -> Iterator[None]:

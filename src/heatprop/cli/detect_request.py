@@ -6,11 +6,34 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from heatprop.drawing import ColourBy
 from heatprop.io import VideoSource, open_video
 from heatprop.io.addresses import shown
 from heatprop.io.outputs import is_null
 from heatprop.io.results import is_stream
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """How the annotated video is drawn.
+
+    Attributes:
+        compare: whether it shows the network alone beside propagation.
+        draw_ids: whether tags have ids.
+        colour_by: what has a colour of its own.
+    """
+
+    compare: bool = False
+    draw_ids: bool = False
+    colour_by: ColourBy = "class"
+
+    def settings(self) -> dict[str, Any]:
+        """Return what the video's header says of it; what was added later stands there where it is used."""
+        ids = {"draw_ids": True} if self.draw_ids else {}
+        colours = {} if self.colour_by == "class" else {"colour_by": self.colour_by}
+        return {"compare": self.compare, **ids, **colours}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,26 +44,28 @@ class Request:
         source: what the user gave.
         video: path of the annotated video; None for none.
         results: path of the JSON Lines, or ``"-"`` for standard output; None for none.
-        compare: whether the video shows the network alone beside propagation.
+        drawing: how the video is drawn.
         overwrite: whether existing files may be replaced.
         resume: whether complete files are to be skipped and unfinished ones done again.
         model: what the user gave; for the header.
         max_frames: at most so many frames; None for all.
         seq_nms: whether to find in all frames first, and rescore them.
         score_threshold: what is shown; with `seq_nms` the detector must return weaker boxes, too.
+        least_frames: in how many frames an object is seen that the summary counts.
         reconnect: see `heatprop.open_video`.
     """
 
     source: str
     video: Path | None
     results: str | None
-    compare: bool
+    drawing: Drawing
     overwrite: bool
     resume: bool
     model: str
     max_frames: int | None
     seq_nms: bool
     score_threshold: float
+    least_frames: int
     reconnect: float | None = None
 
     @property

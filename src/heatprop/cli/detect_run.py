@@ -58,7 +58,7 @@ def run_jobs(
         results = detector.stream_all(
             [request.open for request in requests],
             [job.timings for job in jobs],
-            alone=any(request.compare for request in requests),
+            alone=any(request.drawing.compare for request in requests),
             at_once=AT_ONCE,
             live=live_by_name([request.source for request in requests]),
             on_open=lambda number, video, give_up: jobs[number].open(video, give_up),

@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from itertools import chain
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
@@ -86,6 +86,9 @@ def _arguments_of(kind: type[Any]) -> Iterator[_Argument]:
     hints = get_type_hints(kind, include_extras=True)
     for item in fields(kind):
         hint, marks = hints[item.name], ()
+        if isinstance(hint, type) and is_dataclass(hint):  # options that commands share
+            yield from _arguments_of(hint)
+            continue
         if get_origin(hint) is Annotated:
             hint, marks = hint.__origin__, hint.__metadata__
         kinds = (hint,) if get_origin(hint) in (None, Literal) else get_args(hint)

@@ -2,11 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from heatprop.counting import LEAST_FRAMES
 from heatprop.runtime.timings import StageTimings
+
+_MOST_CLASSES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Distinct:
+    """How many different objects there were.
+
+    Attributes:
+        counts: by name of class.
+        least_frames: in how many frames each was seen at least.
+    """
+
+    counts: Mapping[str, int] = field(default_factory=dict)
+    least_frames: int = LEAST_FRAMES
+
+    def __str__(self) -> str:
+        frames = "frame" if self.least_frames == 1 else "frames"
+        return f"{by_class(self.counts)} (each seen in at least {self.least_frames:,} {frames})"
+
+
+def by_class(counts: Mapping[str, int]) -> str:
+    """Return numbers by class in words, the largest first; of many classes the small ones together.
+
+    Example:
+        >>> by_class({"bicycle": 3, "car": 0, "person": 1200})
+        '1,200 person, 3 bicycle'
+    """
+    ranked = sorted((-count, name) for name, count in counts.items() if count)
+    said = [f"{-count:,} {name}" for count, name in ranked[:_MOST_CLASSES]]
+    if rest := ranked[_MOST_CLASSES:]:
+        said.append(f"{-sum(count for count, _ in rest):,} of {len(rest)} other classes")
+    return ", ".join(said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +62,7 @@ class Summary:
         key_frames: on how many frames the network ran; None where it runs on each.
         notes: what is worth knowing of how the source was read.
         model: what a file without a card was taken for.
+        distinct: different objects.
     """
 
     name: str
@@ -44,16 +79,21 @@ class Summary:
     key_frames: int | None = None
     notes: Sequence[str] = ()
     model: str = ""
+    distinct: Distinct = Distinct()
 
     def lines(self) -> list[str]:
         """Return the summary as lines of text.
 
         Example:
             >>> timings = StageTimings(decode=0.1, network=1.5)
-            >>> run = Summary("camera:0", 100, 1, 250, 5.0, "ONNX Runtime", timings, [], dropped=50)
+            >>> distinct = Distinct({"car": 3, "person": 12})
+            >>> run = Summary(
+            ...     "camera:0", 100, 1, 250, 5.0, "ONNX Runtime", timings, [], dropped=50, distinct=distinct
+            ... )
             >>> print(*run.lines(), sep="\\n")
             camera:0: 100 frames in 5.0 s, 20.0 fps, 1 damaged skipped, 50 dropped to keep up
               objects  250, 2.5 a frame
+              distinct 12 person, 3 car (each seen in at least 5 frames)
               backend  ONNX Runtime
               stages   decode 1.0, network 15.0, propagate 0.0 ms a frame; they overlap
         """
@@ -78,6 +118,7 @@ class Summary:
         return [
             f"{self.name}: {self.frames:,} frames in {self.seconds:.1f} s, {fps:.1f} fps, {lost}",
             f"  objects  {self.objects:,}, {self.objects / frames:.1f} a frame",
+            *([f"  distinct {self.distinct}"] if any(self.distinct.counts.values()) else []),
             *key_frames,
             *([f"  model    {self.model}; see heatprop models inspect"] if self.model else []),
             f"  backend  {self.backend}",

@@ -1,0 +1,9 @@
+"""Counting by track ids: different objects, crossings of lines, and who is in a zone.
+
+Feed a counter the detections of every frame, in order; `update` is all there is to call. Counters know nothing of
+images and networks, and their memory is bounded, however long a video is. See docs/guides/counting.md.
+"""
+
+from heatprop.counting.objects import LEAST_FRAMES, ObjectCounter
+
+__all__ = ["LEAST_FRAMES", "ObjectCounter"]
