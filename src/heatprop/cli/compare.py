@@ -61,7 +61,7 @@ class Compare:
     root: Annotated[Path, tyro.conf.arg(metavar="DIR")]
     """Folder of the dataset, of coco-video also its JSON file; images are not needed."""
     split: str = "val"
-    """Of ImageNet VID."""
+    """Of ImageNet VID or MOTChallenge."""
     metric: ComparedMetric = "coco"
     """coco: AP50 and AP75; official: mAP of ImageNet VID."""
     shown_from: Annotated[float, tyro.conf.arg(metavar="SCORE")] = SHOWN_FROM

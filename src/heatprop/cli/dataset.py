@@ -26,6 +26,7 @@ class Dataset:
     $ heatprop dataset check my-videos --quick
     $ heatprop dataset check ILSVRC2015 --split train --no-images --json
     $ heatprop dataset check ILSVRC2015 --layout imagenet-det --split train
+    $ heatprop dataset check MOT17 --split train
 
     Says what is there, what is missing and what is damaged. Exit code 0: usable, 1: damage was found.
     """
@@ -33,11 +34,11 @@ class Dataset:
     action: Annotated[tyro.conf.Positional[Literal["check"]], tyro.conf.arg(metavar="check")]
     """What to do."""
     root: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="ROOT")]
-    """Folder of the dataset: ILSVRC2015, or one with a CocoVID file; or that file."""
+    """Folder of the dataset: ILSVRC2015, one with a CocoVID file, or that file; or one of MOTChallenge."""
     layout: CheckedLayout | Literal["auto"] = "auto"
     """How its files are laid out. imagenet-det: its images of the 30 classes of VID, for training."""
     split: Annotated[str, tyro.conf.arg(metavar="NAME")] = "val"
-    """Split of ImageNet: val, train, or, of VID, the name of a list in ImageSets."""
+    """Split of ImageNet: val, train, or, of VID, the name of a list in ImageSets; or of MOTChallenge."""
     quick: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
     """Read only headers and ends of images, instead of decoding them."""
     no_images: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False

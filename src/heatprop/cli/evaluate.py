@@ -59,7 +59,7 @@ class Evaluate:
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"], metavar="OUT_DIR", help_behavior_hint="")]
     """Folder for detections, report and finished work; one for each setting."""
     split: str = "val"
-    """Of ImageNet VID."""
+    """Of ImageNet VID or MOTChallenge."""
     model: Annotated[str, tyro.conf.arg(metavar="NAME|PATH")] = "mb3-coco"
     """Embedded model, or path of any detector's file."""
     layout: Annotated[str, tyro.conf.arg(metavar="NAME")] = layouts.AUTO

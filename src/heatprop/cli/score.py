@@ -38,7 +38,7 @@ class Score:
     root: Annotated[Path, tyro.conf.arg(metavar="DIR", help_behavior_hint="")]
     """Folder of the dataset; of coco-video also its JSON file."""
     split: Annotated[str, tyro.conf.arg(metavar="NAME")] = "val"
-    """Split of ImageNet VID."""
+    """Split of ImageNet VID or MOTChallenge."""
     metric: Literal["all", "official", "coco"] = "all"
     """official: ImageNet VID, with slow, medium and fast objects apart. coco: AP50:95, AP50 and AP75."""
     json: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False

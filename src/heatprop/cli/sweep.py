@@ -50,7 +50,7 @@ class Sweep:
     root: Annotated[Path, tyro.conf.arg(metavar="DIR")]
     """Folder of the dataset, of coco-video also its JSON file; images are not needed."""
     split: str = "val"
-    """Of ImageNet VID."""
+    """Of ImageNet VID or MOTChallenge."""
     radius: Annotated[str, tyro.conf.arg(metavar="LIST")] = str(PropagationConfig.radius)
     """How far an object may move in a frame, in cells of the output grid."""
     alpha: Annotated[str, tyro.conf.arg(metavar="LIST")] = str(PropagationConfig.alpha)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import fields
 from math import isnan
 from pathlib import Path
 
@@ -30,6 +32,12 @@ def table(rows: list[tuple[int, int, float, list[float], int]]) -> DetectionTabl
         np.array([row[2] for row in rows], np.float64),
         np.array([row[3] for row in rows], np.float64).reshape(-1, 4),
         np.array([row[4] for row in rows], np.int64),
+    )
+
+
+def joined(tables: Sequence[DetectionTable]) -> DetectionTable:
+    return DetectionTable(
+        *(np.concatenate([getattr(each, column.name) for each in tables]) for column in fields(DetectionTable))
     )
 
 
@@ -83,6 +91,65 @@ def test_real_tracks_score_as_trackevals_own_evaluator_says(clip: str, tmp_path:
     assert result.figures()["IDSW"] > 5
     assert result.figures() == pytest.approx(expected["COMBINED_SEQ"], abs=1e-9)
     assert result.of_video(0) == pytest.approx(expected[clip], abs=1e-9)
+
+
+def street(seed: int, length: int, classes: Sequence[int] | None) -> list[Row]:
+    """Return the truth of a sequence: classes as in MOT16, some without a flag, or none, as in MOT15."""
+    random = np.random.default_rng(seed)
+    rows: list[Row] = []
+    for number in range(1, 25):
+        kind = int(random.choice(classes)) if classes else -1
+        corner, step = random.uniform(0, 300, 2), random.uniform(-4, 4, 2)
+        width, height = random.uniform(20, 60, 2).round(2).tolist()
+        flag = int(random.random() < (0.9 if kind in (-1, 1) else 0.2))
+        first, last = sorted(random.integers(1, length + 1, 2).tolist())
+        for frame in range(first, last + 1):
+            left, top = (corner + step * frame).round(3).tolist()
+            rest = (kind, random.uniform(0, 1)) if classes else (-1, -1, -1)
+            rows.append((frame, number, left, top, width, height, flag, *rest))
+    random.shuffle(rows)
+    return rows
+
+
+def seen(truth: list[Row], length: int, seed: int) -> list[Row]:
+    """Return what a tracker sees of all of it, whatever its class: moved, lost, given other ids, and inventing."""
+    random = np.random.default_rng(seed)
+    rows: list[Row] = []
+    for frame, number, left, top, width, height, *_ in truth:
+        if random.random() < 0.85:
+            x, y, w, h = (np.array([left, top, width, height]) + random.normal(0, 4, 4)).tolist()
+            rows.append((frame, int(number + 100 * (frame // 17)), x, y, max(w, 1.0), max(h, 1.0), 1, -1, -1, -1))
+    invented = [
+        (int(random.integers(1, length + 1)), 9000 + n, *random.uniform(0, 300, 2), 40, 50) for n in range(20)
+    ]
+    return [*rows, *((*(float(x) if n > 1 else x for n, x in enumerate(row)), 1, -1, -1, -1) for row in invented)]
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "classes"), [("MOT17", range(1, 13)), ("MOT20", (1, 1, 2, 6, 7, 13)), ("MOT15", None)]
+)
+def test_sequences_with_distractors_score_as_trackevals_own_evaluator_says(
+    benchmark: str, classes: Sequence[int] | None, tmp_path: Path
+) -> None:
+    lengths = {f"{benchmark}-01": 60, f"{benchmark}-02": 45, f"{benchmark}-03": 30}
+    tables: list[DetectionTable] = []
+    start = 0
+    for seed, (name, length) in enumerate(lengths.items()):
+        truth = street(seed, length, classes)
+        found = [] if name.endswith("3") else seen(truth, length, seed)
+        write_sequence(tmp_path / "gt", name, truth, length, (400, 400))
+        write_rows(tmp_path / "found" / "mine" / "data" / f"{name}.txt", found)
+        rows = np.array([row[:7] for row in found]).reshape(-1, 7)
+        boxes = np.concatenate([rows[:, 2:4], rows[:, 2:4] + rows[:, 4:6]], axis=1)
+        frames, ids = (rows[:, column].astype(np.int64) for column in (0, 1))
+        tables.append(DetectionTable(frames - 1 + start, np.zeros_like(ids), np.ones(len(ids)), boxes, ids))
+        start += length
+    expected = official_figures(tmp_path / "gt", tmp_path / "found", list(lengths), benchmark)
+    result = tracking_result(load_dataset("mot-challenge", tmp_path / "gt"), joined(tables))
+    assert 0.1 < result.figures()["HOTA"] < 0.9
+    assert result.figures() == pytest.approx(expected["COMBINED_SEQ"], abs=1e-9)
+    for number, name in enumerate(lengths):
+        assert result.of_video(number) == pytest.approx(expected[name], abs=1e-9)
 
 
 def test_the_figures_have_the_names_of_the_field() -> None:

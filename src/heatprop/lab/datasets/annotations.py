@@ -102,13 +102,43 @@ class GroundTruth:
             self.occluded[index], self.generated[index], self.crowd[index],
         )  # fmt: skip
 
+    @classmethod
+    def joined(cls, parts: Sequence[GroundTruth]) -> GroundTruth:
+        """Return the objects of all parts, of which there is at least one, one after the other."""
+        return cls(*(np.concatenate([getattr(part, column.name) for part in parts]) for column in fields(cls)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Distractors:
+    """All that is annotated, where a detection that matches a distractor is neither right nor wrong.
+
+    Attributes:
+        frames: row of the frame each box is in, int64 ``(A,)``, ascending.
+        boxes: float64 ``(A, 4)`` as (x1, y1, x2, y2) in pixels; those of scored objects too, in the order of the
+            annotations within a frame.
+        distracts: bool ``(A,)``: whether a detection that matches it is taken away.
+    """
+
+    frames: IntArray
+    boxes: NDArray[np.float64]
+    distracts: NDArray[np.bool_]
+
+    def select(self, index: NDArray[np.bool_]) -> Distractors:
+        """Return the boxes that a mask names."""
+        return Distractors(self.frames[index], self.boxes[index], self.distracts[index])
+
+    @classmethod
+    def joined(cls, parts: Sequence[Distractors]) -> Distractors:
+        """Return the boxes of all parts, of which there is at least one, one after the other."""
+        return cls(*(np.concatenate([getattr(part, column.name) for part in parts]) for column in fields(cls)))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VideoDataset:
     """Videos, where their images are, and what is in them.
 
     Attributes:
-        layout: "imagenet-vid" or "coco-video": how the files are laid out.
+        layout: "imagenet-vid", "coco-video" or "mot-challenge": how the files are laid out.
         root: folder of the dataset.
         classes: a name for each class number.
         videos: in order; together they cover each row once.
@@ -121,6 +151,8 @@ class VideoDataset:
         class_ids: official number of each class, as detection files use it: 1..30 in ImageNet VID, the category
             id in CocoVID.
         annotation_paths: the file that says what is in each frame.
+        distractors: what detections are matched with before tracks are scored, in MOTChallenge's sequences; None
+            where nothing distracts.
     """
 
     layout: str
@@ -134,6 +166,7 @@ class VideoDataset:
     image_sizes: IntArray
     truth: GroundTruth
     annotation_paths: Sequence[Path] = field(default=(), repr=False)
+    distractors: Distractors | None = field(default=None, repr=False)
 
     @property
     def frame_count(self) -> int:
@@ -209,6 +242,10 @@ def select_videos(dataset: VideoDataset, numbers: Sequence[int]) -> VideoDataset
     new_row = np.full(dataset.frame_count, -1)
     new_row[rows] = np.arange(len(rows))
     truth = dataset.truth.select(new_row[dataset.truth.frames] >= 0)
+    distractors = dataset.distractors
+    if distractors is not None:
+        distractors = distractors.select(new_row[distractors.frames] >= 0)
+        distractors = replace(distractors, frames=new_row[distractors.frames])
     return replace(
         dataset,
         videos=tuple(videos),
@@ -218,6 +255,7 @@ def select_videos(dataset: VideoDataset, numbers: Sequence[int]) -> VideoDataset
         image_sizes=dataset.image_sizes[rows],
         truth=replace(truth, frames=new_row[truth.frames]),
         annotation_paths=tuple(dataset.annotation_paths[row] for row in rows),
+        distractors=distractors,
     )
 
 
@@ -230,20 +268,17 @@ def join_datasets(datasets: Sequence[VideoDataset]) -> VideoDataset:
     if len({(dataset.classes, dataset.class_ids, dataset.layout) for dataset in datasets}) != 1:
         raise DatasetError(f"{len(datasets)} datasets cannot be joined; give some of the same classes and layout")
     starts = np.cumsum([0, *(dataset.frame_count for dataset in datasets)]).tolist()
-    truth = GroundTruth(
-        **{
-            column.name: np.concatenate([getattr(dataset.truth, column.name) for dataset in datasets])
-            for column in fields(GroundTruth)
-            if column.name != "frames"
-        },
-        frames=np.concatenate([one.truth.frames + start for one, start in zip(datasets, starts, strict=False)]),
-    )
+    placed = list(zip(datasets, starts, strict=False))
+    truth = GroundTruth.joined([replace(one.truth, frames=one.truth.frames + start) for one, start in placed])
+    distractors = [
+        replace(one.distractors, frames=one.distractors.frames + start)
+        for one, start in placed
+        if one.distractors is not None
+    ]
     return replace(
         datasets[0],
         videos=tuple(
-            replace(video, start=video.start + start)
-            for dataset, start in zip(datasets, starts, strict=False)
-            for video in dataset.videos
+            replace(video, start=video.start + start) for dataset, start in placed for video in dataset.videos
         ),
         frame_names=tuple(name for dataset in datasets for name in dataset.frame_names),
         frame_ids=np.arange(1, starts[-1] + 1),
@@ -251,4 +286,5 @@ def join_datasets(datasets: Sequence[VideoDataset]) -> VideoDataset:
         image_sizes=np.concatenate([dataset.image_sizes for dataset in datasets]),
         truth=truth,
         annotation_paths=tuple(path for dataset in datasets for path in dataset.annotation_paths),
+        distractors=Distractors.joined(distractors) if distractors else None,
     )

@@ -23,10 +23,11 @@ from heatprop.lab.datasets.imagenet_det import (
 from heatprop.lab.datasets.imagenet_lists import SnippetList, find_snippets, list_folders
 from heatprop.lab.datasets.imagenet_tree import ImagenetTree, find_tree, snippet_folders
 from heatprop.lab.datasets.imagenet_vid import read_listed
+from heatprop.lab.datasets.mot_challenge import find_sequences, load_mot_challenge
 
 ImageCheck: TypeAlias = Literal["decoded", "quick", "not checked"]
 StageProgress: TypeAlias = Callable[[str, int, int], None]
-CheckedLayout: TypeAlias = Literal["imagenet-vid", "imagenet-det", "coco-video"]
+CheckedLayout: TypeAlias = Literal["imagenet-vid", "imagenet-det", "coco-video", "mot-challenge"]
 
 
 def check_dataset(
@@ -75,7 +76,7 @@ def check_dataset(
     return DatasetReport(
         layout=name,
         root=str(dataset.root),
-        split=None if name == "coco-video" else split,
+        split=split if dataset.layout == "imagenet-vid" or dataset.root.name == split else None,
         frames_from=source,
         videos=len(dataset.videos),
         frames=dataset.frame_count,
@@ -104,9 +105,11 @@ def find_layout(root: Path) -> CheckedLayout:
         return "imagenet-det"
     if any(root.glob("*.json")):
         return "coco-video"
+    if any(any(root.glob(f"{above}seqinfo.ini")) for above in ("", "*/", "*/*/")):
+        return "mot-challenge"
     raise DatasetError(
         f"{root}: no dataset is recognised; wanted Annotations/VID (imagenet-vid), Annotations/DET "
-        "(imagenet-det) or a JSON file (coco-video)"
+        "(imagenet-det), a JSON file (coco-video) or sequences with seqinfo.ini (mot-challenge)"
     )
 
 
@@ -161,10 +164,20 @@ def _coco_video(root: Path, _: str, log: FindingLog, progress: Progress | None) 
     return dataset, str(path)
 
 
+def _mot_challenge(root: Path, split: str, log: FindingLog, progress: Progress | None) -> Read:
+    top, _ = find_sequences(root, split)
+    try:
+        return load_mot_challenge(root, split, report=log, progress=progress), str(top)
+    except DatasetError as error:
+        log(Finding("no frames", *_place_and_text(error)))
+        return None, str(top)
+
+
 _READERS: dict[CheckedLayout, Callable[[Path, str, FindingLog, Progress | None], Read]] = {
     "imagenet-vid": _imagenet_vid,
     "imagenet-det": _imagenet_det,
     "coco-video": _coco_video,
+    "mot-challenge": _mot_challenge,
 }
 
 

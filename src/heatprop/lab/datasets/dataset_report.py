@@ -64,7 +64,7 @@ class DatasetReport:
     """The result of `check_dataset`.
 
     Attributes:
-        layout: "imagenet-vid", "imagenet-det" or "coco-video".
+        layout: "imagenet-vid", "imagenet-det", "coco-video" or "mot-challenge".
         root: folder of the dataset.
         split: the split that was checked; None where the layout has none.
         frames_from: what says which frames belong to it: a list file, the annotation file, or the folders.

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from heatprop.errors import InvalidArrayError, MissingPackageError
-from heatprop.lab.datasets.annotations import DatasetError, GroundTruth, VideoDataset
+from heatprop.lab.datasets.annotations import DatasetError, Distractors, GroundTruth, VideoDataset
 from heatprop.lab.evaluation.detections import DetectionTable
 from heatprop.lab.evaluation.metrics.matching import scored_only
 from heatprop.types import IntArray
+
+Overlaps: TypeAlias = Callable[..., NDArray[np.float64]]
 
 _OVERLAP = 0.5
 """From which a box is taken to show the object that it is matched with, before anything is scored."""
@@ -92,11 +94,12 @@ def sequences(
 ) -> Iterator[tuple[int, int, dict[str, Any]]]:
     """Yield what TrackEval's metrics take of each video and class, where there is an object or a detection.
 
-    A detection that matches no object of its class, and more than half of which lies in a crowd of it, is left
-    out, as TrackEval does for KITTI.
+    Where something distracts, detections are matched with all that is annotated, and those of distractors left
+    out, as TrackEval does for MOTChallenge. Elsewhere a detection is left out that matches no object of its class
+    and of which more than half lies in a crowd of it, as TrackEval does for KITTI.
 
     Args:
-        dataset: which crowds are there.
+        dataset: which crowds and distractors are there.
         truth: of `true_tracks`.
         shown: of `shown_tracks`.
 
@@ -107,9 +110,11 @@ def sequences(
         MissingPackageError: TrackEval is not installed.
     """
     overlaps = import_trackeval().datasets.MotChallenge2DBox._calculate_box_ious
-    crowds = dataset.truth.select(dataset.truth.crowd)
-    video_of, classes = dataset.video_of_rows(), len(dataset.classes)
     shown = shown.select(np.argsort(shown.frames, kind="stable"))
+    if dataset.distractors is not None:
+        shown = _undistracted(dataset.distractors, shown, overlaps)
+    crowds = dataset.truth.select(dataset.truth.crowd & (dataset.distractors is None))
+    video_of, classes = dataset.video_of_rows(), len(dataset.classes)
     of_truth, of_shown, of_crowds = (
         video_of[frames] * classes + labels
         for frames, labels in (
@@ -137,6 +142,18 @@ def sequences(
                 kept[_matched(similarity)[1]] = True
             data.add(mine, np.arange(theirs.start, theirs.stop)[kept], similarity[:, kept])
         yield number, label, data.build(video.name)
+
+
+def _undistracted(annotated: Distractors, shown: DetectionTable, overlaps: Overlaps) -> DetectionTable:
+    """Return the detections, which come by frame, without those that match a distractor."""
+    kept = np.ones(len(shown), np.bool_)
+    for frame in np.unique(annotated.frames[annotated.distracts]).tolist():
+        first, last = np.searchsorted(shown.frames, [frame, frame + 1])
+        here = slice(*np.searchsorted(annotated.frames, [frame, frame + 1]))
+        similarity = overlaps(annotated.boxes[here], shown.boxes[first:last], box_format="x0y0x1y1")
+        rows, columns = _matched(similarity)
+        kept[first + columns[annotated.distracts[here][rows]]] = False
+    return shown.select(kept)
 
 
 class _Sequence:

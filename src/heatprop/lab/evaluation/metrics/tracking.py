@@ -172,8 +172,8 @@ def tracking_result(
     """Score the identities of detections.
 
     Classes are scored one by one: a track whose class changes counts as a track of each. Classes that are not
-    scored in a video are skipped there. A detection that matches no object and lies mostly in a crowd of its class
-    is left out.
+    scored in a video are skipped there. A detection that matches a distractor, or that matches no object and lies
+    mostly in a crowd of its class, is left out.
 
     Args:
         dataset: with a track for each object.
@@ -185,10 +185,6 @@ def tracking_result(
         InvalidArrayError: a detection lies in a frame, or has a class, that the dataset does not have; one that
             counts has no track id, or that of another of its frame.
         MissingPackageError: TrackEval is not installed.
-
-    Example:
-        >>> result = tracking_result(dataset, table)  # doctest: +SKIP
-        >>> result.figures()["HOTA"], result.of_video(0)["IDSW"]  # doctest: +SKIP
     """
     metrics = _metrics()
     truth, shown = true_tracks(dataset), shown_tracks(dataset, detections, shown_from)

@@ -10,8 +10,9 @@ import numpy as np
 from heatprop.errors import InvalidConfigError
 from heatprop.types import Detections, DetectorOutput, HeadOutput, IntArray
 
-# Names of the same thing in COCO, Pascal VOC and ImageNet VID; the first of each row stands for all.
+# Names of the same thing in COCO, Pascal VOC, ImageNet VID and MOTChallenge; the first of each row stands for all.
 _SYNONYMS = (
+    ("person", "pedestrian"),
     ("airplane", "aeroplane"),
     ("motorcycle", "motorbike"),
     ("cat", "domestic cat"),
@@ -53,7 +54,8 @@ class ClassMatching:
 
 
 def match_classes(model_classes: Sequence[str], dataset_classes: Sequence[str]) -> ClassMatching:
-    """Match by name; case, "_", "-" and the known synonyms of COCO, Pascal VOC and ImageNet VID do not matter.
+    """Match by name; case, "_", "-" and the known synonyms of COCO, Pascal VOC, ImageNet VID and MOTChallenge do
+    not matter.
 
     Raises:
         InvalidConfigError: they have no class in common.
