@@ -4,6 +4,9 @@ Feed a counter the detections of every frame, in order; `update` is all there is
 images and networks, and their memory is bounded, however long a video is. See docs/guides/counting.md.
 """
 
+from heatprop.counting.geometry import Anchor
+from heatprop.counting.lines import LineCounter
 from heatprop.counting.objects import LEAST_FRAMES, ObjectCounter
+from heatprop.counting.zones import ZoneCounter
 
-__all__ = ["LEAST_FRAMES", "ObjectCounter"]
+__all__ = ["LEAST_FRAMES", "Anchor", "LineCounter", "ObjectCounter", "ZoneCounter"]
