@@ -19,24 +19,25 @@ from heatprop.errors import check_count
 from heatprop.interrupts import Interrupted
 from heatprop.lab.datasets import Layout, load_dataset
 from heatprop.lab.evaluation.metrics.flicker import SHOWN_FROM
+from heatprop.lab.evaluation.metrics.track_sequences import import_trackeval, true_tracks
 from heatprop.lab.evaluation.runs.cache import OutputCache
 from heatprop.lab.evaluation.runs.cache_manifest import require_dataset
 from heatprop.lab.evaluation.runs.comparison import (
+    COMPARED_IDENTITIES,
     ComparedMetric,
     ComparisonRow,
     ComparisonSettings,
     compare,
     difference,
 )
-from heatprop.lab.evaluation.runs.temporal import temporal_methods
+from heatprop.lab.evaluation.runs.temporal import methods_with_identities, temporal_methods
 from heatprop.lab.evaluation.tables import new_table, number_text, titled
 
-_SHARES = ("AP50", "AP75", "mAP", "found")
-_MIN_WIDTH = 170  # what the intervals take; narrower, they would be broken into pieces
+_SHARES = ("AP50", "AP75", "mAP", "found", "HOTA", "DetA", "AssA", "IDF1", "MOTA")
+_MIN_WIDTH = {"tracking": 230}  # what the intervals take; narrower, they would be broken into pieces
+_USUAL_MIN_WIDTH = 170
 _TITLES = {
-    "AP50": "AP50",
-    "AP75": "AP75",
-    "mAP": "mAP",
+    **{name: name for name in ("AP50", "AP75", "mAP", *COMPARED_IDENTITIES)},
     "changes": "changes",
     "deviation": "deviation",
     "found": "found",
@@ -49,9 +50,11 @@ class Compare:
     """Compare temporal methods on network outputs that evaluate --cache has kept.
     $ heatprop compare --cache outputs --dataset coco-video --root clips
     $ heatprop compare --cache outputs --dataset imagenet-vid --root ILSVRC2015 --metric official --json
+    $ heatprop compare --cache outputs --dataset mot-challenge --root MOT17 --split train --metric tracking
 
     The network alone; online: interpolation, heatmap propagation, the paper's and adaptive, Seq-Bbox Matching;
-    offline: Seq-NMS after each, Seq-Bbox Matching.
+    offline: Seq-NMS after each, Seq-Bbox Matching. Of these --metric tracking takes the propagations, which alone
+    keep identities.
     """
 
     cache: Annotated[Path, tyro.conf.arg(metavar="DIR")]
@@ -63,9 +66,9 @@ class Compare:
     split: str = "val"
     """Of ImageNet VID or MOTChallenge."""
     metric: ComparedMetric = "coco"
-    """coco: AP50 and AP75; official: mAP of ImageNet VID."""
+    """coco: AP50 and AP75; official: mAP of ImageNet VID; tracking: HOTA, IDF1 and MOTA, which need trackeval."""
     shown_from: Annotated[float, tyro.conf.arg(metavar="SCORE")] = SHOWN_FROM
-    """Score from which a detection counts for flicker and false positives, 0 to 1."""
+    """Score from which a detection counts for identities, flicker and false positives, 0 to 1."""
     resamples: int = ComparisonSettings.resamples
     """How often videos are drawn anew for the intervals."""
     seed: int = ComparisonSettings.seed
@@ -88,11 +91,15 @@ class Compare:
         )
         jobs = usable_processors() if self.jobs is None else self.jobs
         check_count("--jobs", jobs, 1)
+        if self.metric == "tracking":
+            import_trackeval()
         cache = OutputCache(self.cache)
         dataset = load_dataset(self.dataset, self.root, self.split)
         require_dataset(self.cache, cache.manifest, dataset, self.split)
         cache.require_whole(dataset.videos)
-        methods = temporal_methods()
+        if self.metric == "tracking":
+            true_tracks(dataset)  # to know before other processes are started
+        methods = methods_with_identities() if self.metric == "tracking" else temporal_methods()
         total = dataset.frame_count * len(methods)
         try:
             with FrameProgress(f"{len(methods)} methods", total, quiet=self.quiet) as progress:
@@ -114,13 +121,13 @@ class Compare:
             sys.stdout.write(json.dumps(as_json(rows, settings), allow_nan=False) + "\n")
         else:
             console = Console(highlight=False, markup=False)
-            console.width = max(console.width, _MIN_WIDTH)
+            console.width = max(console.width, _MIN_WIDTH.get(self.metric, _USUAL_MIN_WIDTH))
             console.print(as_tables(rows, settings))
         return 0
 
 
 def as_json(rows: Sequence[ComparisonRow], settings: ComparisonSettings) -> dict[str, Any]:
-    """Return all figures; the first row is the network alone."""
+    """Return all figures; the first row is what others are compared with."""
     return {
         "metric": settings.metric,
         "shown_from": settings.shown_from,
@@ -131,7 +138,7 @@ def as_json(rows: Sequence[ComparisonRow], settings: ComparisonSettings) -> dict
 
 
 def as_tables(rows: Sequence[ComparisonRow], settings: ComparisonSettings) -> Group:
-    """Return two tables for `rich`: the figures, and the differences to the network alone, the first row."""
+    """Return two tables for `rich`: the figures, and the differences to the first row."""
     names = rows[0].names
     figures = new_table(("method", *(_TITLES[name] for name in names), "ms"))
     for row in rows:
@@ -144,14 +151,18 @@ def as_tables(rows: Sequence[ComparisonRow], settings: ComparisonSettings) -> Gr
             delta, low, high = (_shown(name, value) for value in difference(row, rows[0], name))
             cells.append(f"{delta} [{low}, {high}]")
         against.add_row(_called(row), *cells)
+    is_of_tracks = settings.metric == "tracking"
     note = (
-        "AP, mAP and found in %. changes: births and deaths per 100 frames of track; deviation: of the score\n"
+        f"{'HOTA to MOTA' if is_of_tracks else 'AP, mAP'} and found in %. changes: births and deaths per 100 "
+        "frames of track; deviation: of the score\n"
         "along a track; found: frames of tracks in which the object was; FP: false positives a frame; all of\n"
         f"detections from {settings.shown_from:g}. ms: of one processor a frame, after the network.\n"
-        "*: offline, needs the whole video."
+        f"{'IDSW: identity switches. ' if is_of_tracks else ''}*: offline, needs the whole video."
     )
     videos = len(rows[0].by_video)
-    title = f"Difference to the network alone, 95 % interval over {videos} videos"
+    first = rows[0].method
+    called = "the network alone" if first.name == "network" else first.title
+    title = f"Difference to {called}, 95 % interval over {videos} videos"
     return Group(titled("Temporal methods on the same outputs", figures, note), "", titled(title, against))
 
 
@@ -160,4 +171,6 @@ def _called(row: ComparisonRow) -> str:
 
 
 def _shown(name: str, value: float) -> str:
-    return number_text(100 * value, 1) if name in _SHARES else number_text(value, 3 if name == "deviation" else 2)
+    if name in _SHARES:
+        return number_text(100 * value, 1)
+    return number_text(value, {"deviation": 3, "IDSW": 0}.get(name, 2))

@@ -23,7 +23,9 @@ from heatprop.interrupts import Interrupted, wait_for
 from heatprop.io.claims import claim_folder
 from heatprop.lab.datasets import DatasetError, Layout, VideoDataset, load_dataset
 from heatprop.lab.evaluation.detections import DetectionTable
-from heatprop.lab.evaluation.results import METRICS, EvaluationReport, score
+from heatprop.lab.evaluation.metrics.flicker import SHOWN_FROM
+from heatprop.lab.evaluation.metrics.track_sequences import import_trackeval, true_tracks
+from heatprop.lab.evaluation.results import METRICS, WIDEST_TABLE, EvaluationReport, score
 from heatprop.lab.evaluation.runs.cache import DEFAULT_FLOOR, OutputCache
 from heatprop.lab.evaluation.runs.cache_manifest import manifest_of
 from heatprop.lab.evaluation.runs.class_matching import ClassMatching
@@ -93,8 +95,11 @@ class Evaluate:
     """Keep the network's outputs here, or take them from here: other settings then cost no run of the network."""
     cache_floor: Annotated[float, tyro.conf.arg(metavar="SCORE")] = DEFAULT_FLOOR
     """Cells of the heatmap below this are not kept in the cache; 0 keeps all."""
-    metric: Literal["all", "official", "coco"] = "all"
-    """official: ImageNet VID, with slow, medium and fast objects apart. coco: AP50:95, AP50 and AP75."""
+    metric: Literal["all", "official", "coco", "tracking"] = "all"
+    """official: ImageNet VID, with slow, medium and fast objects apart. coco: AP50:95, AP50 and AP75. all: both.
+    tracking: identities, by HOTA, IDF1 and MOTA; needs trackeval."""
+    shown_from: Annotated[float, tyro.conf.arg(metavar="SCORE")] = SHOWN_FROM
+    """tracking: detections of at least this score count, 0 to 1."""
     json: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
     """Print the report as JSON instead of tables."""
     quiet: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
@@ -111,7 +116,15 @@ class Evaluate:
             raise InvalidConfigError(
                 f"--cache {self.cache} lies in the folder of -o, {self.output}; give it a folder elsewhere"
             )
-        if self.metric != "official" and importlib.util.find_spec("faster_coco_eval") is None:
+        check_range("--shown-from", self.shown_from, 0, 1)
+        if self.metric == "tracking":
+            import_trackeval()
+            if method.name == "network":
+                raise InvalidConfigError(
+                    "--method network gives no identities, so --metric tracking has nothing to score; choose "
+                    "--method propagation or adaptive"
+                )
+        if self.metric in ("all", "coco") and importlib.util.find_spec("faster_coco_eval") is None:
             raise MissingPackageError(
                 "COCO's metrics need faster-coco-eval; pip install 'heatprop[evaluate]', or add --metric official"
             )
@@ -119,6 +132,8 @@ class Evaluate:
         dataset = wait_for(lambda: load_dataset(self.dataset, self.root, self.split))
         if not dataset.frame_count:
             raise DatasetError(f"{self.root}: the dataset has no frames; give another --root or --split")
+        if self.metric == "tracking":
+            true_tracks(dataset)  # to know before hours are spent
         names = None if self.class_names is None else read_class_names(self.class_names)
         model = load_model(self.model, input_size=self.input_size, layout=self.layout, classes=names)
         network = open_network(model, dataset, backend=self.backend, precision=self.precision, device=self.device)
@@ -159,7 +174,9 @@ class Evaluate:
         if self.json:
             sys.stdout.write(json.dumps(report.to_dict(), indent=1, allow_nan=False) + "\n")
         else:
-            Console(highlight=False, markup=False).print(report.tables())
+            console = Console(highlight=False, markup=False)
+            console.width = max(console.width, WIDEST_TABLE)
+            console.print(report.tables())
         return 0
 
     def _method(self) -> Method:
@@ -213,7 +230,7 @@ class Evaluate:
 
         def scored() -> tuple[DetectionTable, EvaluationReport]:
             table = DetectionTable.from_frames(finished_detections(dataset, method, folder))
-            return table, score(dataset, table, metrics)
+            return table, score(dataset, table, metrics, shown_from=self.shown_from)
 
         table, report = wait_for(scored)
         write_results(folder.path, dataset, table, report)

@@ -13,12 +13,14 @@ import tyro
 from rich.console import Console
 
 from heatprop.cli.messages import error, say
-from heatprop.errors import InvalidConfigError
+from heatprop.errors import InvalidConfigError, check_range
 from heatprop.interrupts import Interrupted, wait_for
 from heatprop.lab.datasets import Layout, load_dataset
 from heatprop.lab.evaluation.curve_plots import PlotFiles
 from heatprop.lab.evaluation.detection_files.reading import read_detections
-from heatprop.lab.evaluation.results import METRICS, EvaluationReport, score
+from heatprop.lab.evaluation.metrics.flicker import SHOWN_FROM
+from heatprop.lab.evaluation.metrics.track_sequences import import_trackeval
+from heatprop.lab.evaluation.results import METRICS, WIDEST_TABLE, EvaluationReport, score
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,21 +28,26 @@ class Score:
     """Score detections made anywhere against an annotated dataset.
     $ heatprop score detections.txt --dataset imagenet-vid --root ILSVRC2015
     $ heatprop score detections.json --dataset coco-video --root annotations.json --metric coco --json
+    $ heatprop score tracks --dataset mot-challenge --root MOT17 --split train --metric tracking
 
-    DETECTIONS is official text (frame_index class_id score x1 y1 x2 y2), JSON Lines, or COCO's JSON: its content
-    says which. No images are needed. docs/guides/evaluation.md explains each figure.
+    DETECTIONS is official text (frame_index class_id score x1 y1 x2 y2), JSON Lines, COCO's JSON, or, of one
+    video, MOTChallenge's text or what detect --json wrote: its content says which. No images are needed.
+    docs/guides/evaluation.md explains each figure.
     """
 
     detections: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="DETECTIONS")]
-    """File of detections, of all videos."""
+    """File of detections, of all videos; or folder with a file a video."""
     dataset: Annotated[Layout, tyro.conf.arg(help_behavior_hint="")]
     """How the dataset is laid out."""
     root: Annotated[Path, tyro.conf.arg(metavar="DIR", help_behavior_hint="")]
     """Folder of the dataset; of coco-video also its JSON file."""
     split: Annotated[str, tyro.conf.arg(metavar="NAME")] = "val"
     """Split of ImageNet VID or MOTChallenge."""
-    metric: Literal["all", "official", "coco"] = "all"
-    """official: ImageNet VID, with slow, medium and fast objects apart. coco: AP50:95, AP50 and AP75."""
+    metric: Literal["all", "official", "coco", "tracking"] = "all"
+    """official: ImageNet VID, with slow, medium and fast objects apart. coco: AP50:95, AP50 and AP75. all: both.
+    tracking: identities, by HOTA, IDF1 and MOTA; needs trackeval."""
+    shown_from: Annotated[float, tyro.conf.arg(metavar="SCORE")] = SHOWN_FROM
+    """tracking: detections of at least this score count, 0 to 1."""
     json: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
     """Print one JSON object instead of tables; figures are shares of 1, null where there is none."""
     plots: Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")] = None
@@ -56,8 +63,11 @@ class Score:
         Raises:
             HeatpropError: dataset or detections are not what they should be; nothing was scored.
         """
-        if self.plots is not None and self.metric == "coco":
-            raise InvalidConfigError("--plots shows the official metric; drop --metric coco")
+        if self.plots is not None and self.metric in ("coco", "tracking"):
+            raise InvalidConfigError(f"--plots shows the official metric; drop --metric {self.metric}")
+        check_range("--shown-from", self.shown_from, 0, 1)
+        if self.metric == "tracking":
+            import_trackeval()
         try:
             report, drawn = self._score()
         except Interrupted as stop:
@@ -66,7 +76,9 @@ class Score:
         if self.json:
             sys.stdout.write(json.dumps(report.to_dict(), indent=1, allow_nan=False) + "\n")
         else:
-            Console(highlight=False, markup=False).print(report.tables())
+            console = Console(highlight=False, markup=False)
+            console.width = max(console.width, WIDEST_TABLE)
+            console.print(report.tables())
         for path in [] if self.quiet else drawn:
             say(f"drawn: {path}")
         return 0
@@ -84,7 +96,8 @@ class Score:
 
             def scored() -> EvaluationReport:
                 dataset = load_dataset(self.dataset, self.root, self.split)
-                return score(dataset, read_detections(self.detections, dataset), metrics)
+                detections = read_detections(self.detections, dataset, tracks=self.metric == "tracking")
+                return score(dataset, detections, metrics, shown_from=self.shown_from)
 
             report = wait_for(scored)
             return report, [] if plots is None else plots.write(report)

@@ -44,7 +44,43 @@ class MotDetections(NamedTuple):
 
 
 def parse_mot(text: str) -> MotDetections:
-    """Read a text.
+    """Read a text; its ids are passed over, `parse_mot_rows` has them.
+
+    Raises:
+        InvalidArrayError: a line is no detection; the message begins with its number.
+    """
+    rows = parse_mot_rows(text)
+    outside = np.flatnonzero(~((rows.scores >= 0) & (rows.scores <= 1)))
+    if len(outside):
+        score = rows.scores[outside[0]]
+        raise InvalidArrayError(f"line {rows.lines[outside[0]]}: score {score:g}; scores must lie in [0, 1]")
+    order = np.argsort(rows.frames, kind="stable")
+    boxes, scores = rows.boxes[order].astype(np.float32), rows.scores[order].astype(np.float32)
+    return MotDetections(rows.frames[order], Detections(boxes, scores, np.maximum(rows.labels[order], 1)))
+
+
+class MotRows(NamedTuple):
+    """A text, line by line, in its order.
+
+    Attributes:
+        lines: number of each, from 1, int64 ``(N,)``.
+        frames: from 1, int64 ``(N,)``.
+        ids: as written, int64 ``(N,)``; of detections usually -1.
+        boxes: float64 ``(N, 4)`` as (x1, y1, x2, y2) in pixels.
+        scores: as written, float64 ``(N,)``.
+        labels: int64 ``(N,)``; -1 where the text has none.
+    """
+
+    lines: NDArray[np.int64]
+    frames: NDArray[np.int64]
+    ids: NDArray[np.int64]
+    boxes: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    labels: NDArray[np.int64]
+
+
+def parse_mot_rows(text: str) -> MotRows:
+    """Read the lines of a text as they stand there.
 
     Raises:
         InvalidArrayError: a line is no detection; the message begins with its number.
@@ -58,31 +94,29 @@ def parse_mot(text: str) -> MotDetections:
         except ValueError:
             raise InvalidArrayError(f"line {number}: {line.strip()[:60]!r} is not {_FIELDS}") from None
         rows.append(_checked(row, number))
-    table = np.array(rows, np.float64).reshape(-1, _FEWEST + 1)
-    table = table[np.argsort(table[:, 0], kind="stable")]
-    left, top, width, height = table[:, 2:6].T
-    boxes = np.stack([left, top, left + width, top + height], axis=1).astype(np.float32)
-    frames, labels = table[:, 0].astype(np.int64), table[:, 7].astype(np.int64)
-    return MotDetections(frames, Detections(boxes, table[:, 6].astype(np.float32), labels))
+    table = np.array(rows, np.float64).reshape(-1, _FEWEST + 2)
+    left, top, width, height = table[:, 3:7].T
+    lines, frames, ids, labels = (table[:, column].astype(np.int64) for column in (0, 1, 2, 8))
+    boxes = np.stack([left, top, left + width, top + height], axis=1)
+    return MotRows(lines, frames, ids, boxes, np.ascontiguousarray(table[:, 7]), labels)
 
 
 def _checked(row: list[float], number: int) -> list[float]:
     if len(row) < _FEWEST:
         raise InvalidArrayError(f"line {number}: {len(row)} fields; a detection has {_FIELDS}")
-    row = [*row[: _FEWEST + 1], *([1.0] if len(row) == _FEWEST else [])]
+    row = [*row[: _FEWEST + 1], *([-1.0] if len(row) == _FEWEST else [])]
     if not np.isfinite(row).all():
         raise InvalidArrayError(f"line {number}: a number is not finite; drop such detections")
-    frame, _, _, _, width, height, score, label = row
+    frame, track, _, _, width, height, _, label = row
     if frame != int(frame) or not 1 <= frame < 1 << 31:
         raise InvalidArrayError(f"line {number}: frame {frame:g}; frames are whole numbers from 1")
+    if track != int(track) or abs(track) >= 1 << 53:
+        raise InvalidArrayError(f"line {number}: id {track:g} is no whole number")
     if label != int(label) or abs(label) >= 1 << 31:
         raise InvalidArrayError(f"line {number}: class {label:g} is no whole number")
     if width < 0 or height < 0:
         raise InvalidArrayError(f"line {number}: width {width:g} and height {height:g}; none may be negative")
-    if not 0 <= score <= 1:
-        raise InvalidArrayError(f"line {number}: score {score:g}; scores must lie in [0, 1]")
-    row[-1] = max(label, 1.0)
-    return row
+    return [number, *row]
 
 
 def mot_lines(frames: Iterable[tuple[int, Detections]]) -> Iterator[str]:

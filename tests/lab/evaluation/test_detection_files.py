@@ -91,7 +91,7 @@ def entry(**changes):
         (line() + "\n" + line()[:-20], r"line 2: no JSON \(.*\); the file may be cut off"),
         (
             '{"format": "heatprop-detections"}\n{"frame": 0}',
-            "line 1: these are frames of one video, by heatprop detect",
+            "is of one video, and the dataset has 2; give a folder with a file for each, such as v0.txt",
         ),
         (line() + "\n[]", "line 2: .* is no detection"),
         (line() + line(), "line 1: no JSON"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -52,6 +52,11 @@ class DetectionTable:
     def select(self, index: NDArray[np.bool_] | IntArray) -> DetectionTable:
         """Return the detections that a mask or an index array names, in its order."""
         return DetectionTable(*(getattr(self, each.name)[index] for each in fields(self)))
+
+    @classmethod
+    def joined(cls, parts: Sequence[DetectionTable]) -> DetectionTable:
+        """Return the detections of all parts, of which there is at least one, one after the other."""
+        return cls(*(np.concatenate([getattr(part, each.name) for part in parts]) for each in fields(cls)))
 
     @classmethod
     def from_frames(cls, found: Iterable[tuple[int, Detections]]) -> DetectionTable:

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatprop.errors import shortened
-from heatprop.io.results import FORMAT as RESULTS_FORMAT
 from heatprop.lab.datasets.annotations import VideoDataset
 from heatprop.lab.datasets.coco_entries import as_whole
 from heatprop.lab.evaluation.detection_files.raw import DetectionFileError, RawDetections
@@ -25,6 +24,8 @@ Entry: TypeAlias = dict[str, Any]
 _LINE_FIELDS = ("class", "score", "x1", "y1", "x2", "y2")
 _COCO_FIELDS = ("category_id", "score", "x", "y", "w", "h")
 _WRAPPERS = ("annotations", "results", "predictions", "detections")
+_IDS = ("track_id", "instance_id")
+"""Where an entry may name its object."""
 _LINES_AT_ONCE = 50_000
 _NOT_JSON = (ValueError, RecursionError)  # also a number of thousands of digits, and nesting without end
 
@@ -40,7 +41,7 @@ class _BadEntryError(Exception):
 def parse_json_lines(text: str, path: Path, dataset: VideoDataset) -> RawDetections:
     """Read an object a line: `frame` (name) or `frame_id` or both, `class`, `score`, `x1`, `y1`, `x2`, `y2`.
 
-    Empty lines are passed over, other fields too.
+    `track_id` or `instance_id` may name the object. Empty lines are passed over, other fields too.
 
     Raises:
         DetectionFileError: a line is no such object, or its frame's name and number disagree.
@@ -48,12 +49,13 @@ def parse_json_lines(text: str, path: Path, dataset: VideoDataset) -> RawDetecti
     name_rows = {name: row for row, name in enumerate(dataset.frame_names)}
     id_rows = {number: row for row, number in enumerate(dataset.frame_ids.tolist())}
     filled = ((number, line) for number, line in enumerate(StringIO(text), start=1) if not line.isspace())
-    frames, numbers, lines = [], [], []
+    frames, numbers, lines, ids = [], [], [], []
     while part := list(islice(filled, _LINES_AT_ONCE)):
         try:
             entries = _parse_lines([line for _, line in part])
             frames.append(_rows_of_lines(entries, name_rows, id_rows))
             numbers.append(_numbers(entries, itemgetter(*_LINE_FIELDS), _LINE_FIELDS))
+            ids.append(_object_ids(entries))
         except _BadEntryError as error:
             raise DetectionFileError(f"{path}, line {part[error.index][0]}: {error}") from None
         lines += [number for number, _ in part]
@@ -62,11 +64,19 @@ def parse_json_lines(text: str, path: Path, dataset: VideoDataset) -> RawDetecti
         entry = json.loads(next(islice(StringIO(text), lines[number] - 1, None)))
         return repr(entry.get("frame", entry.get("frame_id")))
 
-    return RawDetections(np.concatenate(frames), np.concatenate(numbers), frame_text, lambda i: f"line {lines[i]}")
+    return RawDetections(
+        np.concatenate(frames),
+        np.concatenate(numbers),
+        frame_text,
+        lambda i: f"line {lines[i]}",
+        np.concatenate(ids),
+    )
 
 
 def parse_coco(text: str, path: Path, dataset: VideoDataset) -> RawDetections:
     """Read a list of `image_id`, `category_id`, `score` and `bbox` as (x, y, width, height).
+
+    `track_id` or `instance_id` may name the object.
 
     Raises:
         DetectionFileError: the text is no such list.
@@ -90,7 +100,7 @@ def parse_objects(text: str, path: Path, dataset: VideoDataset) -> RawDetections
         DetectionFileError: it is neither.
     """
     content = _one_object(text)
-    if content is None or not {"class", "score"}.isdisjoint(content) or content.get("format") == RESULTS_FORMAT:
+    if content is None or not {"class", "score"}.isdisjoint(content):
         return parse_json_lines(text, path, dataset)
     lists = [name for name in _WRAPPERS if isinstance(content.get(name), list)]
     if len(lists) == 1:
@@ -125,11 +135,12 @@ def _from_list(
         numbers = _numbers(entries, _coco_fields, _COCO_FIELDS)
         ids = [entry.get("image_id") for entry in entries]
         _check_whole(ids, "image_id")
+        object_ids = _object_ids(entries)
     except _BadEntryError as error:
         raise DetectionFileError(f"{path}, {place(error.index)}: {error}") from None
     frames = np.array([id_rows.get(number, -1) for number in ids], np.int64)
     numbers[:, 4:] += numbers[:, 2:4]
-    return RawDetections(frames, numbers, lambda i: str(ids[i]), place)
+    return RawDetections(frames, numbers, lambda i: str(ids[i]), place, object_ids)
 
 
 def _coco_fields(entry: Entry) -> tuple[Any, ...]:
@@ -158,10 +169,6 @@ def _rows_of_lines(entries: Sequence[Entry], name_rows: dict[str, int], id_rows:
     for index, entry in enumerate(entries):
         if type(entry) is not dict:
             raise _BadEntryError(index, f"{_short(entry)} is no detection; write an object a line")
-    if entries[0].get("format") == RESULTS_FORMAT:
-        raise _BadEntryError(
-            0, "these are frames of one video, by heatprop detect; make others by heatprop evaluate"
-        )
     names, ids = ([entry.get(field) for entry in entries] for field in ("frame", "frame_id"))
     _check_types(names, "frame", (str, type(None)))
     _check_whole(ids, "frame_id", or_missing=True)
@@ -174,6 +181,22 @@ def _rows_of_lines(entries: Sequence[Entry], name_rows: dict[str, int], id_rows:
         if name is None and number is None:
             raise _BadEntryError(index, "frame and frame_id are missing; give one")
     return rows
+
+
+def _object_ids(entries: Sequence[Entry]) -> IntArray:
+    """Return the id of each entry's object, int64 ``(D,)``: of the first of `_IDS` that it has; -1 for none."""
+    ids = np.full(len(entries), -1)
+    for name in reversed(_IDS):
+        values = [entry.get(name) for entry in entries]
+        if set(map(type, values)) <= {type(None)}:
+            continue
+        for index, value in enumerate(values):
+            number = -1 if value is None else as_whole(value)
+            if number is None or number < -1:
+                text = f"{name} is {_short(value)}; ids are whole numbers from 0, or -1 for none"
+                raise _BadEntryError(index, text)
+            ids[index] = ids[index] if value is None else number
+    return ids
 
 
 def _check_types(values: Sequence[object], name: str, types: tuple[type, ...]) -> None:

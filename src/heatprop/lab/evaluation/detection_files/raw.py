@@ -33,12 +33,14 @@ class RawDetections:
         numbers: (class, score, x1, y1, x2, y2), the class by its official number, float64 ``(D, 6)``.
         frame_text: what the file calls the frame of a detection.
         place: where a detection is in the file, such as "line 7".
+        ids: of the objects, int64 ``(D,)``, -1 where nothing is said; None where the file has none.
     """
 
     frames: IntArray
     numbers: NDArray[np.float64]
     frame_text: Callable[[int], str]
     place: Callable[[int], str]
+    ids: IntArray | None = None
 
 
 def positions(known: NDArray[Any], wanted: NDArray[Any]) -> IntArray:

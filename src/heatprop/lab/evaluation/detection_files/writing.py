@@ -44,6 +44,8 @@ def write_coco_json(
 ) -> None:
     """Write COCO's list of results, a line a detection: image_id, category_id, bbox (x, y, width, height), score.
 
+    Detections whose object is known have its number as ``track_id``, too.
+
     Width and height are differences, so that x2 and y2 are read back to the last digit or the one before.
 
     Raises:
@@ -54,8 +56,11 @@ def write_coco_json(
 
 def coco_lines(dataset: VideoDataset, detections: DetectionTable) -> Iterator[str]:
     """Yield the text of `write_coco_json`, a detection at a time."""
+    ids = detections.track_ids.tolist()
     for number, (frame, label, score, (x1, y1, x2, y2)) in enumerate(_rows(dataset, detections)):
         entry = {"image_id": frame, "category_id": label, "bbox": [x1, y1, x2 - x1, y2 - y1], "score": score}
+        if ids[number] >= 0:
+            entry["track_id"] = ids[number]
         yield f"{',' if number else '['}\n{json.dumps(entry)}"
     yield "\n]\n" if len(detections) else "[]\n"
 

@@ -19,6 +19,7 @@ from rich.console import Group
 from heatprop.lab.datasets.annotations import VideoDataset
 from heatprop.lab.evaluation.detections import DetectionTable
 from heatprop.lab.evaluation.metrics.flicker import SHOWN_FROM
+from heatprop.lab.evaluation.metrics.matching import scored_only
 from heatprop.lab.evaluation.metrics.track_sequences import (
     import_trackeval,
     sequences,
@@ -30,6 +31,9 @@ from heatprop.types import IntArray
 
 TRACKING_FIGURES = ("HOTA", "DetA", "AssA", "LocA", "IDF1", "IDP", "IDR", "MOTA", "IDSW")
 """Names of the figures. IDSW, the identity switches, is a count; the others are shares of 1."""
+
+_MOST_VIDEOS = 50
+"""More are not listed in a table."""
 
 Result = Mapping[str, Any]
 """What one of TrackEval's metrics returns, by its names of fields."""
@@ -44,8 +48,8 @@ class TrackingResult:
         classes: a name for each class number.
         class_ids: official number of each class.
         shown_from: detections of at least this score count.
-        detections: how many count.
-        left_out: how many had a lower score.
+        detections: how many count; those of classes that are not scored in their video do not.
+        left_out: how many more would, had they a higher score.
         sequences: by video and class number, where either has something, by name of TrackEval's metric.
         objects: of each video and class, int64 ``(videos, classes)``.
     """
@@ -100,27 +104,27 @@ class TrackingResult:
         return self.figures(np.eye(len(self.videos), dtype=np.int64)[number])
 
     def table(self) -> Group:
-        """Return a table of videos, classes and all together, for `rich`."""
+        """Return a table of videos, unless they are many, of classes, and of all together, for `rich`."""
         table = new_table(("", *TRACKING_FIGURES))
 
         def add(name: str, figures: Mapping[str, float], style: str | None = None) -> None:
             shares = (percent_text(figures[each]) for each in TRACKING_FIGURES[:-1])
             table.add_row(name, *shares, number_text(figures["IDSW"], 0), style=style)
 
-        for number, name in enumerate(self.videos):
-            if self.objects[number].any():
-                add(name, self.of_video(number))
+        scored = np.flatnonzero(self.objects.any(axis=1)).tolist()
+        for number in scored if len(scored) <= _MOST_VIDEOS else ():
+            add(self.videos[number], self.of_video(number))
         table.add_section()
         known = np.flatnonzero(self.objects.any(axis=0)).tolist()
         if len(known) > 1:
             for label in known:
                 add(f"class {self.classes[label]}", self.of_class(label))
             table.add_section()
-            add("class averaged", self.class_averaged())
-        add("all, detection averaged", self.figures(), "bold")
-        note = f"Of the {self.detections} boxes with a score from {self.shown_from:g} on"
+            add("mean of classes", self.class_averaged())
+        add("all together", self.figures(), "bold")
+        note = f"Of {self.detections} boxes with a score from {self.shown_from:g} on"
         note += f"; {self.left_out} with a lower one are left out." if self.left_out else "."
-        return titled("Identities, by TrackEval (%; IDSW: identity switches)", table, note)
+        return titled("Identities, by TrackEval (%; IDSW: how many switches)", table, note)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the figures for JSON; classes that have objects are keyed by their official number."""
@@ -187,7 +191,8 @@ def tracking_result(
         MissingPackageError: TrackEval is not installed.
     """
     metrics = _metrics()
-    truth, shown = true_tracks(dataset), shown_tracks(dataset, detections, shown_from)
+    truth, (_, scored) = true_tracks(dataset), scored_only(dataset, detections)
+    shown = shown_tracks(dataset, scored, shown_from)
     objects = np.zeros((len(dataset.videos), len(dataset.classes)), np.int64)
     np.add.at(objects, (dataset.video_of_rows()[truth.frames], truth.labels), 1)
     return TrackingResult(
@@ -196,7 +201,7 @@ def tracking_result(
         class_ids=dataset.class_ids,
         shown_from=shown_from,
         detections=len(shown),
-        left_out=int((detections.scores < shown_from).sum()),
+        left_out=int((scored.scores < shown_from).sum()),
         sequences={
             (number, label): {name: metric.eval_sequence(data) for name, metric in metrics.items()}
             for number, label, data in sequences(dataset, truth, shown)

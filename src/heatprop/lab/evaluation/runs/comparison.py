@@ -1,4 +1,4 @@
-"""Temporal methods side by side: what each scores, and how sure the difference to the network alone is."""
+"""Temporal methods side by side: what each scores, and how sure the difference to the first is."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from heatprop.lab.evaluation.metrics.flicker import SHOWN_FROM, Flicker, flicker
 from heatprop.lab.evaluation.metrics.matching import match
 from heatprop.lab.evaluation.metrics.overlap_matching import match_at
 from heatprop.lab.evaluation.metrics.ranking import Ranking, rank_coco, rank_official
+from heatprop.lab.evaluation.metrics.tracking import TrackingResult, tracking_result
 from heatprop.lab.evaluation.runs.cache import OutputCache
 from heatprop.lab.evaluation.runs.cached_methods import run_cached
 from heatprop.lab.evaluation.runs.methods import Method
@@ -24,7 +25,9 @@ from heatprop.lab.evaluation.runs.temporal import TemporalMethod, finish, head_m
 from heatprop.lab.evaluation.tables import json_number
 from heatprop.types import IntArray
 
-ComparedMetric: TypeAlias = Literal["coco", "official"]
+ComparedMetric: TypeAlias = Literal["coco", "official", "tracking"]
+COMPARED_IDENTITIES = ("HOTA", "DetA", "AssA", "IDF1", "MOTA", "IDSW")
+"""What "tracking" gives, of `TRACKING_FIGURES`."""
 _SHOWN_OVERLAP = 0.5
 
 
@@ -33,8 +36,9 @@ class ComparisonSettings:
     """How methods are compared.
 
     Attributes:
-        metric: "coco" gives AP50 and AP75, "official" the mAP of ImageNet VID.
-        shown_from: flicker and false positives are counted of detections with at least this score; in [0, 1].
+        metric: "coco" gives AP50 and AP75, "official" the mAP of ImageNet VID, "tracking" `COMPARED_IDENTITIES`.
+        shown_from: identities, flicker and false positives are counted of detections with at least this score; in
+            [0, 1].
         resamples: how many times videos are drawn anew for the intervals; at least 1.
         seed: of the drawing.
 
@@ -60,7 +64,8 @@ class ComparisonSettings:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ComparisonRow:
-    """What one method scores. Shares are of 1; `changes` are a hundred frames of track, false positives a frame.
+    """What one method scores. Shares are of 1; `changes` are a hundred frames of track, false positives a frame,
+    IDSW a count.
 
     Attributes:
         method: which.
@@ -82,16 +87,19 @@ class ComparisonRow:
         """Return a figure."""
         return float(self.values[self.names.index(name)])
 
-    def to_dict(self, alone: ComparisonRow) -> dict[str, Any]:
-        """Return the figures for JSON, and the differences to the network alone as [difference, low, high]."""
+    def to_dict(self, first: ComparisonRow) -> dict[str, Any]:
+        """Return the figures for JSON, and the differences to the first method as [difference, low, high].
+
+        They are called `against_network` where that is the network alone, else `against_first`.
+        """
         known = zip(self.names, self.values.tolist(), strict=True)
         return {
             "method": self.method.title,
             "online": self.method.online,
             **{name: json_number(value) for name, value in known},
             "milliseconds": json_number(self.milliseconds),
-            "against_network": {
-                name: list(map(json_number, difference(self, alone, name))) for name in self.names
+            "against_network" if first.method.name == "network" else "against_first": {
+                name: list(map(json_number, difference(self, first, name))) for name in self.names
             },
         }
 
@@ -127,7 +135,7 @@ def compare(
     Args:
         dataset: what the cache is of.
         cache: whole.
-        methods: in the order of the rows.
+        methods: in the order of the rows; for "tracking" such as give identities.
         settings: how.
         subsets: frames, bool ``(F,)``, on which average precision is counted besides, by name.
         jobs: processes at once.
@@ -173,6 +181,7 @@ class _Scores:
     """What a method's detections are worth, for any number of times that each video counts."""
 
     rankings: dict[str, Ranking]
+    identities: TrackingResult | None
     steadiness: Flicker
 
     @classmethod
@@ -185,19 +194,25 @@ class _Scores:
     ) -> _Scores:
         at_half = match_at(dataset, table, _SHOWN_OVERLAP)
         rankings: dict[str, Ranking] = {}
+        identities = None
         if settings.metric == "coco":
             at_three_quarters = match_at(dataset, table, 0.75)
             for name, where in {"": None, **subsets}.items():
                 rankings[f"AP50 {name}".strip()] = rank_coco(at_half, where)
                 rankings[f"AP75 {name}".strip()] = rank_coco(at_three_quarters, where)
+        elif settings.metric == "tracking":
+            identities = tracking_result(dataset, table, settings.shown_from)
         else:
             matching = match(dataset, table)
             for name, where in {"": None, **subsets}.items():
                 rankings[f"mAP {name}".strip()] = rank_official(matching, where)
-        return cls(rankings, flicker(at_half, settings.shown_from))
+        return cls(rankings, identities, flicker(at_half, settings.shown_from))
 
     def figures(self, counts: NDArray[Any]) -> dict[str, float]:
         values = {name: ranking.mean_average_precision(counts) for name, ranking in self.rankings.items()}
+        if self.identities is not None:
+            figures = self.identities.figures(counts)
+            values |= {name: figures[name] for name in COMPARED_IDENTITIES}
         return values | self.steadiness.figures(counts)
 
     def vector(self, counts: NDArray[Any]) -> NDArray[np.float64]:

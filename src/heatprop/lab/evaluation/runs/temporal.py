@@ -98,6 +98,11 @@ def temporal_methods(config: SeqBboxConfig = SeqBboxConfig()) -> list[TemporalMe
     ]
 
 
+def methods_with_identities() -> list[TemporalMethod]:
+    """Return those of `temporal_methods` that carry identities from frame to frame."""
+    return [each for each in temporal_methods() if each.name not in ("network", "interpolation")]
+
+
 def finish(dataset: VideoDataset, method: Method, table: DetectionTable) -> tuple[DetectionTable, float]:
     """Do the steps of a method, video after video.
 
