@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +14,14 @@ from heatprop.io.results import ResultsWriter
 from heatprop.io.results_header import ResultsHeader
 from heatprop.lab.evaluation.metrics.tracking import TRACKING_FIGURES
 from heatprop.types import Detections, ImageArray
-from lab.evaluation.mot_challenge_folders import Row, official_figures, write_rows, write_sequence
-from small_video_datasets import HEIGHT, WIDTH, write_coco_video
+from lab.evaluation.mot_challenge_folders import (
+    Row,
+    official_figures,
+    write_people,
+    write_rows,
+    write_sequence,
+)
+from small_video_datasets import write_coco_video
 
 pytest.importorskip("trackeval", reason="pip install --no-deps trackeval")
 
@@ -226,14 +231,7 @@ def test_evaluate_scores_what_it_writes(run: Run, street_image: ImageArray, meth
 
 
 def test_a_model_that_knows_persons_is_scored_on_pedestrians(run: Run, street_image: ImageArray) -> None:
-    root = write_coco_video(Path("data"), street_image, (4,))
-    boxes = json.loads((root / "annotations.json").read_text())["annotations"]
-    people = [(a["image_id"], 1, *map(float, a["bbox"]), 1, 1, 1.0) for a in boxes if a["category_id"] == 1]
-    folder = write_sequence(Path("mot"), "S-01", people, 4, (WIDTH, HEIGHT))
-    for number in range(4):
-        shutil.copy(root / "clip-1" / f"{number:06d}.png", folder / f"{number + 1:06d}.png")
-    info = (folder / "seqinfo.ini").read_text().replace("img1", ".").replace(".jpg", ".png")
-    (folder / "seqinfo.ini").write_text(info)
+    write_people(write_coco_video(Path("data"), street_image, (4,)), Path("mot/S-01"))
     done = run(
         "evaluate", "--dataset", "mot-challenge", "--root", "mot", "-o", "out", "--backend", "onnx", "--quiet",
         "--method", "adaptive", *TRACKING, "--json",

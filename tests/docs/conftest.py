@@ -19,6 +19,7 @@ from docs.pages import ROOT
 from heatprop import zoo
 from heatprop.cli import main
 from heatprop.types import ImageArray
+from lab.evaluation.mot_challenge_folders import write_people, write_rows
 from small_centerface import write_small_centerface
 from small_detectors import save_yolox
 from small_training_runs import write_shapes
@@ -50,6 +51,11 @@ def shelf(short_clip: Path, street_image: ImageArray, tmp_path_factory: pytest.T
     for name in ("clips", "ROOT"):
         write_coco_video(shelf / name, street_image)
     shutil.copy(shelf / "clips" / "annotations.json", shelf)
+    person = write_coco_video(shelf / "person", street_image, (3,))
+    write_people(person, shelf / "MOT17" / "train" / "MOT17-02")
+    write_rows(
+        shelf / "tracks" / "MOT17-02.txt", [(1, 1, 140.0, 3.0, 170.0, 230.0, 1), (3, 2, 1.0, 2.0, 9.0, 9.0, -1)]
+    )
     write_shapes(shelf / "my-videos", 4)
     for name in ("train.json", "val.json"):
         shutil.copy(shelf / "my-videos" / "annotations.json", shelf / "my-videos" / name)

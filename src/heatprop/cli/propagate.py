@@ -51,7 +51,7 @@ class Propagate:
     root: Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")] = None
     """Folder of the dataset; of coco-video also its JSON file."""
     split: Annotated[str, tyro.conf.arg(metavar="NAME")] = "val"
-    """Split of ImageNet VID."""
+    """Split of ImageNet VID or MOTChallenge."""
     size: Annotated[str | None, tyro.conf.arg(metavar="WIDTHxHEIGHT", help_behavior_hint="")] = None
     """Of the frames, in pixels, where neither seqinfo.ini nor the file says it."""
     propagation: Form = "adaptive"

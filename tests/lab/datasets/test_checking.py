@@ -111,7 +111,10 @@ def test_every_kind_of_damage_is_found_at_once(vid: Path) -> None:
         "picture without annotation": 1,
         "box outside the picture": 1,
         "track twice in a frame": 1,
+        "track of several classes": 1,
     }
+    track = example(report, "track of several classes")
+    assert track == f"val/{FIRST}: track 0 is car and dog; identities are scored class by class"
     assert example(report, "inverted box").startswith(f"{annotation(vid, 1)}, line 14: ")
     assert example(report, "size of the picture") == f"{image(vid, 2)}: is 64x48, but annotated as 65x48"
     assert example(report, "missing picture") == f"{images / '000000.JPEG'}: is missing"

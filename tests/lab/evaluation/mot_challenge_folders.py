@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,24 @@ def write_sequence(root: Path, name: str, truth: Iterable[Row], length: int, siz
         f"imWidth={size[0]}\nimHeight={size[1]}\nimExt=.jpg\n"
     )
     return folder
+
+
+def write_people(clip: Path, target: Path) -> Path:
+    """Write the people of a folder by `write_coco_video` with one clip as a sequence, with its images."""
+    content = json.loads((clip / "annotations.json").read_text())
+    rows = [
+        (each["image_id"], 1, *map(float, each["bbox"]), 1, 1, 1.0)
+        for each in content["annotations"]
+        if each["category_id"] == 1
+    ]
+    images = content["images"]
+    write_sequence(target.parent, target.name, rows, len(images), (images[0]["width"], images[0]["height"]))
+    info = target / "seqinfo.ini"
+    info.write_text(info.read_text().replace(".jpg", ".png"))
+    (target / "img1").mkdir()
+    for number, image in enumerate(images, start=1):
+        shutil.copy(clip / image["file_name"], target / "img1" / f"{number:06d}.png")
+    return target
 
 
 def official_figures(

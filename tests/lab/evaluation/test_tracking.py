@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import isnan
 from pathlib import Path
 
@@ -84,6 +85,9 @@ def test_real_tracks_score_as_trackevals_own_evaluator_says(clip: str, tmp_path:
     assert result.figures()["IDSW"] > 5
     assert result.figures() == pytest.approx(expected["COMBINED_SEQ"], abs=1e-9)
     assert result.of_video(0) == pytest.approx(expected[clip], abs=1e-9)
+    converted = load_dataset("mot-challenge", tmp_path / "gt")
+    again = tracking_result(converted, replace(tracks, labels=np.zeros_like(tracks.labels)))
+    assert again.figures() == pytest.approx(expected["COMBINED_SEQ"], abs=1e-9)
 
 
 def street(seed: int, length: int, classes: Sequence[int] | None) -> list[Row]:

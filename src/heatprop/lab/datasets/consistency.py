@@ -123,13 +123,25 @@ def _check_coco(dataset: VideoDataset, note: Callable[[str, object, str], None])
 
 
 def check_tracks(dataset: VideoDataset, report: Report) -> None:
-    """Report frames in which a track number stands twice; the motion of its object cannot be known there."""
+    """Report what makes objects hard to follow; no damage.
+
+    A track number may stand in a frame twice: the motion of its object cannot be known there. A track may change
+    its class: identities are scored class by class, so it counts as one of each.
+    """
     truth = dataset.truth
     tracked = np.stack([truth.frames, truth.tracks], axis=1)[truth.tracks >= 0]
     pairs, counts = np.unique(tracked, axis=0, return_counts=True)
     for frame, track in pairs[counts > 1].tolist():
         text = f"track {track} stands twice in frame {dataset.frame_names[frame]}"
         report(Finding("track twice in a frame", str(dataset.annotation_paths[frame]), text, is_damage=False))
+    videos = dataset.video_of_rows()[truth.frames]
+    kinds = np.unique(np.stack([videos, truth.tracks, truth.labels], axis=1)[truth.tracks >= 0], axis=0)
+    of_several, counts = np.unique(kinds[:, :2], axis=0, return_counts=True)
+    for video, track in of_several[counts > 1].tolist():
+        labels = kinds[(kinds[:, 0] == video) & (kinds[:, 1] == track), 2].tolist()
+        names = " and ".join(dataset.classes[label] for label in labels)
+        text = f"track {track} is {names}; identities are scored class by class"
+        report(Finding("track of several classes", dataset.videos[video].name, text, is_damage=False))
 
 
 def _last_number(name: str) -> int | None:
