@@ -3,10 +3,11 @@
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from heatprop.drawing import PALETTE, colour_of, draw, side_by_side
+from heatprop.counting import LineCounter, ZoneCounter
+from heatprop.drawing import PALETTE, colour_of, draw, draw_counts, side_by_side
 from heatprop.errors import InvalidArrayError
 from heatprop.types import Detections
 
@@ -189,3 +190,35 @@ def test_side_by_side_wants_one_height() -> None:
 
 def test_side_by_side_of_tiny_images_leaves_captions_out() -> None:
     assert side_by_side(grey(2, 2), grey(2, 2), ("network alone", "both")).shape == (2, 4, 3)
+
+
+def test_lines_and_zones_are_drawn_with_their_numbers_on_a_copy() -> None:
+    image = grey()
+    door, hall = LineCounter((320, 200), (320, 60)), ZoneCounter([(40, 80), (200, 80), (200, 220), (40, 220)])
+    drawn = draw_counts(image, {"door": door}, {"hall": hall})
+    assert (image == 128).all()
+    assert (drawn[70:100, 320] > 200).all()
+    assert (drawn[220, 60:180] > 200).all()
+    assert (drawn[240:, :] == 128).all()
+    for x in (290, 350):
+        for counter in (door, hall):
+            counter.update(Detections([[x - 10, 100, x + 10, 150]], [0.9], [0], track_ids=[1]))
+    changed = (draw_counts(image, {"door": door}, {"hall": hall}) != drawn).any(axis=2)
+    assert changed[:, 340:].any()  # right of the line, as seen walking up
+    assert not changed[:, :340].any()
+
+
+@given(
+    start=st.tuples(st.floats(0, 90), st.floats(0, 90)),
+    end=st.tuples(st.floats(0, 90), st.floats(0, 90)),
+    height=st.integers(1, 90),
+    width=st.integers(1, 90),
+    name=st.text(max_size=20),
+)
+def test_any_line_can_be_drawn_on_any_image(start, end, height: int, width: int, name: str) -> None:
+    assume(start != end)
+    assert draw_counts(grey(height, width), {name: LineCounter(start, end)}, {}).shape == (height, width, 3)
+
+
+def test_no_lines_and_zones_leave_the_image_as_it_is() -> None:
+    np.testing.assert_array_equal(draw_counts(grey(), {}, {}), grey())

@@ -17,13 +17,14 @@ from docs.pages import ROOT
 PUBLIC = (
     "heatprop",
     "heatprop.backends",
+    "heatprop.counting",
     "heatprop.lab.datasets",
     "heatprop.io",
     "heatprop.lab.networks",
     "heatprop.zoo",
 )
-# Types of arguments, which the functions that take them explain.
-EXPLAINED = {"BackendName", "Device", "Layout", "Precision"}
+# Types of arguments, and a default, which the functions that take them explain.
+EXPLAINED = {"Anchor", "BackendName", "Device", "LEAST_FRAMES", "Layout", "Precision"}
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from heatprop.errors import HeatpropError
 from heatprop.interrupts import Interrupted, check, handled
 
 _COMMANDS = (
-    "compare", "dataset", "detect", "evaluate", "export", "models", "propagate", "reproduce", "score",
+    "compare", "count", "dataset", "detect", "evaluate", "export", "models", "propagate", "reproduce", "score",
     "sweep", "synthesize", "train",
 )  # fmt: skip
 

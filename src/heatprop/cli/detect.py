@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import Annotated
 import cv2
 import tyro
 
+from heatprop.cli.counts import Counts
 from heatprop.cli.detect_request import Drawing, Request
 from heatprop.cli.detect_run import run_jobs
 from heatprop.cli.detector_options import DetectorOptions
@@ -22,8 +22,7 @@ from heatprop.counting import LEAST_FRAMES
 from heatprop.drawing import ColourBy
 from heatprop.errors import InvalidConfigError, check_count, check_range
 from heatprop.interrupts import Interrupted
-from heatprop.io.addresses import is_address
-from heatprop.io.names import is_live_by_name, sources_of
+from heatprop.io.names import may_be_wrong, sources_of
 from heatprop.io.results import STANDARD_OUTPUT
 
 _NAMES_OF_STANDARD_OUTPUT = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
@@ -96,7 +95,7 @@ class Detect:
         names = name_outputs(sources, self.output, results, are_several=sources != list(self.sources))
         requests = [self._request(source, name) for source, name in zip(sources, names, strict=True)]
         is_list = len(requests) > 1 or sources != list(self.sources)
-        if not is_list and _may_be_wrong(sources[0]):
+        if not is_list and may_be_wrong(sources[0]):
             requests[0].open().close()  # what is not there is told before a model is loaded
         try:
             # With Seq-NMS, paths need their weak boxes too; they are cut down when they are rescored.
@@ -154,11 +153,6 @@ class Detect:
             max_frames=self.max_frames,
             seq_nms=self.seq_nms,
             score_threshold=self.detector.score_threshold,
-            least_frames=self.least_frames,
+            counts=Counts(self.least_frames),
             reconnect=self.reconnect,
         )
-
-
-def _may_be_wrong(source: str) -> bool:
-    """Return whether a source is perhaps not there. One that can be opened only once is not tried."""
-    return not (is_address(source) or is_live_by_name(source) or os.path.exists(source))

@@ -45,6 +45,7 @@ def make_header(request: Request, info: SourceInfo, detector: VideoDetector) -> 
         settings["max_frames"] = request.max_frames
     if os.path.isfile(request.model):
         settings["model_sha256"] = _hash_of(Path(request.model))
+    settings |= request.counts.settings
     facts = {**info.to_json(), **_stamp_of(request.source)}
     return ResultsHeader(detector.card.name, detector.card.classes, facts, settings)
 

@@ -22,7 +22,7 @@ from heatprop.cli.resuming import (
     take_over_leftovers,
     unfinished_of,
 )
-from heatprop.cli.summary import Summary
+from heatprop.cli.summary import Distinct, Summary
 from heatprop.errors import InvalidConfigError, SourceError
 from heatprop.interrupts import Interrupted, check, pending, shielded
 from heatprop.io import VideoSource
@@ -139,6 +139,7 @@ class Job:
                     check()
                 held.callback(self._places.release)
             held.enter_context(claimed(request.source, request.files))
+            request.counts.begin(info, self._detector.card.classes)
             header = make_header(request, info, self._detector)
             if request.resume:
                 self._frames_before = self._remaining(header, is_live=info.is_live)
@@ -147,8 +148,9 @@ class Job:
                 request = request.for_remaining(self._frames_before)
             else:
                 if not request.overwrite:
-                    refuse_existing(request.files, is_live=info.is_live)
-                name_leftovers(request.files, request.source, self._notify)
+                    can_resume = request.can_resume and not info.is_live
+                    refuse_existing(request.files, can_resume=can_resume)
+                name_leftovers(request.files, request.source, self._notify, can_resume=request.can_resume)
             with self._changed:  # so that to end it waits for this
                 check()
                 if self._is_ended:
@@ -160,7 +162,8 @@ class Job:
                         request.results,
                         self.timings,
                         drawing=request.drawing,
-                        least_frames=request.least_frames,
+                        counts=request.counts,
+                        table=request.table,
                         overwrite=request.overwrite,
                         frames_before=self._frames_before,
                     )
@@ -318,7 +321,7 @@ class Job:
             reconnections=video.reconnections,
             key_frames=None if self._detector.keyframes.every_frame else self.timings.key_frames,
             objects=outputs.objects,
-            distinct=outputs.distinct,
+            distinct=Distinct(self.request.counts.distinct(), self.request.counts.objects.least_frames),
             seconds=perf_counter() - self._started,
             backend=self._detector.backend.description,
             model=f"{self._detector.card.name}, taken for {taken_for}" if taken_for else "",

@@ -8,14 +8,14 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Self
 
+from heatprop.cli.counts import Counts
 from heatprop.cli.detect_header import fingerprint_of, header_of_video
 from heatprop.cli.detect_request import Drawing
 from heatprop.cli.standard_streams import ReaderLeft, close_standard_output
-from heatprop.cli.summary import Distinct
-from heatprop.counting import ObjectCounter
 from heatprop.drawing import draw, side_by_side
 from heatprop.errors import HeatpropError, OutputError
 from heatprop.io import SourceInfo, VideoSink
+from heatprop.io.count_table import CountTable
 from heatprop.io.outputs import OutputFile, is_null
 from heatprop.io.results import STANDARD_OUTPUT, ResultsHeader, ResultsWriter, is_stream
 from heatprop.runtime.timings import StageTimings
@@ -34,7 +34,8 @@ class DetectOutputs:
         results: path of the JSON Lines, or ``"-"`` for standard output; None for none.
         timings: where drawing and encoding are counted.
         drawing: how the video is drawn.
-        least_frames: in how many frames an object is seen that is counted.
+        counts: begun; counts what is written.
+        table: path of the table of counts; None for none.
         overwrite: whether existing files may be replaced.
         frames_before: frames in unfinished files that are done again; what ends unfinished with fewer frames does
             not replace them.
@@ -59,8 +60,9 @@ class DetectOutputs:
         timings: StageTimings,
         *,
         drawing: Drawing,
-        least_frames: int,
+        counts: Counts,
         overwrite: bool,
+        table: Path | None = None,
         frames_before: Mapping[Path, int] = MappingProxyType({}),
     ) -> None:
         self.not_replaced: list[Path] = []
@@ -71,7 +73,7 @@ class DetectOutputs:
         self.reader_gone = False
         self.notes: list[str] = []
         self._drawing = drawing
-        self._objects = ObjectCounter(least_frames)
+        self._counts = counts
         self._mark_new = False
         self._captions = _CAPTIONS
         self._classes: Sequence[str] = ()
@@ -83,7 +85,11 @@ class DetectOutputs:
         self._stream = results if results is not None and is_stream(results) else None
         if results is not None and self._stream is None:
             self._claimed = OutputFile(results, overwrite=overwrite)
+        self._table: CountTable | None = None
+        self._table_path = table
         try:
+            if table is not None:
+                self._table = CountTable(table, overwrite=overwrite)
             if video is not None:
                 self._sink = VideoSink(
                     video,
@@ -100,12 +106,6 @@ class DetectOutputs:
     def draws(self) -> bool:
         """Whether a video is written, so that `write` needs images."""
         return self._sink is not None
-
-    @property
-    def distinct(self) -> Distinct:
-        """How many different objects there were, by class."""
-        counts = {self._classes[label]: count for label, count in self._objects.counts.items()}
-        return Distinct(counts, self._objects.least_frames)
 
     def begin(self, header: ResultsHeader, *, mark_new: bool, rescored: bool = False) -> None:
         """Take over the classes and write the header of the results.
@@ -147,6 +147,9 @@ class DetectOutputs:
             BrokenPipeError: standard output was closed, and there is no video to go on with.
             OutputError: an output failed; what was written before is whole.
         """
+        self._counts.update(time, detections)
+        if self._table is not None:
+            self._table.write(index, time, self._counts.rows())
         if self._writer is not None:
             with self._reader_may_leave():
                 self._writer.write(index, time, detections)
@@ -158,10 +161,9 @@ class DetectOutputs:
             self._sink.write(drawn, time)
         self.frames += 1
         self.objects += len(detections)
-        self._objects.update(detections)
 
     def _drawn(self, image: ImageArray, detections: Detections) -> ImageArray:
-        return draw(
+        drawn = draw(
             image,
             detections,
             self._classes,
@@ -169,6 +171,7 @@ class DetectOutputs:
             draw_ids=self._drawing.draw_ids,
             colour_by=self._drawing.colour_by,
         )
+        return self._counts.draw(drawn)
 
     @contextmanager
     def _reader_may_leave(self) -> Iterator[None]:
@@ -202,9 +205,14 @@ class DetectOutputs:
         if not self.frames:
             self.discard()
             return written, problems
-        sink, writer, claimed = self._sink, self._writer, self._claimed
-        self._sink = self._writer = self._claimed = None
-        for output, path in ((sink, self._video), (writer, None if claimed is None else claimed.path)):
+        sink, writer, claimed, table = self._sink, self._writer, self._claimed, self._table
+        self._sink = self._writer = self._claimed = self._table = None
+        outputs = (
+            (sink, self._video),
+            (writer, None if claimed is None else claimed.path),
+            (table, self._table_path),
+        )
+        for output, path in outputs:
             if output is None:
                 continue
             try:
@@ -229,10 +237,10 @@ class DetectOutputs:
 
     def discard(self) -> None:
         """Leave no file behind, except what was kept."""
-        for output in (self._sink, self._writer, self._claimed):
+        for output in (self._sink, self._writer, self._claimed, self._table):
             if output is not None:
                 output.discard()
-        self._sink = self._writer = self._claimed = None
+        self._sink = self._writer = self._claimed = self._table = None
 
     def __enter__(self) -> Self:
         return self

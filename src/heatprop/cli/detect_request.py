@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from heatprop.cli.counts import Counts
 from heatprop.drawing import ColourBy
 from heatprop.io import VideoSource, open_video
 from heatprop.io.addresses import shown
@@ -51,8 +52,10 @@ class Request:
         max_frames: at most so many frames; None for all.
         seq_nms: whether to find in all frames first, and rescore them.
         score_threshold: what is shown; with `seq_nms` the detector must return weaker boxes, too.
-        least_frames: in how many frames an object is seen that the summary counts.
+        counts: counts what is found, for the summary and more.
+        table: path of the table of counts; None for none.
         reconnect: see `heatprop.open_video`.
+        can_resume: whether the command can do what is unfinished again.
     """
 
     source: str
@@ -65,8 +68,10 @@ class Request:
     max_frames: int | None
     seq_nms: bool
     score_threshold: float
-    least_frames: int
+    counts: Counts
+    table: Path | None = None
     reconnect: float | None = None
+    can_resume: bool = True
 
     @property
     def name(self) -> str:
@@ -87,7 +92,8 @@ class Request:
     def files(self) -> list[Path]:
         """The outputs that are kept."""
         results = None if self.results is None or self.streams_results else Path(self.results)
-        return [path for path in (None if self.draws_for_nobody else self.video, results) if path is not None]
+        paths = (None if self.draws_for_nobody else self.video, results, self.table)
+        return [path for path in paths if path is not None]
 
     def open(self) -> VideoSource:
         """Open the source."""

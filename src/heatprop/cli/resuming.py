@@ -58,7 +58,10 @@ def claimed(source: str, paths: Sequence[Path]) -> Iterator[None]:
         if sources.source_at(path) is not None:
             raise OutputError(f"{path} is the source itself; choose another name for the output")
     if len({os.path.realpath(path) for path in paths}) < len(paths):
-        raise OutputError(f"{paths[0]} is asked for twice, by -o and --json; choose two names")
+        twice = next(
+            path for path in paths if sum(os.path.realpath(path) == os.path.realpath(each) for each in paths) > 1
+        )
+        raise OutputError(f"{twice} is asked for twice; give each output a name of its own")
     with ExitStack() as claims:
         for path in paths:
             if path.parent.is_dir():  # else it is refused where it is made
@@ -79,12 +82,12 @@ def inspect_output(path: Path) -> Existing | None:
     return Existing(path, state, frames)
 
 
-def refuse_existing(paths: Sequence[Path], *, is_live: bool) -> None:
+def refuse_existing(paths: Sequence[Path], *, can_resume: bool) -> None:
     """Raise where outputs exist that may not be replaced; say which of them are unfinished and what to do.
 
     Args:
         paths: the outputs.
-        is_live: whether what the source shows does not come again, so that nothing can be resumed.
+        can_resume: whether ``--resume`` could do them again: the command has it, and the source comes again.
 
     Raises:
         OutputExistsError: some exist.
@@ -95,20 +98,18 @@ def refuse_existing(paths: Sequence[Path], *, is_live: bool) -> None:
     names = "another name" if len(existing) == 1 else "other names"
     remedy = f"choose {names} or add --overwrite"
     if any(found.state.completeness is Completeness.UNFINISHED for found in existing):
-        again = "" if is_live else "add --resume to do what is unfinished again, "
+        again = "add --resume to do what is unfinished again, " if can_resume else ""
         remedy = f"{again}add --overwrite to replace all, or choose {names}"
     raise OutputExistsError(f"{'; '.join(map(str, existing))}; {remedy}")
 
 
-def name_leftovers(paths: Sequence[Path], source: str, notify: Callable[[str], None]) -> None:
-    """Tell of the files that killed runs left beside the outputs."""
+def name_leftovers(paths: Sequence[Path], source: str, notify: Callable[[str], None], *, can_resume: bool) -> None:
+    """Tell of the files that killed runs left beside the outputs, and what becomes of them."""
+    remedy = "--resume takes it over or removes it" if can_resume else "remove it if it is of no use"
     for path in paths:
         for leftover in find_leftovers(path, source):
             frames = count_frames(leftover)
-            notify(
-                f"heatprop: {leftover} ({frames:,} frames) is left of a run that was killed; "
-                "--resume takes it over or removes it"
-            )
+            notify(f"heatprop: {leftover} ({frames:,} frames) is left of a run that was killed; {remedy}")
 
 
 def refuse_others(wanted: Mapping[Path, ResultsHeader], source: str) -> None:

@@ -37,8 +37,9 @@ def by_class(counts: Mapping[str, int]) -> str:
         '1,200 person, 3 bicycle'
     """
     ranked = sorted((-count, name) for name, count in counts.items() if count)
-    said = [f"{-count:,} {name}" for count, name in ranked[:_MOST_CLASSES]]
-    if rest := ranked[_MOST_CLASSES:]:
+    shown = _MOST_CLASSES if len(ranked) > _MOST_CLASSES + 1 else len(ranked)
+    said = [f"{-count:,} {name}" for count, name in ranked[:shown]]
+    if rest := ranked[shown:]:
         said.append(f"{-sum(count for count, _ in rest):,} of {len(rest)} other classes")
     return ", ".join(said)
 

@@ -30,6 +30,7 @@ class ZoneCounter:
         objects: the different objects that were in it. Detections without an id (-1) are not among them, though
             they count in all other numbers.
         most: how many were in it at once, at most.
+        seen: the class numbers that were ever in it.
 
     Raises:
         InvalidConfigError: the corners are fewer than three, or the zone crosses itself.
@@ -55,6 +56,7 @@ class ZoneCounter:
         self.points = tuple((float(x), float(y)) for x, y in points)
         self.objects = ObjectCounter(least_frames, most_ids=most_ids)
         self.most = 0
+        self.seen: set[int] = set()
         self._anchor: Anchor = anchor
         self._polygon = np.array(self.points)
         self._inside: Counter[int] = Counter()
@@ -82,6 +84,7 @@ class ZoneCounter:
         inside = lie_in(anchors_of(detections.boxes, self._anchor), self._polygon)
         self.objects.update(detections, among=inside)
         self._inside = Counter(detections.labels[inside].tolist())
+        self.seen |= set(self._inside)
         count = self._inside.total()
         self.most = max(self.most, count)
         self._sum, self._frames = self._sum + count, self._frames + 1

@@ -1,7 +1,8 @@
-"""What is found, onto images: boxes, tags, captions."""
+"""What is found, onto images: boxes and tags, lines and zones with their numbers, captions."""
 
 from heatprop.drawing.boxes import ColourBy, draw
+from heatprop.drawing.counts import draw_counts
 from heatprop.drawing.panels import side_by_side
 from heatprop.drawing.pen import PALETTE, colour_of
 
-__all__ = ["PALETTE", "ColourBy", "colour_of", "draw", "side_by_side"]
+__all__ = ["PALETTE", "ColourBy", "colour_of", "draw", "draw_counts", "side_by_side"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -11,10 +12,12 @@ from pathlib import Path
 from heatprop.io.end_mark import COMMENT, is_left_open, read_end_mark, read_fingerprint
 from heatprop.io.results_header import FORMAT, ResultsError, ResultsHeader, header_of, parse_header
 
+COUNT_TABLE_HEAD = "frame,time,what,name,direction,class,count"
 _TAIL_BYTES = 4096
 _MAX_HEADER_BYTES = 1 << 24
 _HEAD_BYTES = 1 << 16
 _SMALLEST_HEAD = 64
+_COUNTS_END = re.compile(rb"\d*,[^,]*,end,(complete|unfinished),,,(\d+)\n")
 
 
 class Completeness(Enum):
@@ -49,7 +52,7 @@ _UNKNOWN = OutputState(Completeness.UNKNOWN)
 
 
 def state_of(path: str | Path) -> OutputState:
-    """Return what a file of detections or an annotated video says of itself; of any other file, that is unknown.
+    """Return what detections, counts or an annotated video say of themselves; of any other file, that is unknown.
 
     Only the head and the tail of the file are read.
 
@@ -58,12 +61,14 @@ def state_of(path: str | Path) -> OutputState:
     """
     path = Path(path)
     with path.open("rb") as file:
-        is_results = FORMAT.encode() in file.read(len(FORMAT) + 32)
-    return _results_state(path) if is_results else _video_state(path)
+        head = file.read(_SMALLEST_HEAD)
+    if head.startswith(COUNT_TABLE_HEAD.encode()):
+        return _counts_state(path)
+    return _results_state(path) if FORMAT.encode() in head else _video_state(path)
 
 
 def count_frames(path: str | Path) -> int:
-    """Count the frames in a file of detections or a video, be it whole or cut short; 0 where there are none.
+    """Count the frames in detections, counts or a video, be they whole or cut short; 0 where there are none.
 
     The whole file is read; frames are not decoded.
 
@@ -72,8 +77,11 @@ def count_frames(path: str | Path) -> int:
     """
     path = Path(path)
     with path.open("rb") as file:
-        if FORMAT.encode() in file.read(len(FORMAT) + 32):
-            file.seek(0)
+        head = file.read(_SMALLEST_HEAD)
+        file.seek(0)
+        if head.startswith(COUNT_TABLE_HEAD.encode()):
+            return sum(line.endswith(b"\n") and b",objects,,,all," in line for line in file)
+        if FORMAT.encode() in head:
             return sum(line.endswith(b"\n") and line.startswith(b'{"frame"') for line in file)
     import av  # it takes 50 ms, which who reads results need not wait for  # noqa: PLC0415
 
@@ -85,7 +93,7 @@ def count_frames(path: str | Path) -> int:
 
 
 def is_begun(path: Path) -> bool:
-    """Return whether heatprop began to write this file, be it results or a video, as far as its head says.
+    """Return whether heatprop began to write this file, be it results, counts or a video, as far as its head says.
 
     Raises:
         OSError: it cannot be read.
@@ -93,7 +101,8 @@ def is_begun(path: Path) -> bool:
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
     # A run that was killed at once left nothing, or the first box of a video.
-    return len(head) < _SMALLEST_HEAD or FORMAT.encode() in head[:64] or COMMENT.encode() in head
+    is_text = FORMAT.encode() in head[:64] or head.startswith(COUNT_TABLE_HEAD.encode())
+    return len(head) < _SMALLEST_HEAD or is_text or COMMENT.encode() in head
 
 
 def is_annotated(path: Path) -> bool:
@@ -114,11 +123,7 @@ def read_end(path: Path) -> tuple[int, bool] | None:
     Raises:
         OSError: it cannot be read.
     """
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - _TAIL_BYTES))
-        tail = file.read()
-    return parse_end(tail[tail.rfind(b"\n", 0, -1) + 1 :])
+    return parse_end(_last_line(path))
 
 
 def parse_end(line: bytes) -> tuple[int, bool] | None:
@@ -135,6 +140,21 @@ def parse_end(line: bytes) -> tuple[int, bool] | None:
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
     return (frames, complete) if isinstance(frames, int) and isinstance(complete, bool) else None
+
+
+def _last_line(path: Path) -> bytes:
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - _TAIL_BYTES))
+        tail = file.read()
+    return tail[tail.rfind(b"\n", 0, -1) + 1 :]
+
+
+def _counts_state(path: Path) -> OutputState:
+    end = _COUNTS_END.fullmatch(_last_line(path))
+    if end is None:
+        return OutputState(Completeness.UNFINISHED)
+    return OutputState(_COMPLETENESS[end[1] == b"complete"], int(end[2]))
 
 
 def _results_state(path: Path) -> OutputState:

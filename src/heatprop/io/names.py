@@ -74,6 +74,11 @@ def is_live_by_name(source: Source) -> bool:
     return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
 
 
+def may_be_wrong(source: str) -> bool:
+    """Return whether a source is perhaps not there. One that can be opened only once is not tried."""
+    return not (is_address(source) or is_live_by_name(source) or os.path.exists(source))
+
+
 def _found_at(name: str | Path) -> Found | None:
     if is_address(name) or camera_named(str(name)) is not None:
         return None

@@ -14,13 +14,8 @@ frame. The text is strict JSON: infinity, which JSON lacks, is the string "inf".
 
 from __future__ import annotations
 
-import errno
 import json
 import math
-import os
-import stat
-import sys
-from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -29,6 +24,7 @@ import numpy as np
 
 from heatprop.errors import InvalidArrayError, OutputError
 from heatprop.io.completeness import Completeness
+from heatprop.io.line_file import STANDARD_OUTPUT, LineFile, is_stream
 from heatprop.io.outputs import OutputFile
 from heatprop.io.results_frames import ResultsFrames, read_results
 from heatprop.io.results_header import FORMAT, ResultsError, ResultsHeader, installed_versions
@@ -46,17 +42,6 @@ __all__ = [
     "is_stream",
     "read_results",
 ]
-
-STANDARD_OUTPUT = "-"
-
-
-def is_stream(target: str | Path) -> bool:
-    """Return whether results for `target` go out at once: to standard output, a device, or a pipe."""
-    try:
-        kind = os.stat(target).st_mode
-    except (OSError, ValueError):
-        return target == STANDARD_OUTPUT
-    return target == STANDARD_OUTPUT or stat.S_ISCHR(kind) or stat.S_ISFIFO(kind)
 
 
 class ResultsWriter:
@@ -88,24 +73,13 @@ class ResultsWriter:
 
     def __init__(self, target: str | Path | OutputFile, header: ResultsHeader, *, overwrite: bool = False) -> None:
         self._classes = tuple(header.classes)
-        self._output: OutputFile | None = None
-        self._file: FileIO | None = None
         self._frames, self._last_index = 0, -1
         self._is_open, self._is_whole = True, True
-        self._is_stream = not isinstance(target, OutputFile) and is_stream(target)
-        self._name_of_stream = "standard output" if target == STANDARD_OUTPUT else str(target)
-        if self._is_stream and target != STANDARD_OUTPUT:
-            self._file = _open_stream(str(target))
-        elif not self._is_stream:
-            output = target if isinstance(target, OutputFile) else OutputFile(target, overwrite=overwrite)
-            # Unbuffered: a line is in the file when `write` returns, even if the process is killed then.
-            self._file = output.partial.open("wb", buffering=0)
-            self._output = output
+        self._lines = LineFile(target, overwrite=overwrite)
         try:
             self._write_line(header.to_json())
         except BaseException:
-            if self._file is not None:
-                self._file.close()
+            self._lines.release()
             raise
 
     def write(self, index: int, time: float, detections: Detections) -> None:
@@ -166,26 +140,15 @@ class ResultsWriter:
             self._write_line({"end": end})
         except OutputError:
             # On a full disk: a file without an end is known as unfinished, too.
-            if self._output is None or end["complete"]:
+            if self._lines.output is None or end["complete"]:
                 raise
         finally:
-            self._name()
-
-    def _name(self) -> None:
-        if self._file is not None:
-            file, self._file = self._file, None
-            file.close()
-            if self._output is not None:
-                self._output.commit()
+            self._lines.finish()
 
     def discard(self) -> None:
         """Finish, and leave no file behind; what went to standard output stays."""
         self._is_open = False
-        if self._file is not None:
-            file, self._file = self._file, None
-            file.close()
-            if self._output is not None:
-                self._output.discard()
+        self._lines.discard()
 
     def __enter__(self) -> Self:
         return self
@@ -196,50 +159,4 @@ class ResultsWriter:
         self.close(complete=kind is None)
 
     def _write_line(self, value: dict[str, Any]) -> None:
-        line = json.dumps(value, separators=(",", ":"), allow_nan=False) + "\n"
-        if self._is_stream:
-            try:
-                if self._file is None:
-                    sys.stdout.write(line)
-                    sys.stdout.flush()
-                else:
-                    _write_all(self._file, line.encode())
-            except (BrokenPipeError, OutputError):
-                raise
-            except OSError as error:
-                raise OutputError(f"{self._name_of_stream}: cannot write ({error.strerror})") from None
-            return
-        assert self._output is not None
-        if self._file is None:
-            raise OutputError(f"{self._output.path} is closed; open a new ResultsWriter")
-        start = self._file.tell()
-        try:
-            _write_all(self._file, line.encode())
-        except OSError as error:
-            os.ftruncate(self._file.fileno(), start)
-            self._file.seek(start)
-            raise OutputError(
-                f"{self._output.path}: cannot write ({error.strerror}); the {start} bytes before are kept"
-            ) from None
-
-
-def _open_stream(path: str) -> FileIO:
-    try:
-        # A pipe without a reader would be waited for, deaf to Ctrl-C.
-        descriptor = os.open(path, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0))
-    except OSError as error:
-        reason = (
-            "no program reads from this pipe; start it first" if error.errno == errno.ENXIO else error.strerror
-        )
-        raise OutputError(f"{path}: cannot write there ({reason})") from None
-    os.set_blocking(descriptor, True)
-    return FileIO(descriptor, "wb")
-
-
-def _write_all(file: FileIO, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        written = file.write(rest)
-        if not written:
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-        rest = rest[written:]
+        self._lines.write(json.dumps(value, separators=(",", ":"), allow_nan=False) + "\n")
