@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -271,6 +272,21 @@ def test_a_dataset_without_identities_is_refused_before_work(run: Run, street_im
     assert not Path("out").exists()
 
 
+def test_without_trackeval_every_command_says_what_to_install(
+    run: Run, folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "trackeval", None)
+    for command in (("score", folders), ("evaluate", "-o", "out"), ("compare", "--cache", "cache")):
+        if command[0] == "compare":
+            Path("cache").mkdir()
+        done = run(*command, *MOT)
+        assert (done.code, done.out) == (2, "")
+        assert done.err == (
+            "heatprop: error: tracking is scored by trackeval, which is not installed; "
+            "pip install 'heatprop[tracking]', then pip install --no-deps trackeval\n"
+        )
+
+
 def test_compare_has_identities_and_how_sure_their_differences_are(run: Run, street_image: ImageArray) -> None:
     root = write_coco_video(Path("data"), street_image)
     request = ["evaluate", "--dataset", "coco-video", "--backend", "onnx", "--root", str(root), "--quiet"]
@@ -296,3 +312,9 @@ def test_compare_has_identities_and_how_sure_their_differences_are(run: Run, str
     header = ["method", "HOTA", "DetA", "AssA", "IDF1", "MOTA", "IDSW", "changes", "deviation", "found", "FP"]
     assert figures.splitlines()[1].split() == [*header, "ms"]
     assert differences.splitlines()[0].split() == header
+
+    annotations = Path("data/annotations.json")
+    annotations.write_text(annotations.read_text().replace("instance_id", "unknown"))
+    done = run(*given, *TRACKING, "--quiet")
+    assert (done.code, done.out) == (2, "")
+    assert "annotated objects have no track id" in done.err

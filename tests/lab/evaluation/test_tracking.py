@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from math import isnan
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from heatprop.errors import InvalidArrayError
+from heatprop.errors import InvalidArrayError, MissingPackageError
 from heatprop.lab.datasets import load_dataset
 from heatprop.lab.datasets.annotations import DatasetError, VideoDataset, select_videos
 from heatprop.lab.evaluation.detections import DetectionTable
@@ -147,6 +148,12 @@ def test_sequences_with_distractors_score_as_trackevals_own_evaluator_says(
     assert result.figures() == pytest.approx(expected["COMBINED_SEQ"], abs=1e-9)
     for number, name in enumerate(lengths):
         assert result.of_video(number) == pytest.approx(expected[name], abs=1e-9)
+
+
+def test_without_trackeval_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "trackeval", None)
+    with pytest.raises(MissingPackageError, match="pip install --no-deps trackeval"):
+        tracking_result(make_dataset([(0, 0, 1, BOX)], (1,)), table([]))
 
 
 def test_the_figures_have_the_names_of_the_field() -> None:

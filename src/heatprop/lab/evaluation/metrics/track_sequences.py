@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heatprop.errors import InvalidArrayError, MissingPackageError
-from heatprop.lab.datasets.annotations import DatasetError, Distractors, GroundTruth, VideoDataset
+from heatprop.lab.datasets.annotations import DatasetError, Distractors, GroundTruth, Video, VideoDataset
 from heatprop.lab.evaluation.detections import DetectionTable
 from heatprop.lab.evaluation.metrics.matching import scored_only
 from heatprop.types import IntArray
@@ -21,6 +21,7 @@ Overlaps: TypeAlias = Callable[..., NDArray[np.float64]]
 
 _OVERLAP = 0.5
 """From which a box is taken to show the object that it is matched with, before anything is scored."""
+_NONE = np.empty(0, np.int64)
 _EPSILON = float(np.finfo("float").eps)
 
 
@@ -116,23 +117,28 @@ def sequences(
     crowds = dataset.truth.select(dataset.truth.crowd & (dataset.distractors is None))
     video_of, classes = dataset.video_of_rows(), len(dataset.classes)
     of_truth, of_shown, of_crowds = (
-        video_of[frames] * classes + labels
+        _Groups(video_of[frames] * classes + labels)
         for frames, labels in (
             (truth.frames, truth.labels),
             (shown.frames, shown.labels),
             (crowds.frames, crowds.labels),
         )
     )
-    for group in np.union1d(of_truth, of_shown).tolist():
+    for group in np.union1d(of_truth.numbers, of_shown.numbers).tolist():
         number, label = divmod(group, classes)
         video = dataset.videos[number]
-        objects, found = truth.select(of_truth == group), shown.select(of_shown == group)
-        ignored = crowds.select(of_crowds == group)
+        objects, found = truth.select(of_truth.rows(group)), shown.select(of_shown.rows(group))
+        ignored = crowds.select(of_crowds.rows(group))
         data = _Sequence(objects.tracks, found.track_ids)
-        bounds = np.arange(video.start, video.start + video.length + 1)
-        parts = [np.searchsorted(frames, bounds) for frames in (objects.frames, found.frames, ignored.frames)]
-        for frame in range(video.length):
-            mine, theirs, crowd = (slice(part[frame], part[frame + 1]) for part in parts)
+        filled = np.union1d(objects.frames, found.frames)  # others change nothing
+        parts = [
+            np.stack([np.searchsorted(each, filled), np.searchsorted(each, filled, "right")], axis=1).tolist()
+            for each in (objects.frames, found.frames, ignored.frames)
+        ]
+        for mine, theirs, crowd in (map(_slice, bounds) for bounds in zip(*parts, strict=True)):
+            if theirs.start == theirs.stop:
+                data.add(mine, _NONE, np.empty((mine.stop - mine.start, 0)))
+                continue
             boxes = found.boxes[theirs]
             similarity = overlaps(objects.boxes[mine], boxes, box_format="x0y0x1y1")
             kept = np.ones(len(boxes), np.bool_)
@@ -141,7 +147,25 @@ def sequences(
                 kept = (inside <= _OVERLAP + _EPSILON).all(axis=1)
                 kept[_matched(similarity)[1]] = True
             data.add(mine, np.arange(theirs.start, theirs.stop)[kept], similarity[:, kept])
-        yield number, label, data.build(video.name)
+        yield number, label, data.build(video)
+
+
+def _slice(bounds: list[int]) -> slice:
+    return slice(*bounds)
+
+
+class _Groups:
+    """Rows by the number of their group, in their order within each."""
+
+    def __init__(self, groups: IntArray) -> None:
+        self._order = np.argsort(groups, kind="stable")
+        self._sorted = groups[self._order]
+        self.numbers = np.unique(groups)
+
+    def rows(self, group: int) -> IntArray:
+        """Return the rows of a group, which may have none."""
+        first, last = np.searchsorted(self._sorted, [group, group + 1])
+        return self._order[first:last]
 
 
 def _undistracted(annotated: Distractors, shown: DetectionTable, overlaps: Overlaps) -> DetectionTable:
@@ -171,12 +195,12 @@ class _Sequence:
         self._found.append(self._track_ids[found])
         self._similarities.append(similarity)
 
-    def build(self, name: str) -> dict[str, Any]:
+    def build(self, video: Video) -> dict[str, Any]:
         """Return it with ids that count from 0, as the metrics index by them."""
         true_ids, gt_ids = _relabelled(self._true)
         found_ids, tracker_ids = _relabelled(self._found)
         return {
-            "num_timesteps": len(self._true),
+            "num_timesteps": video.length,
             "num_gt_ids": true_ids,
             "num_tracker_ids": found_ids,
             "num_gt_dets": sum(map(len, gt_ids)),
@@ -184,7 +208,7 @@ class _Sequence:
             "gt_ids": gt_ids,
             "tracker_ids": tracker_ids,
             "similarity_scores": self._similarities,
-            "seq": name,
+            "seq": video.name,
         }
 
 

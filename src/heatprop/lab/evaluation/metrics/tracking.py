@@ -77,8 +77,7 @@ class TrackingResult:
         times = self._times(counts)
         if not (times @ self.objects).any():
             return dict.fromkeys(TRACKING_FIGURES, nan)
-        known = self._labels(times)
-        return self._combined("combine_classes_det_averaged", {label: self._of(label, times) for label in known})
+        return _combined("combine_classes_det_averaged", self._by_class(times))
 
     def class_averaged(self, counts: NDArray[Any] | None = None) -> dict[str, float]:
         """Return the mean of the figures over the classes that have objects; of IDSW the sum.
@@ -87,17 +86,17 @@ class TrackingResult:
             counts: as of `figures`.
         """
         times = self._times(counts)
-        known = np.flatnonzero(times @ self.objects).tolist()
-        if not known:
+        objects = times @ self.objects
+        if not objects.any():
             return dict.fromkeys(TRACKING_FIGURES, nan)
-        return self._combined("combine_classes_class_averaged", {label: self._of(label, times) for label in known})
+        known = {label: each for label, each in self._by_class(times).items() if objects[label]}
+        return _combined("combine_classes_class_averaged", known)
 
     def of_class(self, label: int) -> dict[str, float]:
         """Return the figures of all videos, of a class alone."""
-        times = self._times(None)
         if not self.objects[:, label].any():
             return dict.fromkeys(TRACKING_FIGURES, nan)
-        return _figures(self._of(label, times))
+        return _figures(self._by_class(self._times(None))[label])
 
     def of_video(self, number: int) -> dict[str, float]:
         """Return the figures of a video alone, all classes together."""
@@ -147,27 +146,20 @@ class TrackingResult:
     def _times(self, counts: NDArray[Any] | None) -> IntArray:
         return np.ones(len(self.videos), np.int64) if counts is None else np.asarray(counts).astype(np.int64)
 
-    def _labels(self, times: IntArray) -> list[int]:
-        return sorted({label for number, label in self.sequences if times[number]})
-
-    def _of(self, label: int, times: IntArray) -> dict[str, Result]:
-        """Return what the metrics say of a class, its videos combined."""
-        mine = [(number, each) for (number, its), each in self.sequences.items() if its == label]
+    def _by_class(self, times: IntArray) -> dict[int, dict[str, Result]]:
+        """Return what the metrics say of each class that is there, its videos combined."""
+        found: dict[int, dict[tuple[int, int], Mapping[str, Result]]] = {}
+        repeated = times.tolist()
+        for (number, label), each in self.sequences.items():
+            for again in range(repeated[number]):
+                found.setdefault(label, {})[number, again] = each
         return {
-            name: metric.combine_sequences(
-                {(number, again): each[name] for number, each in mine for again in range(times[number])}
-            )
-            for name, metric in _metrics().items()
-        }
-
-    @staticmethod
-    def _combined(how: str, by_class: Mapping[int, Mapping[str, Result]]) -> dict[str, float]:
-        return _figures(
-            {
-                name: getattr(metric, how)({label: each[name] for label, each in by_class.items()})
+            label: {
+                name: metric.combine_sequences({key: each[name] for key, each in mine.items()})
                 for name, metric in _metrics().items()
             }
-        )
+            for label, mine in found.items()
+        }
 
 
 def tracking_result(
@@ -214,6 +206,16 @@ def _metrics() -> dict[str, Any]:
     metrics = import_trackeval().metrics
     quiet = {"PRINT_CONFIG": False}
     return {"HOTA": metrics.HOTA(), "Identity": metrics.Identity(dict(quiet)), "CLEAR": metrics.CLEAR(dict(quiet))}
+
+
+def _combined(how: str, by_class: Mapping[int, Mapping[str, Result]]) -> dict[str, float]:
+    """Return the figures of classes, combined by that method of the metrics."""
+    return _figures(
+        {
+            name: getattr(metric, how)({label: each[name] for label, each in by_class.items()})
+            for name, metric in _metrics().items()
+        }
+    )
 
 
 def _figures(results: Mapping[str, Result]) -> dict[str, float]:
