@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from block_videos import HEIGHT, WIDTH, write_block_detector, write_blocks
-from cli.conftest import Run, command, silent_pipe, video_shape
+from cli.conftest import Run, command, run_process, silent_pipe, video_shape
+from heatprop.io.claims import claim_file
 from heatprop.io.completeness import Completeness, state_of
 
 FRAMES = 61
@@ -231,6 +232,28 @@ def test_what_is_unfinished_is_not_replaced_in_silence(run: Run, walks: Path, bl
     assert done.code == 0
     assert "out.part.csv" in done.err
     assert "--resume" not in done.err
+
+
+def test_a_full_disk_ends_it_with_whole_rows(walks: Path, blocks: tuple[str, ...], tmp_path: Path) -> None:
+    done = run_process(
+        "count", walks, *blocks, *LINE, "--csv", "out.csv", "--json", folder=tmp_path, largest_file=4000
+    )
+    assert done.code == 1, done.err
+    assert "out.csv" in done.err
+    assert "cannot write" in done.err
+    assert "Traceback" not in done.err
+    rows = table_of(tmp_path / "out.csv")
+    assert all(row["count"] for row in rows)
+    assert state_of(tmp_path / "out.csv").completeness is Completeness.UNFINISHED
+    assert json.loads(done.out)["complete"] is False
+
+
+def test_two_runs_do_not_write_one_table(walks: Path, blocks: tuple[str, ...], tmp_path: Path) -> None:
+    with claim_file(tmp_path / "out.csv"):
+        done = run_process("count", walks, *blocks, "--csv", "out.csv", folder=tmp_path)
+    assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
+    assert "out.csv" in done.err
+    assert not (tmp_path / "out.csv").exists()
 
 
 def test_a_closed_pipe_on_standard_output_is_no_failure(

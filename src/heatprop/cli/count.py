@@ -39,14 +39,16 @@ class Count:
     """Video file, http or rtsp address, camera (camera:0), folder of images, or pattern ('shots/*.jpg')."""
     line: Annotated[
         tyro.conf.UseAppendAction[tuple[str, ...]],
-        tyro.conf.arg(metavar="[NAME=]x1,y1,x2,y2", help_behavior_hint="may be given again"),
+        tyro.conf.arg(metavar="[NAME=]x1,y1,x2,y2", help_behavior_hint=""),
     ] = ()
-    """Count who crosses this line, each way; in pixels of the upright frame, or shares of its sides (50%)."""
+    """Count who crosses this line, each way; in pixels of the upright frame, or shares of its sides (50%).
+    May be given several times."""
     zone: Annotated[
         tyro.conf.UseAppendAction[tuple[str, ...]],
-        tyro.conf.arg(metavar="[NAME=]x1,y1,x2,y2,x3,y3,...", help_behavior_hint="may be given again"),
+        tyro.conf.arg(metavar="[NAME=]x1,y1,x2,y2,x3,y3,...", help_behavior_hint=""),
     ] = ()
-    """Count who is in this zone, given by its corners in order around it; likewise."""
+    """Count who is in this zone, given by its corners in order around it; likewise.
+    May be given several times."""
     anchor: Anchor = "bottom"
     """The point of a box that crosses a line or lies in a zone: the middle of its lower side, or its centre."""
     least_frames: Annotated[int, tyro.conf.arg(metavar="N")] = LEAST_FRAMES
