@@ -17,6 +17,7 @@ from block_videos import HEIGHT, WIDTH, write_block_detector, write_blocks
 from cli.conftest import Run, command, run_process, silent_pipe, video_shape
 from heatprop.io.claims import claim_file
 from heatprop.io.completeness import Completeness, state_of
+from paced_source import Paced
 
 FRAMES = 61
 LINE = ("--line", f"door=80,{HEIGHT},80,0")  # walked upwards: right is right
@@ -217,6 +218,19 @@ def test_ctrl_c_keeps_the_rows_so_far_and_says_the_numbers(
     assert [state_of(work / name).completeness for name in ("out.csv", "out.mp4")] == [Completeness.UNFINISHED] * 2
     assert video_shape(work / "out.mp4")[0] == numbers["frames"]
     assert "interrupted" in err
+
+
+def test_a_camera_is_counted_until_enough_frames_came(
+    run: Run, monkeypatch: pytest.MonkeyPatch, blocks: tuple[str, ...]
+) -> None:
+    camera = Paced(None, (HEIGHT, WIDTH), is_live=True)
+    monkeypatch.setattr("heatprop.cli.detect_request.open_video", lambda *_, **__: camera)
+    done = run("count", "camera:0", *blocks, *LINE, *ZONE, "--csv", "out.csv", "--max-frames", "20", "--quiet")
+    assert (done.code, done.err) == (0, "")
+    assert camera.closed.is_set()
+    assert "door: left to right" in done.out
+    end = table_of("out.csv")[-1]
+    assert (end["name"], end["count"]) == ("complete", "20")
 
 
 def test_what_is_unfinished_is_not_replaced_in_silence(run: Run, walks: Path, blocks: tuple[str, ...]) -> None:

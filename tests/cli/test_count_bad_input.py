@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from cli.conftest import HEIGHT, WIDTH, Run
+from small_videos import build_video, turn_video
 
 ONNX = ("--backend", "onnx")
 CASES = {
@@ -72,3 +73,13 @@ def test_a_source_that_is_not_there_and_one_that_is_several(run: Run, short_clip
     done = run("count")
     assert (done.code, done.err.count("\n")) == (2, 1)
     assert "missing from heatprop count: SOURCE" in done.err
+
+
+def test_coordinates_are_those_of_the_upright_frame(run: Run, tmp_path: Path) -> None:
+    """Which is 48 pixels wide and 64 high, once it is turned."""
+    clip = turn_video(build_video(tmp_path / "turned.mp4", 3), 90)
+    small = ("--input-size", "64", "--quiet")
+    assert run("count", clip, *ONNX, *small, "--line", "0,60,48,60").code == 0
+    done = run("count", clip, *ONNX, *small, "--line", "50,0,50,40")
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "the point 50,0, which lies outside of the frame, 48x64" in done.err
