@@ -131,7 +131,8 @@ def test_no_traceback_and_no_other_noise_in_a_process_of_its_own(tmp_path: Path,
         (["models", "all"], "action is 'all'; it must be list or inspect; see heatprop models --help"),
         (
             ["score"],
-            r"missing from heatprop score: DETECTIONS, --dataset imagenet-vid\|coco-video, --root DIR; see",
+            r"missing from heatprop score: DETECTIONS, --dataset imagenet-vid\|coco-video\|mot-challenge, "
+            r"--root DIR; see",
         ),
         (["train", "--config", "own.toml"], "missing from heatprop train: --output RUN_DIR; see"),
         (["dataset", "check"], "missing from heatprop dataset: ROOT; see"),
