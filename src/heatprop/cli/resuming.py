@@ -51,17 +51,15 @@ def claimed(source: str, paths: Sequence[Path]) -> Iterator[None]:
 
     Raises:
         BusyError: another run writes one of them.
-        OutputError: one is the source, or both are one file.
+        OutputError: one is the source, or two are one file.
     """
     sources = SourceFiles([source])
     for path in paths:
         if sources.source_at(path) is not None:
             raise OutputError(f"{path} is the source itself; choose another name for the output")
-    if len({os.path.realpath(path) for path in paths}) < len(paths):
-        twice = next(
-            path for path in paths if sum(os.path.realpath(path) == os.path.realpath(each) for each in paths) > 1
-        )
-        raise OutputError(f"{twice} is asked for twice; give each output a name of its own")
+    for place, path in enumerate(paths):
+        if os.path.realpath(path) in map(os.path.realpath, paths[:place]):
+            raise OutputError(f"{path} is asked for twice; give each output a name of its own")
     with ExitStack() as claims:
         for path in paths:
             if path.parent.is_dir():  # else it is refused where it is made

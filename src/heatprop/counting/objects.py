@@ -24,7 +24,7 @@ class ObjectCounter:
 
     Args:
         least_frames: in how many frames an object is seen that counts; at least 1. It keeps out what flickers up.
-        most_ids: how many ids are remembered, those seen last; at least 1. It bounds the memory, about 200 bytes
+        most_ids: how many ids are remembered, those seen last; at least 1. It bounds the memory, about 150 bytes
             each, on a camera that runs for days. Who comes back after so many others counts anew.
 
     Attributes:
