@@ -81,6 +81,27 @@ def pair_off(rows: IntArray, columns: IntArray) -> IntArray:
     return np.array(taken, np.int64)
 
 
+def touching_pairs(
+    boxes: AnyFloatArray, labels: IntArray, others: AnyFloatArray, other_labels: IntArray
+) -> tuple[IntArray, IntArray]:
+    """Return the pairs of a box ``(N, 4)`` and another ``(M, 4)`` of its class that overlap, by row of the box.
+
+    >>> boxes, others = np.float32([[0, 0, 4, 4], [9, 0, 12, 4]]), np.float32([[2, 2, 6, 6], [0, 0, 20, 9]])
+    >>> rows, columns = touching_pairs(boxes, np.array([7, 7]), others, np.array([7, 8]))
+    >>> rows.tolist(), columns.tolist()
+    ([0], [0])
+    """
+    x1, y1, x2, y2 = np.ascontiguousarray(others.T)
+    meets = labels[:, None] == other_labels
+    for low, high in ((boxes[:, 0], x2), (boxes[:, 1], y2)):
+        meets &= low[:, None] < high
+    for high, low in ((boxes[:, 2], x1), (boxes[:, 3], y1)):
+        meets &= high[:, None] > low
+    pairs = meets.reshape(-1).nonzero()[0]
+    rows = pairs // max(len(others), 1)
+    return rows, pairs - rows * len(others)
+
+
 def nms(boxes: FloatArray, labels: IntArray, iou_threshold: float) -> IntArray:
     """Return which boxes ``(N, 4)`` survive greedy, class-wise non-maximum suppression, as indices.
 

@@ -36,8 +36,11 @@ def test_a_propagator_with_the_memory_of_another_goes_on_as_that_one(frames, con
 
 
 def state(propagator):
-    tracklets, form, next_id = propagator.memory
-    return form, next_id, {item.name: getattr(tracklets, item.name).tolist() for item in fields(tracklets)}
+    tracklets, form, identities, next_id = propagator.memory
+    parts = [
+        {item.name: getattr(part, item.name).tolist() for item in fields(part)} for part in (tracklets, identities)
+    ]
+    return form, next_id, parts
 
 
 @pytest.mark.parametrize("place", [(12, 12), (12, 13), (10, 10), (0, 0), (23, 23)])

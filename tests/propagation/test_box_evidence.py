@@ -101,11 +101,11 @@ def test_of_equal_boxes_the_object_that_was_there_stays():
         assert (found.track_ids.tolist(), found.lengths.tolist()) == ([0], [4])
 
 
-@pytest.mark.parametrize(("second_chance", "ids"), [(0.5, [0]), (0.0, [1])])
-def test_who_moves_suddenly_has_a_second_chance_by_half_the_overlap(second_chance, ids):
+@pytest.mark.parametrize(("second_chance", "lengths"), [(0.5, [7]), (0.0, [1])])
+def test_who_moves_suddenly_has_a_second_chance_by_half_the_overlap(second_chance, lengths):
     strict = replace(ADAPTIVE, adaptation=AdaptationConfig(min_iou=0.5, second_chance=second_chance))
     *_, found = over(strict, [seen(STILL)] * 6 + [seen((57, 40, 97, 100, 0.9))])
-    assert found.track_ids[:1].tolist() == ids
+    assert (found.track_ids[:1].tolist(), found.lengths[:1].tolist()) == ([0], lengths)
 
 
 @FORMS
@@ -260,9 +260,9 @@ def test_ids_are_unique_and_results_come_by_falling_score(frames, config):
         assert len(set(found.track_ids.tolist())) == len(found)
         assert (np.diff(found.scores) <= 0).all()
         assert (found.scores >= np.float32(config.score_threshold)).all()
-        new = set(found.track_ids[found.lengths == 1].tolist())
-        assert not new & born
-        born |= set(found.track_ids.tolist())
+        new = set(found.track_ids.tolist()) - born
+        assert sorted(new) == list(range(len(born), len(born) + len(new)))
+        born |= new
 
 
 @st.composite

@@ -51,8 +51,13 @@ def test_a_stream_gives_what_frame_by_frame_gives(detector, demo_clip, frames):
         assert_same_detections(streamed, detector.update(wanted.image))
 
 
+def ids_in_order(ids, shown):
+    """Return the number of each object in the order in which they were shown; `shown` has those so far."""
+    return [shown.setdefault(each, len(shown)) for each in ids]
+
+
 def test_it_is_the_parts_put_together(detector, frames):
-    propagator = HeatmapPropagator(PropagationConfig.adaptive())
+    propagator, shown = HeatmapPropagator(PropagationConfig.adaptive()), {}
     detector.reset()
     for frame in frames[:4]:
         fitted = fit_letterbox(frame.image.shape[1], frame.image.shape[0], detector.card.input)
@@ -60,7 +65,8 @@ def test_it_is_the_parts_put_together(detector, frames):
         wanted = propagator.update(output, image_area=fitted.image_area(4))
         wanted = wanted.select(wanted.scores >= detector.score_threshold)
         found = detector.update(frame.image)
-        assert_same_detections(found, replace(wanted, boxes=boxes_to_frame(wanted.boxes, fitted, 4)))
+        boxes, numbers = boxes_to_frame(wanted.boxes, fitted, 4), ids_in_order(wanted.track_ids.tolist(), shown)
+        assert_same_detections(found, replace(wanted, boxes=boxes, track_ids=numbers))
 
 
 def test_propagation_adapts_unless_the_papers_form_is_asked_for(detector, frames):

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from heatprop.boxes import boxes_around, iou
+from heatprop.boxes import boxes_around, iou, touching_pairs
 from heatprop.errors import InvalidArrayError, shortened
 from heatprop.heatmaps import Known
 from heatprop.propagation.evidence import Form, ImageArea, Near
@@ -71,7 +71,7 @@ class BoxEvidence:
         A box is the farther, the less it overlaps: one that does not at all is as far as a cell ten cells away.
         """
         expected = boxes_around(centres.astype(np.float32), sizes)
-        rows, sites = _touching(expected, labels, self._in_cells, self._labels)
+        rows, sites = touching_pairs(expected, labels, self._in_cells, self._labels[: len(self._in_cells)])
         overlaps = iou(expected[rows], self._in_cells[sites])
         is_near = (overlaps >= REACH).nonzero()[0]
         order = is_near[np.lexsort((-overlaps[is_near], rows[is_near]))]
@@ -121,21 +121,6 @@ class BoxEvidence:
         is_new = np.ones(len(self.scores), np.bool_)
         is_new[known.cells] = False
         return sites[np.argsort(is_new[sites], kind="stable")]
-
-
-def _touching(
-    boxes: FloatArray, labels: IntArray, others: FloatArray, other_labels: IntArray
-) -> tuple[IntArray, IntArray]:
-    """Return the pairs of a box ``(N, 4)`` and another ``(M, 4)`` of its class that overlap, by row of the box."""
-    x1, y1, x2, y2 = np.ascontiguousarray(others.T)
-    meets = labels[:, None] == other_labels[: len(others)]
-    for low, high in ((boxes[:, 0], x2), (boxes[:, 1], y2)):
-        meets &= low[:, None] < high
-    for high, low in ((boxes[:, 2], x1), (boxes[:, 3], y1)):
-        meets &= high[:, None] > low
-    pairs = meets.reshape(-1).nonzero()[0]
-    rows = pairs // max(len(others), 1)
-    return rows, pairs - rows * len(others)
 
 
 def require_image_size(image_size: ImageSize) -> ImageSize:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import inf
 from typing import Literal, Self, TypeAlias, get_args
 
@@ -10,7 +10,14 @@ from heatprop.errors import InvalidConfigError, check_count, check_range
 
 Carries: TypeAlias = Literal["balanced", "network"]
 MAX_RADIUS = 128  # the side of the paper's grid: further nothing can go there
+MAX_MEMORY = 10_000  # minutes of video
 MAX_DETECTIONS = 1000  # ten times the paper's: suppression compares all with all
+
+
+def _keep_count(config: object, name: str, least: int, most: int) -> None:
+    """Check a whole number, and keep it as Python's: one of NumPy's may be too small to reckon with."""
+    check_count(name, getattr(config, name), least, most)
+    object.__setattr__(config, name, int(getattr(config, name)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +123,46 @@ class AdaptationConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class IdentityConfig:
+    """How objects are told apart from frame to frame. None of this changes a score or a box.
+
+    Attributes:
+        memory: for how many frames an object that was strong once keeps its id out of sight; at least 0. One that
+            never was is remembered for one frame at most.
+        strong: balanced score from which a detection chooses first, in [0, 1].
+        seen: the network's own score from which a detection shows where the object is, in [0, 1]; with less it
+            keeps the id of its tracklet.
+        min_iou: least overlap of a strong detection with the expected box of its object, in [0, 1].
+        weak_min_iou: the same for a detection that is not strong.
+        same_tracklet: what it is worth, in overlap, that a detection came from the object's tracklet; at most 1.
+        doubt: what it costs, in overlap, that an object was never strong; at most 1.
+        position_gain: share of the way to where an object is found that its box goes, in [0, 1].
+        velocity_gain: share of the same that is added to its velocity, in [0, 1].
+        velocity_kept: share of its velocity that an object keeps in each frame out of sight, in [0, 1].
+
+    Raises:
+        InvalidConfigError: a value lies outside its range.
+    """
+
+    memory: int = 30
+    strong: float = 0.4
+    seen: float = 0.1
+    min_iou: float = 0.2
+    weak_min_iou: float = 0.3
+    same_tracklet: float = 0.15
+    doubt: float = 0.3
+    position_gain: float = 0.7
+    velocity_gain: float = 0.2
+    velocity_kept: float = 0.95
+
+    def __post_init__(self) -> None:
+        _keep_count(self, "memory", 0, MAX_MEMORY)
+        for item in fields(self):
+            if item.name != "memory":
+                check_range(item.name, getattr(self, item.name), 0, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
 class PropagationConfig(DecodingConfig):
     """Settings of heatmap propagation; the defaults are the paper's.
 
@@ -129,6 +176,7 @@ class PropagationConfig(DecodingConfig):
             examples have it, or the "network"'s own score and size there, as its interpolation (equation 11).
         adaptation: how objects are followed and forgotten, one by one; None for the paper's squares. `radius` is
             then how far an object is looked for at most, and `carries` is "balanced".
+        identity: how objects get their ids.
         score_threshold: see `DecodingConfig`; also the least balanced score that is carried on.
         max_detections: see `DecodingConfig`.
         nms_iou: see `DecodingConfig`.
@@ -146,6 +194,7 @@ class PropagationConfig(DecodingConfig):
     beta: float = 2.0
     carries: Carries = "balanced"
     adaptation: AdaptationConfig | None = None
+    identity: IdentityConfig = IdentityConfig()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -158,6 +207,8 @@ class PropagationConfig(DecodingConfig):
             raise InvalidConfigError(
                 f"adaptation is {self.adaptation!r}; it must be an AdaptationConfig, or None for the paper's form"
             )
+        if not isinstance(self.identity, IdentityConfig):
+            raise InvalidConfigError(f"identity is {self.identity!r}; it must be an IdentityConfig")
         if self.adaptation is not None and self.carries != "balanced":
             raise InvalidConfigError("adaptation goes with carries 'balanced' only")
 
@@ -192,12 +243,6 @@ class PropagationConfig(DecodingConfig):
     def peak_window(self) -> int:
         """Side in cells of the window of a peak: ``2 P + 1`` as in section 4.1; 3 for P = 0 or adapting."""
         return 3 if self.adaptation is not None else max(2 * self.radius + 1, 3)
-
-
-def _keep_count(config: object, name: str, least: int, most: int) -> None:
-    """Check a whole number, and keep it as Python's: one of NumPy's may be too small to reckon with."""
-    check_count(name, getattr(config, name), least, most)
-    object.__setattr__(config, name, int(getattr(config, name)))
 
 
 def require_propagation(config: PropagationConfig) -> PropagationConfig:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from heatprop.boxes import boxes_around
 from heatprop.errors import InvalidArrayError
 from heatprop.heatmaps import Known
 from heatprop.propagation.config import PropagationConfig, require_propagation
@@ -15,6 +16,7 @@ from heatprop.propagation.decoding import best_sites, detect
 from heatprop.propagation.equations import inherit_lengths
 from heatprop.propagation.evidence import Evidence, Form, ImageArea
 from heatprop.propagation.grid_evidence import GridEvidence
+from heatprop.propagation.identities import Identities, Sightings, identify
 from heatprop.propagation.pyramid_evidence import PyramidEvidence
 from heatprop.propagation.rule import Rule, rule_of
 from heatprop.propagation.tracklets import Own, Tracklets
@@ -27,12 +29,27 @@ class Memory(NamedTuple):
     Attributes:
         tracklets: the tracklets; None before the first frame, and after a cut.
         form: of the evidence that they come from; None without it.
-        next_id: of the next tracklet that is born.
+        identities: the objects that are known, also those out of sight.
+        next_id: of the next object that is new.
     """
 
     tracklets: Tracklets | None = None
     form: Form | None = None
+    identities: Identities | None = None
     next_id: int = 0
+
+    @property
+    def known_ids(self) -> IntArray:
+        """Ids that a detection may have next, if it is not new; int64 ``(N,)``."""
+        return np.empty(0, np.int64) if self.identities is None else self.identities.ids
+
+    def forgotten(self, *, same_objects: bool = False) -> Memory:
+        """Return what is left where propagation begins anew within a video.
+
+        Args:
+            same_objects: whether the objects out of sight may still be there; else no id comes back.
+        """
+        return Memory(identities=self.identities if same_objects else None, next_id=self.next_id)
 
 
 class HeatmapPropagator:
@@ -72,7 +89,7 @@ class HeatmapPropagator:
 
     def forget(self) -> None:
         """Forget all objects, as at a cut: those to come are new, and no id comes back."""
-        self._memory = Memory(next_id=self._memory.next_id)
+        self._memory = self._memory.forgotten()
 
     @property
     def memory(self) -> Memory:
@@ -142,22 +159,35 @@ class HeatmapPropagator:
         # Of equal peaks one stays: where the network's own score is highest, then the nearest to its tracklet.
         sites = best_sites(seen, self.config, rule.window, Known(claims.sites, network, claims.distances))
         claimed, row = claims.at(sites)
-        sources, distances = np.full(len(sites), -1), np.zeros(len(sites), claims.distances.dtype)
+        sources = np.full(len(sites), -1)
         own = Own(seen.scores[sites], seen.sizes(sites))
         sizes = own.sizes.copy()
-        sources[claimed], distances[claimed] = claims.sources[row], claims.distances[row]
+        sources[claimed] = claims.sources[row]
         own.scores[claimed] = network[row]
         sizes[claimed] = rule.mix(network[row], sizes[claimed], sources[claimed], tracklets)
         found = detect(seen, sites, sizes, self.config.nms_iou)
 
         own, sources = Own(own.scores[found.rows], own.sizes[found.rows]), sources[found.rows]
         lengths = inherit_lengths(tracklets.lengths, sources) + 1
-        ids, next_id = identify(tracklets.ids, sources, own.scores, distances[found.rows], memory.next_id)
+        came_from = np.where(sources >= 0, tracklets.ids[sources], -1) if len(tracklets) else sources
+        identities, next_id = identify(
+            Identities.none() if memory.identities is None else memory.identities,
+            Sightings(
+                found.labels,
+                boxes_around(found.centres.astype(np.float32), found.sizes),
+                found.scores,
+                own.scores,
+                came_from,
+            ),
+            self.config.identity,
+            memory.next_id,
+        )
+        ids = identities.ids[: len(sources)]
         new = Tracklets(found.labels, found.centres, found.scores, found.sizes, lengths, ids)
         handed = rule.renew(new, own, sources, tracklets)
         # Copies: the tracklets are nobody else's to change.
         detections = Detections(found.boxes, found.scores.copy(), found.labels.copy(), lengths.copy(), ids.copy())
-        self._memory = Memory(handed, seen.form, next_id)
+        self._memory = Memory(handed, seen.form, identities, next_id)
         return detections
 
     def move(self, shifts: FloatArray, growth: FloatArray | None = None) -> None:
@@ -174,7 +204,7 @@ class HeatmapPropagator:
             InvalidArrayError: there are not as many rows as tracklets, or a number is not finite or leads
                 to one that is not. The state stays as it was.
         """
-        tracklets, form, _ = self._memory
+        tracklets, form, identities, _ = self._memory
         count = 0 if tracklets is None else len(tracklets)
         growth = np.ones(count, np.float32) if growth is None else growth
         if shifts.shape != (count, 2) or growth.shape != (count,):
@@ -186,7 +216,7 @@ class HeatmapPropagator:
             raise InvalidArrayError(
                 "shifts are not finite, or growth is not above 0; give 0 and 1 for what has no known motion"
             )
-        if tracklets is None or form is None or not count:
+        if tracklets is None or form is None or identities is None or not count:
             return
         sides = np.array([form.width, form.height])
         shifts = np.clip(shifts, -sides, sides)  # beyond the map it matters no more how far
@@ -199,7 +229,9 @@ class HeatmapPropagator:
             raise InvalidArrayError("growth makes a size larger than float32 holds; give smaller numbers")
         stays: NDArray[np.bool_] = np.all((centres >= 0) & (centres < sides), axis=1)
         moved = self.rule.displace(replace(tracklets, centres=centres, sizes=sizes))
-        self._memory = self._memory._replace(tracklets=moved.select(stays))
+        self._memory = self._memory._replace(
+            tracklets=moved.select(stays), identities=identities.moved(tracklets.ids, shifts, growth)
+        )
 
     def _evidence(self, output: HeadOutput, *, overwrite: bool) -> GridEvidence:
         if overwrite and output.heatmap.flags.writeable:
@@ -208,34 +240,3 @@ class HeatmapPropagator:
         if self._scratch.shape != output.heatmap.shape:
             self._scratch = np.empty_like(output.heatmap)
         return GridEvidence(output, self._scratch)
-
-
-def identify(
-    old_ids: IntArray, sources: IntArray, network: FloatArray, distances: NDArray[Any], next_id: int
-) -> tuple[IntArray, int]:
-    """Give each detection the id of its tracklet: of those a tracklet led to, one keeps it, the others are born.
-
-    Args:
-        old_ids: ids of the tracklets.
-        sources: the tracklet that each detection came from, -1 for none; int64 ``(N,)``.
-        network: the network's own score of each; the best seen keeps the id. Float32 ``(N,)``.
-        distances: then the nearest to the tracklet's place does, ``(N,)``.
-        next_id: of the first that is born.
-
-    Returns:
-        Ids, int64 ``(N,)``, each once, and the id of the next to be born.
-
-    >>> identify(np.array([7]), np.array([0, -1, 0]), np.float32([0.1, 0.9, 0.8]), np.array([0, 0, 4]), next_id=9)
-    (array([ 9, 10,  7]), 11)
-    """
-    led = np.flatnonzero(sources >= 0)
-    heirs = np.full(len(old_ids), -1)
-    heirs[sources[led]] = led
-    if (heirs[sources[led]] != led).any():  # several of one tracklet
-        from_worst = led[np.lexsort((distances[led], -network[led]))[::-1]]
-        heirs[sources[from_worst]] = from_worst  # of several the last stays, which is the best
-    ids = np.full(len(sources), -1)
-    ids[heirs[heirs >= 0]] = old_ids[heirs >= 0]
-    born = np.flatnonzero(ids < 0)
-    ids[born] = next_id + np.arange(len(born))
-    return ids, next_id + len(born)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from heatprop.boxes import nms, nms_across_classes
 from heatprop.letterbox import boxes_to_frame
 from heatprop.propagation import BoxEvidence, HeatmapPropagator, Memory, PropagationConfig, Rule, decode
 from heatprop.runtime.between import Between
+from heatprop.runtime.numbering import Numbering
 from heatprop.runtime.preprocessing import PreparedFrame
 from heatprop.types import Detections, DetectorOutput, HeadOutput
 
@@ -22,10 +23,12 @@ class VideoState:
     Attributes:
         memory: of the propagator.
         between: the frames since the last key frame.
+        numbering: of the objects that were shown.
     """
 
     memory: Memory
     between: Between
+    numbering: Numbering = field(default_factory=Numbering)
 
 
 class Postprocessing:
@@ -89,11 +92,31 @@ class Postprocessing:
         Raises:
             InvalidArrayError: the output is broken; see `HeatmapPropagator.update`.
         """
+        memory, between, finished = self._step(state.memory, state.between, frame, output, overwrite=overwrite)
+        shown, numbering = _numbered(finished, state.numbering)
+        if output is not None and self._propagator is not None:
+            numbering = numbering.kept(memory.known_ids)
+        return VideoState(memory, between, numbering), shown
+
+    def finish(self, state: VideoState) -> list[Detections]:
+        """Return the detections of the frames that still wait for a key frame, from the past alone."""
+        shown, _ = _numbered(self._waiting(state.between), state.numbering)
+        return shown
+
+    def _step(
+        self,
+        memory: Memory,
+        between: Between,
+        frame: PreparedFrame,
+        output: DetectorOutput | None,
+        *,
+        overwrite: bool,
+    ) -> tuple[Memory, Between, list[Detections]]:
+        """Do what `step` does, with the propagator's ids."""
         finished: list[Detections] = []
-        memory, between = state.memory, state.between
         if frame.starts_shot:
-            finished += self.finish(state)
-            memory, between = Memory(next_id=memory.next_id), Between(self._stride)
+            finished += self._waiting(between)
+            memory, between = memory.forgotten(same_objects=frame.shows_the_same), Between(self._stride)
         if output is None or between.paths:
             between = between.followed(frame)
         if output is None:
@@ -101,17 +124,16 @@ class Postprocessing:
             if not self._fills_between:
                 finished += self._shown_between(between.filled_from_past(), between)
                 between = replace(between, waiting=())
-            return VideoState(memory, between), finished
+            return memory, between, finished
         memory, detections = self._detect(memory, between, frame, output, overwrite=overwrite)
         if between.waiting:
             filled = between.filled(detections, frame, min_score=self._score_threshold)
             finished += self._shown_between(filled, between)
         finished.append(self._shown(detections, frame))
-        return VideoState(memory, Between(self._stride, detections, detections.boxes, frame)), finished
+        return memory, Between(self._stride, detections, detections.boxes, frame), finished
 
-    def finish(self, state: VideoState) -> list[Detections]:
-        """Return the detections of the frames that still wait for a key frame, from the past alone."""
-        return self._shown_between(state.between.filled_from_past(), state.between)
+    def _waiting(self, between: Between) -> list[Detections]:
+        return self._shown_between(between.filled_from_past(), between)
 
     def _detect(
         self, memory: Memory, between: Between, frame: PreparedFrame, output: DetectorOutput, *, overwrite: bool
@@ -150,3 +172,12 @@ class Postprocessing:
         if self._class_agnostic_nms:
             shown = shown.select(nms_across_classes(shown.boxes, shown.scores, SAME_THING))
         return replace(shown, boxes=boxes_to_frame(shown.boxes, frame.letterbox, self._stride))
+
+
+def _numbered(shown: list[Detections], numbering: Numbering) -> tuple[list[Detections], Numbering]:
+    """Return the detections of some frames with the numbers of their objects, and the numbering after them."""
+    numbered = []
+    for detections in shown:
+        one, numbering = numbering.numbered(detections)
+        numbered.append(one)
+    return numbered, numbering

@@ -24,6 +24,8 @@ class PreparedFrame:
         letterbox: how the frame lies in the input.
         starts_shot: whether another shot, or a frame of another shape, begins here.
         pace: of the clock when it was decided whether it is a key frame; 1 without a clock.
+        shows_the_same: whether a shot that begins here shows what the one before showed: a stream was lost, and
+            found again.
     """
 
     network_input: ImageArray | None
@@ -31,6 +33,7 @@ class PreparedFrame:
     letterbox: Letterbox
     starts_shot: bool
     pace: float
+    shows_the_same: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,9 +80,8 @@ class Preprocessing:
         fitted = fit_letterbox(image.shape[1], image.shape[0], self.input_format, self.sample_aspect_ratio)
         network_input = letterbox(image, fitted)
         small = thumbnail(image)
-        starts_shot = shot is not None and (
-            starts_anew or shot.ends_at(fitted, small, at_cuts=self.forget_at_cuts)
-        )
+        ends_shot = shot is not None and shot.ends_at(fitted, small, at_cuts=self.forget_at_cuts)
+        starts_shot = ends_shot or (starts_anew and shot is not None)
         blank = is_blank(small)
         is_key_frame, beat, grey, pace = True, seen.beat, None, 1.0
         if self.clock is not None:
@@ -94,5 +96,12 @@ class Preprocessing:
         # A flash or a black frame ends no shot: what comes after it is compared with what was before.
         if shot is None or fitted != shot.letterbox or not blank:
             shot = Shot(fitted, small, blank)
-        frame = PreparedFrame(network_input[None] if is_key_frame else None, grey, fitted, starts_shot, pace)
+        frame = PreparedFrame(
+            network_input[None] if is_key_frame else None,
+            grey,
+            fitted,
+            starts_shot,
+            pace,
+            shows_the_same=starts_anew and not ends_shot,
+        )
         return frame, Seen(shot, beat)

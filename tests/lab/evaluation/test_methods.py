@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from math import inf
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from heatprop.lab.evaluation.runs.evaluation_folder import EvaluationFolder, Eva
 from heatprop.lab.evaluation.runs.methods import Method, VideoMethod, finish_video
 from heatprop.letterbox import Letterbox, fit_letterbox
 from heatprop.offline.seqnms import SeqNmsConfig, seq_nms
-from heatprop.propagation import AdaptationConfig, PropagationConfig
+from heatprop.propagation import AdaptationConfig, IdentityConfig, PropagationConfig
 from heatprop.types import HeadOutput
 from heatprop.zoo import load
 from lab.evaluation.small_runs import TinyBackend
@@ -63,6 +63,7 @@ def test_settings_become_strict_json_and_words() -> None:
         "carries": "balanced",
         "max_detections": 100,
         "nms_iou": 0.3,
+        "identity": asdict(IdentityConfig()),
         "seq_nms": {"link_iou": 0.5, "suppress_iou": 0.3, "rescoring": "mean", "min_path_score": 0.01},
     }
     assert str(method) == "propagation (P=1, alpha 0.98, beta inf) + Seq-NMS"
@@ -82,6 +83,7 @@ def test_the_settings_of_adaptive_become_strict_json_and_words() -> None:
         "carries": "balanced",
         "max_detections": 100,
         "nms_iou": 0.3,
+        "identity": asdict(IdentityConfig()),
         "adaptation": {
             "velocity": 0.5,
             "least_radius": 1,
@@ -129,13 +131,14 @@ def with_each_field_changed(config: object) -> list[object]:
 def test_no_setting_is_forgotten_where_methods_are_told_apart(tmp_path: Path) -> None:
     papers, adaptation = PropagationConfig.paper(), AdaptationConfig()
     # The method's threshold stands for that of propagation, and what adapts carries what is balanced.
-    fixed = {"score_threshold", "adaptation"}
+    fixed = {"score_threshold", "adaptation", "identity"}
     changed = [
         replace(papers, **{each.name: others(getattr(papers, each.name))})
         for each in fields(papers)
         if each.name not in fixed
     ]
     changed += [replace(papers, adaptation=each) for each in [adaptation, *with_each_field_changed(adaptation)]]  # type: ignore[arg-type]
+    changed += [replace(papers, identity=each) for each in with_each_field_changed(papers.identity)]  # type: ignore[arg-type]
     methods = [Method(), Method(score_threshold=0.1), Method(name="network"), Method(name="interpolation")]
     methods += [Method(propagation=config) for config in changed]
     methods += [Method(seq_nms=each) for each in [SeqNmsConfig(), *with_each_field_changed(SeqNmsConfig())]]  # type: ignore[arg-type]

@@ -16,12 +16,15 @@ from heatprop.letterbox import Letterbox
 from heatprop.offline.seqnms import SeqNmsConfig, seq_nms
 from heatprop.propagation import AdaptationConfig, Memory, PropagationConfig
 from heatprop.propagation.evidence import Form
+from heatprop.propagation.identities import Identities
+from heatprop.runtime.numbering import Numbering
 from heatprop.runtime.postprocessing import Postprocessing
 from heatprop.runtime.preprocessing import PreparedFrame
 from heatprop.types import Detections, DetectorOutput, IntArray
 
 MethodName: TypeAlias = Literal["network", "interpolation", "propagation", "adaptive"]
 Arrays: TypeAlias = dict[str, NDArray[Any]]
+_IDENTITY = "identity_"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,11 +127,15 @@ class VideoMethod:
         if self._fitted is not None:
             memory["fitted"] = np.array(astuple(self._fitted), np.int64)
         if self._postprocessing.rule is not None:
-            tracklets, form, next_id = self._state.memory
+            tracklets, form, identities, next_id = self._state.memory
             memory["next_id"] = np.array(next_id, np.int64)
-            if tracklets is not None:
+            if tracklets is not None and identities is not None:
                 memory["form"] = np.array(form, np.int64)
                 memory |= {item.name: getattr(tracklets, item.name) for item in fields(tracklets)}
+                memory |= {_IDENTITY + item.name: getattr(identities, item.name) for item in fields(identities)}
+                numbering = self._state.numbering
+                memory |= {"shown_ids": numbering.ids, "shown_numbers": numbering.numbers}
+                memory["next_number"] = np.array(numbering.next_number, np.int64)
         return memory
 
     def restore(self, memory: Arrays) -> None:
@@ -142,8 +149,11 @@ class VideoMethod:
         rule = self._postprocessing.rule
         if rule is not None and self._fitted is not None:
             tracklets = rule.tracklets(**{item.name: memory[item.name] for item in fields(rule.tracklets)})
+            identities = Identities(**{item.name: memory[_IDENTITY + item.name] for item in fields(Identities)})
             form = Form(*memory["form"].tolist())
-            self._state = replace(self._state, memory=Memory(tracklets, form, int(memory["next_id"])))
+            known = Memory(tracklets, form, identities, int(memory["next_id"]))
+            numbering = Numbering(memory["shown_ids"], memory["shown_numbers"], int(memory["next_number"]))
+            self._state = replace(self._state, memory=known, numbering=numbering)
 
 
 def _settings_of(config: PropagationConfig | SeqNmsConfig | None) -> dict[str, Any]:
