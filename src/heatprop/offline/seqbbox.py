@@ -16,16 +16,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from heatprop.boxes import iou, pair_off
+from heatprop.boxes import iou
 from heatprop.errors import InvalidArrayError, check_count, check_range
+from heatprop.offline.linking import DoubleArray, best_first, chains, link_over_gaps
 from heatprop.types import Detections, IntArray
 
-_DoubleArray: TypeAlias = NDArray[np.float64]
 _MAX_GAP = 10_000  # minutes of video
 
 
@@ -72,13 +72,12 @@ def match_boxes(first: Detections, second: Detections, min_iou: float) -> IntArr
         [[1, 0], [0, 1]]
     """
     rows, others = np.nonzero(first.labels[:, None] == second.labels)
-    return _closest_first(
-        rows,
-        others,
-        (first.boxes.astype(np.float64), second.boxes.astype(np.float64)),
-        (first.scores.astype(np.float64), second.scores.astype(np.float64)),
-        min_iou,
-    )
+    boxes = first.boxes.astype(np.float64), second.boxes.astype(np.float64)
+    scores = first.scores.astype(np.float64), second.scores.astype(np.float64)
+    nearness = _nearness(rows, others, boxes, scores, min_iou)
+    near = np.flatnonzero(nearness > 0)
+    taken = near[best_first(rows[near], others[near], nearness[near])]
+    return np.stack([rows[taken], others[taken]], axis=1)
 
 
 class SeqBboxMatcher:
@@ -168,14 +167,20 @@ def seq_bbox(detections: Sequence[Detections], config: SeqBboxConfig = SeqBboxCo
     for place, (first, second) in enumerate(pairwise(detections)):
         rows, others = match_boxes(first, second, config.min_iou).T
         before[starts[place + 1] + others] = starts[place] + rows
-    tubelets, firsts, lasts = _chains(before)
+    tubelets, firsts, lasts = chains(before)
     means = np.bincount(tubelets, scores) / np.bincount(tubelets)
-    earlier, later = _over_gaps(frames[firsts], frames[lasts], labels[firsts], config.max_gap)
-    ends = (boxes[lasts], boxes[firsts])
-    earlier, later = _closest_first(earlier, later, ends, (means, means), config.min_iou).T
-    objects = np.arange(len(firsts))  # of each tubelet: the first tubelet that it is linked to
-    for number in np.argsort(frames[firsts[later]], kind="stable").tolist():
-        objects[later[number]] = objects[earlier[number]]
+    labels_of = labels[firsts]
+    earlier, later = link_over_gaps(
+        (frames[lasts], labels_of),
+        (frames[firsts], labels_of),
+        lambda one, other: _nearness(one, other, (boxes[lasts], boxes[firsts]), (means, means), config.min_iou),
+        least_gap=2,
+        most_gap=config.max_gap + 1,
+    )
+    linked_to = np.full(len(firsts), -1)
+    linked_to[later] = earlier
+    numbers, first_of_chain, _ = chains(linked_to)  # tubelets come in the order in which they begin
+    objects = first_of_chain[numbers]  # of each tubelet: the first tubelet that it is linked to
 
     of_rows = objects[tubelets]
     totals = np.bincount(of_rows, scores, len(objects))
@@ -183,7 +188,7 @@ def seq_bbox(detections: Sequence[Detections], config: SeqBboxConfig = SeqBboxCo
     born = frames[firsts]
     missed = list(_interpolated(frames, boxes, lasts[earlier], firsts[later]))
     of_rows = np.concatenate([of_rows, np.repeat(objects[earlier], [len(when) for when, _ in missed])])
-    labels = labels[firsts][of_rows]
+    labels = labels_of[of_rows]
     frames = np.concatenate([frames, *(when for when, _ in missed)])
     boxes = np.concatenate([boxes, *(where for _, where in missed)])
     order = np.argsort(frames, kind="stable")
@@ -193,65 +198,28 @@ def seq_bbox(detections: Sequence[Detections], config: SeqBboxConfig = SeqBboxCo
     ]
 
 
-def _closest_first(
+def _nearness(
     rows: IntArray,
     others: IntArray,
-    boxes: tuple[_DoubleArray, _DoubleArray],
-    scores: tuple[_DoubleArray, _DoubleArray],
+    boxes: tuple[DoubleArray, DoubleArray],
+    scores: tuple[DoubleArray, DoubleArray],
     min_iou: float,
-) -> IntArray:
-    """Of pairs of boxes that may be matched take the closest first, each row and each other once, ``(M, 2)``."""
+) -> DoubleArray:
+    """Return one over the distance of pairs of boxes of a class; -inf where they may not be matched."""
     ones, twos = boxes
-    touch = (ones[rows, 0] < twos[others, 2]) & (twos[others, 0] < ones[rows, 2])  # most pairs lie apart
+    nearness = np.full(len(rows), -np.inf)
+    # most pairs lie apart
+    touch = np.flatnonzero((ones[rows, 0] < twos[others, 2]) & (twos[others, 0] < ones[rows, 2]))
     rows, others = rows[touch], others[touch]
     overlap = iou(ones[rows], twos[others])
-    nearness = overlap * (scores[0][rows] * scores[1][others])  # one over the distance
-    near = np.flatnonzero((overlap >= min_iou) & (nearness > 0))
-    near = near[np.lexsort((others[near], rows[near], -nearness[near]))]
-    taken = near[pair_off(rows[near], others[near])]
-    return np.stack([rows[taken], others[taken]], axis=1)
-
-
-def _chains(before: IntArray) -> tuple[IntArray, IntArray, IntArray]:
-    """Number the chains of rows, each of which names the one before it or -1.
-
-    Returns:
-        The number of each row's chain, and the first and the last row of each chain.
-    """
-    numbers = np.empty(len(before), np.int64)
-    first: list[int] = []
-    last: list[int] = []
-    for row, earlier in enumerate(before.tolist()):
-        if earlier < 0:
-            numbers[row] = len(first)
-            first.append(row)
-            last.append(row)
-        else:
-            numbers[row] = numbers[earlier]
-            last[numbers[row]] = row
-    return numbers, np.array(first, np.int64), np.array(last, np.int64)
-
-
-def _over_gaps(firsts: IntArray, lasts: IntArray, labels: IntArray, max_gap: int) -> tuple[IntArray, IntArray]:
-    """Return the pairs of tubelets (earlier, later) of a class with 1 to `max_gap` frames between them.
-
-    `firsts` and `lasts` are the frames in which each tubelet begins and ends.
-    """
-    if not max_gap or not len(firsts):
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    # Classes lie further apart than any gap, and are numbered anew so that their numbers stay small.
-    of_class = np.unique(labels, return_inverse=True)[1] * (int(lasts.max()) + max_gap + 3)
-    order = np.argsort(of_class + firsts, kind="stable")
-    begins = (of_class + firsts)[order]
-    low = np.searchsorted(begins, of_class + lasts + 2)
-    counts = np.searchsorted(begins, of_class + lasts + 2 + max_gap) - low
-    place = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    return np.repeat(np.arange(len(firsts)), counts), order[np.repeat(low, counts) + place]
+    near = overlap * (scores[0][rows] * scores[1][others])
+    nearness[touch] = np.where((overlap >= min_iou) & (near > 0), near, -np.inf)
+    return nearness
 
 
 def _interpolated(
-    frames: IntArray, boxes: _DoubleArray, lasts: IntArray, firsts: IntArray
-) -> Iterator[tuple[IntArray, _DoubleArray]]:
+    frames: IntArray, boxes: DoubleArray, lasts: IntArray, firsts: IntArray
+) -> Iterator[tuple[IntArray, DoubleArray]]:
     """Yield the frames between two rows each, and the boxes there."""
     for last, first in zip(lasts.tolist(), firsts.tolist(), strict=True):
         between = np.arange(frames[last] + 1, frames[first])
@@ -259,9 +227,7 @@ def _interpolated(
         yield between, boxes[last] + share * (boxes[first] - boxes[last])
 
 
-def _by_falling_score(
-    boxes: NDArray[Any], scores: _DoubleArray, labels: IntArray, lengths: IntArray
-) -> Detections:
+def _by_falling_score(boxes: NDArray[Any], scores: DoubleArray, labels: IntArray, lengths: IntArray) -> Detections:
     order = np.argsort(-scores, kind="stable")
     return Detections(
         boxes[order].astype(np.float32), scores[order].astype(np.float32), labels[order], lengths[order]
