@@ -33,6 +33,8 @@ class JoiningConfig:
         max_gap: tracks are joined when the later begins at most so many frames after the earlier ended; from 0,
             which joins nothing, to 10000.
         min_iou: the least overlap of the one, moved on, with the other; in [0, 1]. 0 asks that they touch at all.
+        min_score: tracks consist of detections of at least this score, as they are shown. Weaker ones keep their
+            ids, but where a stronger one of their frame takes it: then they swap. In [0, 1].
 
     Raises:
         InvalidConfigError: a value lies outside its range.
@@ -40,10 +42,12 @@ class JoiningConfig:
 
     max_gap: int = 20
     min_iou: float = 0.2
+    min_score: float = 0.0
 
     def __post_init__(self) -> None:
         check_count("max_gap", self.max_gap, 0, _MAX_GAP)
         check_range("min_iou", self.min_iou, 0, 1)
+        check_range("min_score", self.min_score, 0, 1)
 
 
 def join_tracks(
@@ -77,40 +81,44 @@ def join_tracks(
     if not detections:
         return []
     starts = np.cumsum([0, *map(len, detections)])
+    of_frame = np.repeat(np.arange(len(detections)), np.diff(starts))
     ids = np.concatenate([frame.track_ids for frame in detections])
-    frames = np.arange(len(detections))
-    cuts = np.isin(frames, list(shots))
-    frames += np.cumsum(cuts) * config.max_gap  # shots lie further apart than any gap
+    _check_ids(of_frame, ids)
+    scores = np.concatenate([frame.scores for frame in detections])
+    shown = np.flatnonzero((ids >= 0) & (scores >= config.min_score))
+    shot = np.cumsum(np.isin(np.arange(len(detections)), list(shots)))[of_frame]
+    classes = np.unique(np.concatenate([frame.labels for frame in detections]), return_inverse=True)[1]
     rows = _Rows(
-        np.repeat(frames, np.diff(starts)),
-        np.concatenate([frame.labels for frame in detections]),
-        np.concatenate([frame.boxes for frame in detections]).astype(np.float64),
+        of_frame[shown],
+        (classes * (len(detections) + 1) + shot)[shown],
+        np.concatenate([frame.boxes for frame in detections])[shown].astype(np.float64),
     )
-    joined = ids
+    joined = ids[shown]
     while (further := _joined_once(rows, joined, config)) is not joined:
         joined = further
-    changes = np.flatnonzero(joined != ids)
-    changed = set(np.searchsorted(starts, changes, "right").tolist())
+    new = ids.copy()
+    new[shown] = joined
+    changed = np.flatnonzero(new != ids)
+    _swap_doubles(of_frame, ids, new, changed)
+    frames = set(of_frame[changed].tolist())
     return [
-        replace(frame, track_ids=joined[start:end]) if number in changed else frame
-        for number, (frame, (start, end)) in enumerate(
-            zip(detections, pairwise(starts.tolist()), strict=True), start=1
-        )
+        replace(frame, track_ids=new[start:end]) if number in frames else frame
+        for number, (frame, (start, end)) in enumerate(zip(detections, pairwise(starts.tolist()), strict=True))
     ]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Rows:
-    """All detections of a video as columns.
+    """Detections of a video as columns.
 
     Attributes:
         frames: int64 ``(D,)``.
-        labels: int64 ``(D,)``.
+        kinds: a number for each class in each shot, int64 ``(D,)``.
         boxes: float64 ``(D, 4)``.
     """
 
     frames: IntArray
-    labels: IntArray
+    kinds: IntArray
     boxes: DoubleArray
 
 
@@ -120,14 +128,14 @@ class _End:
 
     Attributes:
         frames: int64 ``(T,)``.
-        labels: int64 ``(T,)``.
+        kinds: as of `_Rows`, int64 ``(T,)``.
         boxes: float64 ``(T, 4)``.
         velocities: of both corners in pixels a frame, float64 ``(T, 4)``.
         sizes: square roots of areas, float64 ``(T,)``.
     """
 
     frames: IntArray
-    labels: IntArray
+    kinds: IntArray
     boxes: DoubleArray
     velocities: DoubleArray
     sizes: DoubleArray
@@ -143,21 +151,13 @@ class _End:
         first = near[:, 0]
         boxes = rows.boxes[first]
         velocities = _velocities(rows, near)
-        return cls(rows.frames[first], rows.labels[first], boxes, velocities, np.sqrt(areas(boxes)))
+        return cls(rows.frames[first], rows.kinds[first], boxes, velocities, np.sqrt(areas(boxes)))
 
 
 def _joined_once(rows: _Rows, ids: IntArray, config: JoiningConfig) -> IntArray:
-    """Return the ids after tracks were joined; the array itself where none were.
-
-    Raises:
-        InvalidArrayError: a frame has an id twice.
-    """
+    """Return the ids after tracks were joined; the array itself where none were."""
     order = np.lexsort((rows.frames, ids))
-    order = order[ids[order] >= 0]
-    is_same = np.diff(ids[order]) == 0
-    if (is_same & (np.diff(rows.frames[order]) == 0)).any():
-        raise InvalidArrayError("a frame has an id twice; an id is one object: number them anew")
-    first = np.flatnonzero(np.concatenate([[True], ~is_same])) if len(order) else np.empty(0, np.int64)
+    first = np.flatnonzero(np.diff(ids[order], prepend=-1))
     counts = np.diff(np.append(first, len(order)))
     long_enough = counts >= _LEAST_BOXES
     first, counts = first[long_enough], counts[long_enough]
@@ -171,8 +171,8 @@ def _joined_once(rows: _Rows, ids: IntArray, config: JoiningConfig) -> IntArray:
     begin = _End.of(rows, np.where(within, order[np.where(within, first[:, None] + steps, 0)], -1))
     end = _End.of(rows, np.where(within, order[np.where(within, last[:, None] - steps, 0)], -1))
     earlier, later = link_over_gaps(
-        (end.frames, end.labels),
-        (begin.frames, begin.labels),
+        (end.frames, end.kinds),
+        (begin.frames, begin.kinds),
         lambda one, other: _worth(end, begin, one, other, config.min_iou),
         least_gap=1,
         most_gap=config.max_gap,
@@ -212,6 +212,29 @@ def _worth(end: _End, begin: _End, earlier: IntArray, later: IntArray, min_iou: 
     fits = (overlap >= min_iou) & (overlap > 0)
     worth[alike] = np.where(fits, overlap - _GAP_PENALTY * gaps[:, 0], -np.inf)
     return worth
+
+
+def _swap_doubles(frames: IntArray, ids: IntArray, new: IntArray, changed: IntArray) -> None:
+    """Give what has the new id of a changed row of its frame that row's old one, in place."""
+    names, numbers = np.unique(new[changed], return_inverse=True)
+    wanted = frames[changed] * len(names) + numbers
+    order = np.argsort(wanted)
+    rivals = np.setdiff1d(np.flatnonzero(np.isin(new, names)), changed)
+    places = frames[rivals] * len(names) + np.searchsorted(names, new[rivals])
+    found = np.isin(places, wanted)
+    rivals, places = rivals[found], places[found]
+    new[rivals] = ids[changed[order[np.searchsorted(wanted[order], places)]]]
+
+
+def _check_ids(frames: IntArray, ids: IntArray) -> None:
+    order = np.lexsort((ids, frames))
+    order = order[ids[order] >= 0]
+    doubled = np.flatnonzero((np.diff(frames[order]) == 0) & (np.diff(ids[order]) == 0))
+    if len(doubled):
+        row = order[doubled[0]]
+        raise InvalidArrayError(
+            f"frame {frames[row]} has id {ids[row]} twice; an id is one object: number them anew"
+        )
 
 
 def _velocities(rows: _Rows, near: IntArray) -> DoubleArray:
