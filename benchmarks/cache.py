@@ -34,9 +34,9 @@ from heatprop.lab.evaluation.runs.cache_manifest import manifest_of
 from heatprop.lab.evaluation.runs.methods import Method
 from heatprop.lab.evaluation.runs.number_lists import parse_numbers
 from heatprop.lab.evaluation.runs.running import ImageNetwork, open_network
-from heatprop.lab.evaluation.runs.sparse_outputs import sparsify
 from heatprop.letterbox import Letterbox
 from heatprop.propagation import PropagationConfig
+from heatprop.runtime.kept_outputs import sparsify
 from heatprop.runtime.pipeline import map_ahead
 from heatprop.types import Detections, HeadOutput
 

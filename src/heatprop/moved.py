@@ -30,6 +30,7 @@ MOVED = {
     "heatprop.io.pictures": "heatprop.io.image_files",
     "heatprop.keyframes": "heatprop.runtime.keyframes",
     "heatprop.lab.datasets.report": "heatprop.lab.datasets.dataset_report",
+    "heatprop.lab.evaluation.runs.sparse_outputs": "heatprop.runtime.kept_outputs",
     "heatprop.lab.reproduction.paper": "heatprop.lab.reproduction.reported",
     "heatprop.lab.reproduction.scenes": "heatprop.lab.reproduction.chosen_scenes",
     "heatprop.lab.reproduction.tables": "heatprop.lab.reproduction.page_tables",

@@ -18,9 +18,9 @@ from heatprop.errors import OutputError
 from heatprop.lab.datasets.annotations import Video
 from heatprop.lab.evaluation.runs.cache import CachedPart, OutputCache, part_count, part_rows
 from heatprop.lab.evaluation.runs.cache_manifest import CacheError, CacheManifest
-from heatprop.lab.evaluation.runs.sparse_outputs import SparseOutput, sparsify
+from heatprop.runtime.kept_outputs import SparseOutput, sparsify
 from heatprop.types import Detections, HeadOutput
-from lab.evaluation.test_sparse_outputs import outputs
+from runtime.test_kept_outputs import outputs
 
 MANIFEST = CacheManifest(
     model="tiny",

@@ -29,14 +29,14 @@ from heatprop.lab.evaluation.runs.cache_manifest import (
     read_manifest,
     require_same,
 )
-from heatprop.lab.evaluation.runs.sparse_outputs import (
+from heatprop.lab.manifest_folder import ManifestFolder, reason_of
+from heatprop.propagation.box_evidence import check_detections
+from heatprop.runtime.kept_outputs import (
     KeptOutput,
     SparseOutput,
     check_sparse,
     places_of,
 )
-from heatprop.lab.manifest_folder import ManifestFolder, reason_of
-from heatprop.propagation.box_evidence import check_detections
 from heatprop.types import Detections, IntArray
 
 Arrays: TypeAlias = dict[str, NDArray[Any]]

@@ -54,7 +54,7 @@ class CacheManifest:
         stride: pixels of the network's input for one cell.
         longest_side: of the network's input in pixels; see `heatprop.letterbox.InputFormat`.
         multiple: the same.
-        floor: see `heatprop.lab.evaluation.runs.sparse_outputs`.
+        floor: see `heatprop.runtime.kept_outputs`.
         model_layout: what the outputs mean, as the model's card says.
         fit: of the network's input.
         place: the same.

@@ -27,8 +27,8 @@ from heatprop.lab.datasets.annotations import Video, VideoDataset
 from heatprop.lab.evaluation.detections import DetectionTable
 from heatprop.lab.evaluation.runs.cache import OutputCache, part_count, part_rows
 from heatprop.lab.evaluation.runs.methods import Method, VideoMethod, finish_video
-from heatprop.lab.evaluation.runs.sparse_outputs import restored
 from heatprop.letterbox import fit_letterbox
+from heatprop.runtime.kept_outputs import restored
 from heatprop.types import Detections, IntArray
 
 _METHODS_AT_ONCE = 16

@@ -22,8 +22,8 @@ from heatprop.lab.evaluation.runs.cache import CachedPart, OutputCache, part_cou
 from heatprop.lab.evaluation.runs.class_matching import ClassMatching, match_classes
 from heatprop.lab.evaluation.runs.evaluation_folder import EvaluationFolder, FinishedPart
 from heatprop.lab.evaluation.runs.methods import Method, VideoMethod, finish_video
-from heatprop.lab.evaluation.runs.sparse_outputs import KeptOutput, restored, sparsify
 from heatprop.letterbox import Letterbox, fit_letterbox, letterbox
+from heatprop.runtime.kept_outputs import KeptOutput, restored, sparsify
 from heatprop.runtime.pipeline import map_ahead
 from heatprop.types import Detections, DetectorOutput, ImageArray
 from heatprop.zoo import Model, ModelCard

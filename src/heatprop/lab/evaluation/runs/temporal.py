@@ -16,11 +16,11 @@ from heatprop.lab.datasets.annotations import VideoDataset
 from heatprop.lab.evaluation.detections import DetectionTable
 from heatprop.lab.evaluation.runs.cache import OutputCache, part_count, part_rows
 from heatprop.lab.evaluation.runs.methods import Method, VideoMethod
-from heatprop.lab.evaluation.runs.sparse_outputs import restored
 from heatprop.letterbox import fit_letterbox
 from heatprop.offline.seqbbox import SeqBboxConfig, SeqBboxMatcher, seq_bbox
 from heatprop.offline.seqnms import SeqNmsConfig, seq_nms
 from heatprop.propagation import PropagationConfig
+from heatprop.runtime.kept_outputs import restored
 from heatprop.types import Detections
 
 _TIMED_PARTS = 6

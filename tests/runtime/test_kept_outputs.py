@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from heatprop.errors import InvalidArrayError
-from heatprop.lab.evaluation.runs.sparse_outputs import (
+from heatprop.propagation import decode
+from heatprop.runtime.kept_outputs import (
     SCORE_ERROR,
     SIZE_ERROR,
     SparseOutput,
     check_sparse,
     sparsify,
 )
-from heatprop.propagation import decode
 from heatprop.types import HeadOutput
 
 
