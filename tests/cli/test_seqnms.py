@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import av
@@ -12,11 +13,14 @@ import numpy as np
 import pytest
 
 from cli.conftest import FRAMES, HEIGHT, WIDTH, Run, command, run_process, video_shape
+from heatprop.cli.summary import Distinct
 from heatprop.drawing import draw
 from heatprop.io.results import read_results
+from heatprop.offline.joining import join_tracks
 from heatprop.offline.seqnms import seq_nms
 from heatprop.propagation import PropagationConfig
 from heatprop.runtime.detector import VideoDetector
+from heatprop.runtime.keyframes import KeyframeConfig
 
 ONNX = ("--backend", "onnx")
 
@@ -67,6 +71,52 @@ def test_the_detections_are_those_of_the_detector_rescored(
         np.testing.assert_allclose(found.boxes, want.boxes, atol=0.01)
         assert found.labels.tolist() == want.labels.tolist()
         assert found.lengths.tolist() == want.lengths.tolist()
+
+
+@pytest.mark.parametrize("interval", [1, 3])
+def test_tracks_of_an_object_are_joined_in_all_that_is_written_and_not_over_cuts(
+    run: Run, demo_clip: Path, interval: int
+) -> None:
+    done = run(
+        "detect", demo_clip, *ONNX, "--seq-nms", "--score-threshold", "0.2", "--keyframe-interval", str(interval),
+        "--json", "found.jsonl", "-o", "out.mp4", "--draw-ids", "--least-frames", "1",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    header, rows = read_results(Path("found.jsonl"))
+    assert header.settings["joining"] == {"max_gap": 20, "min_iou": 0.1, "min_score": 0.0}
+    written = [found.track_ids for _, _, found in rows]
+    keyframes = KeyframeConfig(interval=interval)
+    detector = VideoDetector(backend="onnx", score_threshold=0.05, keyframes=keyframes)
+    results = list(detector.stream(demo_clip))
+    shown = [each.select(each.scores >= 0.2) for each in seq_nms([result.detections for result in results])]
+    shots = [place for place, result in enumerate(results) if result.starts_shot]
+    joined = join_tracks(shown, shots=shots)
+    assert [ids.tolist() for ids in written] == [found.track_ids.tolist() for found in joined]
+    before, after = ({number for found in each for number in found.track_ids.tolist()} for each in (shown, joined))
+    assert after < before
+    assert len(shots) > 3
+    for place in shots:
+        assert not np.isin(np.concatenate(written[:place]), np.concatenate(written[place:])).any()
+    objects = {pair for each in joined for pair in zip(each.track_ids.tolist(), each.labels.tolist(), strict=True)}
+    distinct = Distinct(Counter(header.classes[label] for _, label in objects), 1)
+    assert f"\n  distinct {distinct}\n" in done.err
+    first = next(place for place, (one, other) in enumerate(zip(shown, joined, strict=True)) if other is not one)
+    drawn, source = frames_of(Path("out.mp4"))[first], frames_of(demo_clip)[first]
+    images = [
+        draw(source, each[first], header.classes, mark_new=interval == 1, draw_ids=True)
+        for each in (joined, shown)
+    ]
+    changed = (images[0] != images[1]).any(axis=2)
+    right, wrong = (np.abs(drawn.astype(int) - image)[changed].mean() for image in images)
+    assert right < 0.6 * wrong
+
+
+def test_without_ids_nothing_is_joined(run: Run, short_clip: Path) -> None:
+    options = ("--no-propagation", "--score-threshold", "0.1", "--json", "found.jsonl")
+    assert run("detect", short_clip, *ONNX, "--seq-nms", *options).code == 0
+    header, rows = read_results(Path("found.jsonl"))
+    assert "joining" not in header.settings
+    assert {number for _, _, found in rows for number in found.track_ids.tolist()} == {-1}
 
 
 def test_the_video_is_drawn_with_the_new_scores_on_the_right_frames(run: Run, short_clip: Path) -> None:

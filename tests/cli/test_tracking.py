@@ -216,11 +216,11 @@ def test_without_a_class_the_only_scored_one_of_the_video_is_meant(run: Run, str
     assert json.loads(run(*of_coco, "--json").out)["tracking"]["HOTA"] == pytest.approx(1)
 
 
-@pytest.mark.parametrize("method", ["adaptive", "propagation"])
-def test_evaluate_scores_what_it_writes(run: Run, street_image: ImageArray, method: str) -> None:
+@pytest.mark.parametrize("more", [("adaptive",), ("propagation",), ("adaptive", "--seq-nms")])
+def test_evaluate_scores_what_it_writes(run: Run, street_image: ImageArray, more: tuple[str, ...]) -> None:
     write_coco_video(Path("data"), street_image)
     given = ("--dataset", "coco-video", "--root", "data", *TRACKING, "--json")
-    done = run("evaluate", *given, "--backend", "onnx", "-o", "out", "--quiet", "--method", method)
+    done = run("evaluate", *given, "--backend", "onnx", "-o", "out", "--quiet", "--method", *more)
     assert (done.code, done.err) == (0, "")
     report = json.loads(done.out)
     assert report["tracking"]["HOTA"] > 0.5
@@ -300,9 +300,17 @@ def test_compare_has_identities_and_how_sure_their_differences_are(run: Run, str
         "HP, adaptive",
         "HP, the paper's + Seq-NMS",
         "HP, adaptive + Seq-NMS",
+        "HP, the paper's + Seq-NMS, joined",
+        "HP, adaptive + Seq-NMS, joined",
     ]
+    more = ("--seq-nms", "--shown-from", "0.1", *TRACKING)
+    assert main([*request, "-o", "joined", "--cache", "cache", "--method", "adaptive", *more]) == 0
+    report = json.loads(Path("joined/report.json").read_text())["tracking"]
+    lower = json.loads(run(*given, "--shown-from", "0.1", *TRACKING, "--json", "--quiet").out)["methods"]
+    joined = {row["method"]: row for row in lower}["HP, adaptive + Seq-NMS, joined"]
     for name in ("HOTA", "DetA", "AssA", "IDF1", "MOTA", "IDSW"):
         assert methods["HP, adaptive"][name] == pytest.approx(wanted[name])
+        assert joined[name] == pytest.approx(report[name])
         delta, low, high = methods["HP, adaptive"]["against_first"][name]
         assert delta == pytest.approx(methods["HP, adaptive"][name] - methods["HP, the paper's"][name])
         assert low <= high

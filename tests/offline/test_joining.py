@@ -201,13 +201,13 @@ def test_gaps_count_from_the_last_frame_to_the_first(gap, max_gap, is_joined):
 def test_motion_finds_what_stands_nowhere_near():
     video = video_of(moving(range(8), 0, step=6.0), moving(range(20, 28), 1, step=6.0))
     assert join_tracks(video)[27].track_ids.tolist() == [0]
-    waiting = {t: ([150, 0, 170, 10], 0.9, 2, 1) for t in range(20, 28)}  # where it never came
-    assert join_tracks(video_of(moving(range(8), 0, step=6.0), waiting))[27].track_ids.tolist() == [1]
 
 
-def test_what_waits_where_it_was_lost_is_the_same_object():
-    waits = {t: ([42, 0, 62, 10], 0.9, 2, 1) for t in range(15, 30)}
-    assert join_tracks(video_of(moving(range(8), 0, step=6.0), waits))[29].track_ids.tolist() == [0]
+@pytest.mark.parametrize("place", [42, 120], ids=["where it was lost", "where it would be"])
+def test_motion_must_agree_on_both_sides(place):
+    """Something that stands there came another way."""
+    stands = {t: ([place, 0, place + 20, 10], 0.9, 2, 1) for t in range(20, 30)}
+    assert join_tracks(video_of(moving(range(8), 0, step=6.0), stands))[29].track_ids.tolist() == [1]
 
 
 @pytest.mark.parametrize(

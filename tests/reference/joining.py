@@ -35,13 +35,8 @@ def worth(one, other, max_gap, min_iou, cuts=()):
     if min(size(last), size(first)) < 0.6 * max(size(last), size(first)):
         return None
     forward, backward = slope(one[-8:]), slope(other[:8])
-    best = max(
-        plain_iou(moved(last, forward, gap), first),
-        plain_iou(last, moved(first, backward, -gap)),
-        plain_iou(last, first),
-        plain_iou(moved(last, forward, gap / 2), moved(first, backward, -gap / 2)),
-    )
-    return best - 0.004 * gap if best >= min_iou and best > 0 else None
+    overlap = min(plain_iou(moved(last, forward, gap), first), plain_iou(last, moved(first, backward, -gap)))
+    return overlap - 0.004 * gap if overlap >= min_iou and overlap > 0 else None
 
 
 def join(tracks, max_gap, min_iou, cuts=()):

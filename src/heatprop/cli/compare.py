@@ -54,7 +54,7 @@ class Compare:
 
     The network alone; online: interpolation, heatmap propagation, the paper's and adaptive, Seq-Bbox Matching;
     offline: Seq-NMS after each, Seq-Bbox Matching. Of these --metric tracking takes the propagations, which alone
-    keep identities.
+    keep identities, and joins the tracks of the offline ones.
     """
 
     cache: Annotated[Path, tyro.conf.arg(metavar="DIR")]
@@ -99,7 +99,7 @@ class Compare:
         cache.require_whole(dataset.videos)
         if self.metric == "tracking":
             true_tracks(dataset)  # to know before other processes are started
-        methods = methods_with_identities() if self.metric == "tracking" else temporal_methods()
+        methods = methods_with_identities(self.shown_from) if self.metric == "tracking" else temporal_methods()
         total = dataset.frame_count * len(methods)
         try:
             with FrameProgress(f"{len(methods)} methods", total, quiet=self.quiet) as progress:

@@ -77,7 +77,8 @@ class Detect:
     reconnect: Annotated[float | None, tyro.conf.arg(metavar="SECONDS", help_behavior_hint="")] = None
     """Try a live stream that breaks again for so long, with growing pauses; 0: end immediately. Default: 10."""
     seq_nms: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
-    """Find objects in all frames first, rescore them along their paths, then write; not for live sources."""
+    """Find objects in all frames first, rescore them along their paths, join tracks of the same object, then
+    write; not for live sources."""
     detector: DetectorOptions = field(default_factory=DetectorOptions)
 
     def run(self) -> int:

@@ -14,6 +14,7 @@ from heatprop.errors import shortened
 from heatprop.io import SourceInfo
 from heatprop.io.results import ResultsHeader
 from heatprop.io.source_files import files_of
+from heatprop.offline.joining import JoiningConfig
 from heatprop.offline.seqnms import SeqNmsConfig
 from heatprop.runtime.detector import VideoDetector
 from heatprop.zoo.model_files import digests_of_model
@@ -35,6 +36,8 @@ def make_header(request: Request, info: SourceInfo, detector: VideoDetector) -> 
         "keyframes": None if detector.keyframes.every_frame else detector.keyframes,
         "backend": detector.backend.description,
     }
+    if request.seq_nms and detector.propagation is not None:
+        settings["joining"] = JoiningConfig()
     if detector.card.gives_boxes:
         settings["layout"] = detector.card.layout
     if detector.class_agnostic_nms:

@@ -28,6 +28,7 @@ from heatprop.interrupts import Interrupted, check, pending, shielded
 from heatprop.io import VideoSource
 from heatprop.io.addresses import shown
 from heatprop.io.results import ResultsHeader
+from heatprop.offline.joining import join_tracks
 from heatprop.offline.seqnms import seq_nms
 from heatprop.runtime.detector import VideoDetector
 from heatprop.runtime.keyframes import MAX_INTERVAL
@@ -66,6 +67,7 @@ class _Found:
     time: float
     detections: Detections
     alone: Detections | None
+    starts_shot: bool
 
 
 class Job:
@@ -280,7 +282,8 @@ class Job:
         frame = result.frame
         if self.request.seq_nms:
             alone = None if result.alone is None else self._shown(result.alone)
-            self._found.append(_Found(frame.index, frame.time, result.detections, alone))
+            found = _Found(frame.index, frame.time, result.detections, alone, result.starts_shot)
+            self._found.append(found)
         else:
             self._outputs.write(frame.index, frame.time, frame.image, result.detections, result.alone)
 
@@ -332,7 +335,7 @@ class Job:
         )
 
     def _write_rescored(self) -> None:
-        """Rescore the frames found until the first pass ended, however it did, and write them.
+        """Rescore the frames found until the first pass ended, however it did, join tracks, and write them.
 
         Raises:
             SourceError: the source gave other frames the second time.
@@ -340,6 +343,9 @@ class Job:
         """
         outputs = self._outputs
         rescored = [self._shown(each) for each in seq_nms([found.detections for found in self._found])]
+        rescored = join_tracks(
+            rescored, shots=[place for place, found in enumerate(self._found) if found.starts_shot]
+        )
         reason = self._reason or pending()
         is_interrupted = isinstance(reason, Interrupted)
         if is_interrupted and self._found and outputs.draws:

@@ -40,6 +40,7 @@ from heatprop.lab.evaluation.runs.running import (
     open_network,
     require_images,
 )
+from heatprop.offline.joining import JoiningConfig
 from heatprop.offline.seqnms import SeqNmsConfig
 from heatprop.propagation import PropagationConfig
 
@@ -90,7 +91,7 @@ class Evaluate:
     score_threshold: Annotated[float, tyro.conf.arg(metavar="SCORE")] = Method.score_threshold
     """Keep detections of at least this score, 0 to 1."""
     seq_nms: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
-    """Rescore whole videos with Seq-NMS afterwards."""
+    """Rescore whole videos with Seq-NMS afterwards, and join tracks of the same object."""
     cache: Annotated[Path | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="")] = None
     """Keep the network's outputs here, or take them from here: other settings then cost no run of the network."""
     cache_floor: Annotated[float, tyro.conf.arg(metavar="SCORE")] = DEFAULT_FLOOR
@@ -99,7 +100,7 @@ class Evaluate:
     """official: ImageNet VID, with slow, medium and fast objects apart. coco: AP50:95, AP50 and AP75. all: both.
     tracking: identities, by HOTA, IDF1 and MOTA; needs trackeval."""
     shown_from: Annotated[float, tyro.conf.arg(metavar="SCORE")] = SHOWN_FROM
-    """tracking: detections of at least this score count, 0 to 1."""
+    """tracking: detections of at least this score count, 0 to 1. With --seq-nms, tracks are joined of these."""
     json: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
     """Print the report as JSON instead of tables."""
     quiet: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
@@ -189,11 +190,14 @@ class Evaluate:
                 f"--score-threshold is {self.score_threshold:g}, but the cache keeps cells from "
                 f"{self.cache_floor:g} on only; raise it, or lower --cache-floor"
             )
+        name = "network" if self.no_propagation else self.method
+        joins = self.seq_nms and name != "network"
         return Method(
-            name="network" if self.no_propagation else self.method,
+            name=name,
             propagation=config,
             score_threshold=self.score_threshold,
             seq_nms=SeqNmsConfig() if self.seq_nms else None,
+            joining=JoiningConfig(min_score=self.shown_from) if joins else None,
         )
 
     def _announce(self, dataset: VideoDataset, classes: ClassMatching) -> None:

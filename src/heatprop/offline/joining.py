@@ -32,7 +32,8 @@ class JoiningConfig:
     Attributes:
         max_gap: tracks are joined when the later begins at most so many frames after the earlier ended; from 0,
             which joins nothing, to 10000.
-        min_iou: the least overlap of the one, moved on, with the other; in [0, 1]. 0 asks that they touch at all.
+        min_iou: the least overlap of the earlier, moved on, with the later, and of the later, moved back, with the
+            earlier; in [0, 1]. 0 asks that they touch at all.
         min_score: tracks consist of detections of at least this score, as they are shown. Weaker ones keep their
             ids, but where a stronger one of their frame takes it: then they swap. In [0, 1].
 
@@ -41,7 +42,7 @@ class JoiningConfig:
     """
 
     max_gap: int = 20
-    min_iou: float = 0.2
+    min_iou: float = 0.1
     min_score: float = 0.0
 
     def __post_init__(self) -> None:
@@ -201,14 +202,7 @@ def _worth(end: _End, begin: _End, earlier: IntArray, later: IntArray, min_iou: 
     gaps = (begin.frames[later] - end.frames[earlier])[:, None]
     one, other = end.boxes[earlier], begin.boxes[later]
     forward, back = end.velocities[earlier], begin.velocities[later]
-    overlap = np.maximum.reduce(
-        [
-            iou(one + forward * gaps, other),
-            iou(one, other - back * gaps),
-            iou(one, other),
-            iou(one + forward * (gaps / 2), other - back * (gaps / 2)),
-        ]
-    )
+    overlap = np.minimum(iou(one + forward * gaps, other), iou(one, other - back * gaps))
     fits = (overlap >= min_iou) & (overlap > 0)
     worth[alike] = np.where(fits, overlap - _GAP_PENALTY * gaps[:, 0], -np.inf)
     return worth

@@ -36,12 +36,14 @@ class FrameResult:
         frame: the frame.
         detections: boxes in its pixels, by falling score.
         alone: the detections of the network alone; None where that was not asked for.
+        starts_shot: whether another shot begins here, so that no object is followed to it.
     """
 
     source: int
     frame: Frame
     detections: Detections
     alone: Detections | None = None
+    starts_shot: bool = False
 
     def __iter__(self) -> Iterator[Any]:
         return iter((self.frame, self.detections))

@@ -18,8 +18,9 @@ from heatprop.runtime.preprocessing import PreparedFrame, Preprocessing, Seen
 from heatprop.runtime.timings import StageTimings
 from heatprop.types import Detections, DetectorOutput, Frame
 
-Finished: TypeAlias = tuple[Frame, Detections, Detections | None]
-"""A frame, what is found in it, and what the network alone finds in it, if that was asked for."""
+Finished: TypeAlias = tuple[Frame, Detections, Detections | None, bool]
+"""A frame, what is found in it, what the network alone finds in it, if that was asked for, and whether it begins
+another shot."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,7 +93,7 @@ class StreamedVideo:
     ) -> None:
         self._source, self._preprocessing, self._timings = source, preprocessing, timings
         self._ways, self._states = ways, [way.begin() for way in ways]
-        self._waiting: deque[Frame] = deque()
+        self._waiting: deque[tuple[Frame, bool]] = deque()
         self._control, self._filling = control, filling
         self._since, self._dropped = perf_counter(), source.dropped
 
@@ -123,7 +124,7 @@ class StreamedVideo:
                 way.step(state, prepared, output) for way, state in zip(self._ways, self._states, strict=True)
             ]
         self._states = [state for state, _ in steps]
-        self._waiting.append(frame)
+        self._waiting.append((frame, prepared.starts_shot))
         self._timings.frames += 1
         self._timings.key_frames += output is not None
         yield from self._finished([detections for _, detections in steps])
@@ -148,4 +149,5 @@ class StreamedVideo:
 
     def _finished(self, detections: Sequence[list[Detections]]) -> Iterator[Finished]:
         for *alone, each in zip(*detections, strict=True):
-            yield self._waiting.popleft(), each, alone[0] if alone else None
+            frame, starts_shot = self._waiting.popleft()
+            yield frame, each, alone[0] if alone else None, starts_shot

@@ -16,6 +16,7 @@ from heatprop.lab.evaluation.runs.class_matching import match_classes
 from heatprop.lab.evaluation.runs.evaluation_folder import EvaluationFolder, EvaluationFolderError
 from heatprop.lab.evaluation.runs.methods import Method, VideoMethod, finish_video
 from heatprop.letterbox import Letterbox, fit_letterbox
+from heatprop.offline.joining import JoiningConfig, join_tracks
 from heatprop.offline.seqnms import SeqNmsConfig, seq_nms
 from heatprop.propagation import AdaptationConfig, IdentityConfig, PropagationConfig
 from heatprop.types import HeadOutput
@@ -142,6 +143,7 @@ def test_no_setting_is_forgotten_where_methods_are_told_apart(tmp_path: Path) ->
     methods = [Method(), Method(score_threshold=0.1), Method(name="network"), Method(name="interpolation")]
     methods += [Method(propagation=config) for config in changed]
     methods += [Method(seq_nms=each) for each in [SeqNmsConfig(), *with_each_field_changed(SeqNmsConfig())]]  # type: ignore[arg-type]
+    methods += [Method(joining=each) for each in [JoiningConfig(), *with_each_field_changed(JoiningConfig())]]  # type: ignore[arg-type]
     told = {json.dumps(method.to_json(), sort_keys=True) for method in methods}
     assert len(told) == len(methods)
     EvaluationFolder(tmp_path / "run", Method().to_json())
@@ -231,7 +233,20 @@ def test_seq_nms_comes_when_the_video_is_whole() -> None:
     assert finish_video(Method(), iter(found)) == found
     rescored = finish_video(Method(seq_nms=SeqNmsConfig()), iter(found))
     for one, other in zip(rescored, seq_nms(found), strict=True):
-        np.testing.assert_array_equal(one.scores, other.scores)
+        assert_same_detections(one, other)
+
+
+def test_tracks_are_joined_last() -> None:
+    outputs, fitted = scene(12)
+    at_work = VideoMethod(Method(), LABELS, 4)
+    found = [at_work.update(output, fitted) for output in outputs]
+    joining = JoiningConfig(max_gap=8, min_score=0.2)
+    for rescoring in (None, SeqNmsConfig()):
+        joined = finish_video(Method(seq_nms=rescoring, joining=joining), found)
+        wanted = join_tracks(found if rescoring is None else seq_nms(found, rescoring), joining)
+        for one, other in zip(joined, wanted, strict=True):
+            assert_same_detections(one, other)
+    assert str(Method(seq_nms=SeqNmsConfig(), joining=joining)).endswith("+ Seq-NMS, joined")
 
 
 def test_broken_outputs_are_said() -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from heatprop.errors import InvalidConfigError, check_range
 from heatprop.letterbox import Letterbox
+from heatprop.offline.joining import JoiningConfig, join_tracks
 from heatprop.offline.seqnms import SeqNmsConfig, seq_nms
 from heatprop.propagation import AdaptationConfig, Memory, PropagationConfig
 from heatprop.propagation.evidence import Form
@@ -37,6 +38,7 @@ class Method:
         propagation: settings of "propagation" and "adaptive".
         score_threshold: detections below it are dropped, and not carried on either; in [0, 1].
         seq_nms: settings of Seq-NMS over the detections of the whole video; None for none.
+        joining: settings of joining its tracks, after that; None for none.
 
     Nothing is forgotten at cuts between shots, as in the paper: videos of these datasets have none.
 
@@ -48,6 +50,7 @@ class Method:
     propagation: PropagationConfig = PropagationConfig()
     score_threshold: float = PropagationConfig.score_threshold
     seq_nms: SeqNmsConfig | None = None
+    joining: JoiningConfig | None = None
 
     def __post_init__(self) -> None:
         if self.name not in get_args(MethodName):
@@ -70,6 +73,8 @@ class Method:
             settings |= _settings_of(self.config())
         if self.seq_nms is not None:
             settings["seq_nms"] = _settings_of(self.seq_nms)
+        if self.joining is not None:
+            settings["joining"] = _settings_of(self.joining)
         return {key: _plain(value) for key, value in settings.items()}
 
     def __str__(self) -> str:
@@ -80,7 +85,8 @@ class Method:
             words = f"propagation (P={config.radius}, alpha {config.alpha:g}, beta {config.beta:g})"
             if self.name == "adaptive" or config.adaptation is not None:
                 words = f"adaptive {words}"
-        return words if self.seq_nms is None else f"{words} + Seq-NMS"
+        words = words if self.seq_nms is None else f"{words} + Seq-NMS"
+        return words if self.joining is None else f"{words}, joined"
 
 
 class VideoMethod:
@@ -156,7 +162,7 @@ class VideoMethod:
             self._state = replace(self._state, memory=known, numbering=numbering)
 
 
-def _settings_of(config: PropagationConfig | SeqNmsConfig | None) -> dict[str, Any]:
+def _settings_of(config: PropagationConfig | SeqNmsConfig | JoiningConfig | None) -> dict[str, Any]:
     """Return every field, so that none is forgotten, except parts that are switched off."""
     return {} if config is None else {key: value for key, value in asdict(config).items() if value is not None}
 
@@ -174,4 +180,7 @@ def _plain(value: Any) -> Any:
 
 def finish_video(method: Method, found: Iterable[Detections]) -> list[Detections]:
     """Do what a method does when all frames of a video are there."""
-    return list(found) if method.seq_nms is None else seq_nms(list(found), method.seq_nms)
+    detections = list(found)
+    if method.seq_nms is not None:
+        detections = seq_nms(detections, method.seq_nms)
+    return detections if method.joining is None else join_tracks(detections, method.joining)

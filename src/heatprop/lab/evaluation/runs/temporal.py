@@ -17,6 +17,7 @@ from heatprop.lab.evaluation.detections import DetectionTable
 from heatprop.lab.evaluation.runs.cache import OutputCache, part_count, part_rows
 from heatprop.lab.evaluation.runs.methods import Method, VideoMethod
 from heatprop.letterbox import fit_letterbox
+from heatprop.offline.joining import JoiningConfig, join_tracks
 from heatprop.offline.seqbbox import SeqBboxConfig, SeqBboxMatcher, seq_bbox
 from heatprop.offline.seqnms import SeqNmsConfig, seq_nms
 from heatprop.propagation import PropagationConfig
@@ -98,9 +99,16 @@ def temporal_methods(config: SeqBboxConfig = SeqBboxConfig()) -> list[TemporalMe
     ]
 
 
-def methods_with_identities() -> list[TemporalMethod]:
-    """Return those of `temporal_methods` that carry identities from frame to frame."""
-    return [each for each in temporal_methods() if each.name not in ("network", "interpolation")]
+def methods_with_identities(shown_from: float) -> list[TemporalMethod]:
+    """Return those of `temporal_methods` that carry identities from frame to frame, then the offline ones joined.
+
+    Args:
+        shown_from: tracks are joined of detections of at least this score.
+    """
+    methods = [each for each in temporal_methods() if each.name not in ("network", "interpolation")]
+    join = partial(join_tracks, config=JoiningConfig(min_score=shown_from))
+    joined = [each.then(f"{each.title}, joined", join, online=False) for each in methods if not each.online]
+    return [*methods, *joined]
 
 
 def finish(dataset: VideoDataset, method: Method, table: DetectionTable) -> tuple[DetectionTable, float]:
