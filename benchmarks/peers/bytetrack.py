@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from heatprop.types import Detections
+from heatprop.types import Detections, ImageArray
 from peers.by_class import Track, track_by_class
+from peers.roboflow import from_package, to_package
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,21 +57,15 @@ def _start(settings: ByteTrackSettings) -> Track:
     )
     smoother = supervision.DetectionsSmoother(length=settings.length)
 
-    def track(found: Detections) -> Detections:
-        given = supervision.Detections(
-            xyxy=found.boxes.astype(np.float64),
-            confidence=found.scores.astype(np.float64),
-            class_id=found.labels.astype(int),
-        )
-        tracked = tracker.update(given)
+    def track(found: Detections, _: ImageArray | None) -> Detections:
+        tracked = tracker.update(to_package(found))
         has_track = tracked.tracker_id != -1
         smoothed = smoother.update_with_detections(tracked[has_track])
         left = tracked[~has_track if settings.keeps_untracked else np.zeros(len(tracked), np.bool_)]
-        scores = [each.confidence for each in (smoothed, left) if len(each)]
+        parts = [from_package(smoothed), from_package(left)]
         return Detections(
-            np.concatenate([smoothed.xyxy, left.xyxy]).reshape(-1, 4),
-            np.concatenate([np.empty(0), *scores]),
-            np.zeros(len(smoothed) + len(left), np.int64),
+            *(np.concatenate([getattr(part, name) for part in parts]) for name in ("boxes", "scores", "labels")),
+            track_ids=np.concatenate([part.track_ids for part in parts]),
         )
 
     return track

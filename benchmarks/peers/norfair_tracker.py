@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from heatprop.types import Detections
+from heatprop.types import Detections, ImageArray
 from peers.by_class import Track, track_by_class
 
 
@@ -46,26 +46,31 @@ def _start(settings: NorfairSettings) -> Track:
         initialization_delay=settings.initialization_delay,
     )
 
-    def track(found: Detections) -> Detections:
+    def track(found: Detections, _: ImageArray | None) -> Detections:
         given = [
             package.Detection(box.reshape(2, 2).astype(np.float64), scores=np.full(2, score), data=row)
             for row, (box, score) in enumerate(zip(found.boxes, found.scores.tolist(), strict=True))
             if score >= settings.min_score
         ]
         objects = tracker.update(given)
-        boxes, scores, used = [], [], set()
+        boxes, scores, ids, used = [], [], [], set()
         for each in objects:
             corners = np.sort(each.estimate, axis=0)  # a filter may cross the sides of a tiny box
             boxes.append(corners.reshape(4))
             scores.append(float(each.last_detection.scores[0]))
+            ids.append(each.id)
             if any(each.last_detection is one for one in given):
                 used.add(each.last_detection.data)
         if settings.keeps_untracked:
             left = [row for row in range(len(found)) if row not in used]
             boxes += list(found.boxes[left])
             scores += found.scores[left].tolist()
+            ids += [-1] * len(left)
         return Detections(
-            np.array(boxes, np.float32).reshape(-1, 4), np.array(scores), np.zeros(len(scores), np.int64)
+            np.array(boxes, np.float32).reshape(-1, 4),
+            np.array(scores),
+            np.zeros(len(scores), np.int64),
+            track_ids=np.array(ids, np.int64),
         )
 
     return track
