@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
 from importlib.util import find_spec
 from itertools import product
-from typing import Any
 
 from peers.norfair_tracker import NorfairSettings, norfair
 from peers.roboflow import RoboflowSettings, roboflow
 from peers.seq_bbox_ids import seq_bbox_ids
 
-from heatprop.lab.evaluation.runs.temporal import TemporalMethod, head_methods
+from heatprop.lab.evaluation.runs.temporal import Step, TemporalMethod, head_methods
+from heatprop.offline.joining import join_tracks
 from heatprop.offline.seqbbox import SeqBboxConfig
+from heatprop.offline.seqnms import seq_nms
 from heatprop.types import Detections, ImageArray
 from identities.shown import ShownSettings, shown
 
@@ -87,9 +87,10 @@ def families(images: bool = True) -> list[Family]:
     """
     alone, _, paper, adaptive = head_methods()
     found = [
-        Family(ADAPTIVE, adaptive, _shown_after()),
-        Family("HP, the paper's", paper, _shown_after()),
-        *_joined(adaptive),
+        Family(ADAPTIVE, adaptive, _shown()),
+        Family("HP, the paper's", paper, _shown()),
+        Family(f"{ADAPTIVE}, joined", adaptive, _shown(then=[join_tracks]), online=False),
+        Family(f"{ADAPTIVE} + Seq-NMS, joined", adaptive, _shown(seq_nms, then=[join_tracks]), online=False),
         Family("Seq-Bbox Matching", alone, _seq_bbox()),
     ]
     if find_spec("trackers") and find_spec("supervision"):
@@ -115,28 +116,19 @@ def _choices() -> list[ShownSettings]:
     ]
 
 
-def _shown_after(*steps: Callable[[Sequence[Detections]], list[Detections]]) -> tuple[Candidate, ...]:
+def _shown(*before: Step, then: Sequence[Step] = ()) -> tuple[Candidate, ...]:
+    """Return steps before and after it is settled what is shown, with each choice of that."""
     return tuple(
-        Candidate(str(each), partial(_in_order, steps=(*steps, partial(shown, settings=each))))
+        Candidate(str(each), partial(_in_order, steps=(*before, partial(shown, settings=each), *then)))
         for each in _choices()
     )
 
 
-def _in_order(
-    detections: Sequence[Detections], steps: Iterable[Callable[[Sequence[Detections]], list[Detections]]]
-) -> list[Detections]:
+def _in_order(detections: Sequence[Detections], steps: Iterable[Step]) -> list[Detections]:
     found = list(detections)
     for step in steps:
         found = step(found)
     return found
-
-
-def _joined(adaptive: TemporalMethod) -> list[Family]:
-    """Return our method with what is known of the whole video, where this heatprop has it."""
-    if find_spec("heatprop.offline.joining") is None:
-        return []
-    join: Callable[..., Any] = import_module("heatprop.offline.joining").join_tracks
-    return [Family(f"{ADAPTIVE}, joined", adaptive, _shown_after(join), online=False)]
 
 
 def _seq_bbox() -> tuple[Candidate, ...]:
