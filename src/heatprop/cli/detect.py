@@ -113,7 +113,8 @@ class Detect:
     def _check(self) -> None:
         """Raise InvalidConfigError where options do not go together."""
         if not self.sources:
-            raise UsageError("missing from heatprop detect: SOURCE; see heatprop detect --help")
+            where = ", before --classes," if self.detector.classes else ""
+            raise UsageError(f"missing from heatprop detect{where}: SOURCE; see heatprop detect --help")
         if self.max_frames is not None:
             check_count("--max-frames", self.max_frames, 1)
         check_count("--least-frames", self.least_frames, 1)

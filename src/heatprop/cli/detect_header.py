@@ -42,6 +42,8 @@ def make_header(request: Request, info: SourceInfo, detector: VideoDetector) -> 
         settings["layout"] = detector.card.layout
     if detector.class_agnostic_nms:
         settings["class_agnostic_nms"] = True
+    if detector.only is not None:
+        settings["only"] = detector.only
     if detector.input_size is not None:
         settings["input_size"] = detector.input_size
     if request.max_frames is not None:

@@ -43,6 +43,10 @@ class DetectorOptions:
     """Where the network runs: cuda (ONNX Runtime, PyTorch) and tensorrt (ONNX Runtime) are graphics cards."""
     score_threshold: Annotated[float, tyro.conf.arg(metavar="SCORE")] = _DETECTOR["score_threshold"]
     """Show objects of at least this score, 0 to 1."""
+    classes: Annotated[
+        tuple[str, ...] | None, tyro.conf.arg(metavar="CLASS [CLASS ...]", help_behavior_hint="")
+    ] = _DETECTOR["only"]
+    """Only these are wanted, by name or number; no others are followed or shown. Write SOURCE before it."""
     class_agnostic_nms: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
     """Show once what is found as several classes, such as car and truck, in nearly the same box."""
     propagation: Form = "adaptive"
@@ -68,6 +72,8 @@ class DetectorOptions:
     def check(self) -> None:
         """Raise InvalidConfigError where a value lies outside its range."""
         check_range("score_threshold", self.score_threshold, 0, 1)
+        if self.classes == ():
+            raise InvalidConfigError("--classes names none; give names or numbers, such as --classes person car")
         self.keyframes()
 
     def keyframes(self) -> KeyframeConfig:
@@ -106,6 +112,7 @@ class DetectorOptions:
             layout=self.layout,
             class_agnostic_nms=self.class_agnostic_nms,
             classes=None if self.class_names is None else read_class_names(self.class_names),
+            only=self.classes,
         )
         if detector.card.gives_boxes and self.radius != PropagationConfig.radius:
             raise InvalidConfigError(

@@ -19,6 +19,7 @@ from heatprop.runtime.preprocessing import Seen
 from heatprop.runtime.stream import FrameResult, OnOpen, Opener, infer, opened, stream_all
 from heatprop.runtime.streamed_video import VideoSettings
 from heatprop.runtime.timings import StageTimings
+from heatprop.runtime.wanted_classes import numbers_of
 from heatprop.types import Detections, ImageArray, check_image
 from heatprop.zoo import Model
 
@@ -47,6 +48,8 @@ class VideoDetector:
         classes: names of the classes by number, in place of those in the file.
         class_agnostic_nms: whether the same thing is shown once where it is found as several classes, such as car
             and truck: as what it surest is. It costs average precision (docs/benchmarks.md).
+        only: names, in any case, or numbers of the classes that are wanted: no others are propagated or returned,
+            which saves time. Labels stay numbers among all classes. None means all.
 
     Raises:
         ModelError: the model is unknown or damaged.
@@ -78,6 +81,7 @@ class VideoDetector:
         layout: str = layouts.AUTO,
         classes: Sequence[str] | None = None,
         class_agnostic_nms: bool = False,
+        only: Sequence[str | int] | None = None,
     ) -> None:
         check_range("score_threshold", score_threshold, 0, 1)
         if not isinstance(keyframes, KeyframeConfig):
@@ -90,6 +94,7 @@ class VideoDetector:
         self.input_size = input_size
         self.card = loaded.card
         self.taken_for = loaded.taken_for
+        self._wanted = None if only is None else numbers_of(only, loaded.card.classes)
         self.propagation = propagation
         self.score_threshold = score_threshold
         self.class_agnostic_nms = class_agnostic_nms
@@ -226,7 +231,13 @@ class VideoDetector:
             self.keyframes,
             self.backend.concurrency,
             self.class_agnostic_nms,
+            self._wanted,
         )
+
+    @property
+    def only(self) -> tuple[str, ...] | None:
+        """The names of the wanted classes, in the model's order; None for all."""
+        return None if self._wanted is None else tuple(self.card.classes[number] for number in self._wanted)
 
 
 def _raise_error(_: int, error: Exception | None) -> None:

@@ -10,7 +10,8 @@ from heatprop.propagation import BoxEvidence, HeatmapPropagator, Memory, Propaga
 from heatprop.runtime.between import Between
 from heatprop.runtime.numbering import Numbering
 from heatprop.runtime.preprocessing import PreparedFrame
-from heatprop.types import Detections, DetectorOutput, HeadOutput
+from heatprop.runtime.wanted_classes import renumbered, without_others
+from heatprop.types import Detections, DetectorOutput, HeadOutput, IntArray
 
 SAME_THING = 0.8
 """Intersection over union above which boxes of two classes show the same thing; see docs/benchmarks.md."""
@@ -47,6 +48,7 @@ class Postprocessing:
         fills_between: whether frames that are no key frames wait for the next one.
         class_agnostic_nms: whether of boxes of any classes that overlap by more than `SAME_THING` the best is
             shown. Propagation still follows all of them.
+        wanted: numbers of the classes that are propagated and shown, ascending; None for all.
     """
 
     def __init__(
@@ -58,12 +60,14 @@ class Postprocessing:
         nms_iou: float | None = None,
         fills_between: bool = False,
         class_agnostic_nms: bool = False,
+        wanted: IntArray | None = None,
     ) -> None:
         if propagation is not None and propagation.adaptation is not None and nms_iou is not None:
             propagation, nms_iou = replace(propagation, nms_iou=nms_iou), None
         self._propagator = None if propagation is None else HeatmapPropagator(propagation)
         self._first_nms_iou, self._class_agnostic_nms = nms_iou, class_agnostic_nms
         self._score_threshold, self._stride, self._fills_between = score_threshold, stride, fills_between
+        self._wanted = wanted
 
     @property
     def rule(self) -> Rule | None:
@@ -125,7 +129,11 @@ class Postprocessing:
                 finished += self._shown_between(between.filled_from_past(), between)
                 between = replace(between, waiting=())
             return memory, between, finished
+        if self._wanted is not None:
+            output, overwrite = without_others(output, self._wanted), True
         memory, detections = self._detect(memory, between, frame, output, overwrite=overwrite)
+        if self._wanted is not None and isinstance(output, HeadOutput):
+            detections = renumbered(detections, self._wanted)
         if between.waiting:
             filled = between.filled(detections, frame, min_score=self._score_threshold)
             finished += self._shown_between(filled, between)

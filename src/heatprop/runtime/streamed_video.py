@@ -16,7 +16,7 @@ from heatprop.runtime.pipeline import Done
 from heatprop.runtime.postprocessing import Postprocessing
 from heatprop.runtime.preprocessing import PreparedFrame, Preprocessing, Seen
 from heatprop.runtime.timings import StageTimings
-from heatprop.types import Detections, DetectorOutput, Frame
+from heatprop.types import Detections, DetectorOutput, Frame, IntArray
 
 Finished: TypeAlias = tuple[Frame, Detections, Detections | None, bool]
 """A frame, what is found in it, what the network alone finds in it, if that was asked for, and whether it begins
@@ -37,6 +37,7 @@ class VideoSettings:
         keyframes: on which frames the network runs.
         concurrency: how many calls of the network run at once.
         class_agnostic_nms: see `Postprocessing`.
+        wanted: see `Postprocessing`.
     """
 
     input_format: InputFormat
@@ -48,6 +49,7 @@ class VideoSettings:
     keyframes: KeyframeConfig
     concurrency: int
     class_agnostic_nms: bool
+    wanted: IntArray | None
 
     def preprocessing(self, sample_aspect_ratio: float = 1.0) -> tuple[Preprocessing, SpeedControl | None]:
         """Return the preprocessing of one video, and what controls its speed; None without a target."""
@@ -66,6 +68,7 @@ class VideoSettings:
             nms_iou=self.nms_iou,
             fills_between=fills_between,
             class_agnostic_nms=self.class_agnostic_nms,
+            wanted=self.wanted,
         )
 
 
