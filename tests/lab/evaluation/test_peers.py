@@ -36,6 +36,15 @@ def peer(request: pytest.FixtureRequest) -> tuple[Any, Any]:
     return module.norfair, module.NorfairSettings(keeps_untracked=True, initialization_delay=0)
 
 
+@pytest.fixture(params=["SORTTracker", "ByteTrackTracker", "OCSORTTracker", "BoTSORTTracker", "CBIoUTracker"])
+def roboflow(request: pytest.FixtureRequest) -> tuple[Any, Any]:
+    """Return the function, and the settings of one of its trackers."""
+    pytest.importorskip("trackers")
+    pytest.importorskip("supervision")
+    module = importlib.import_module("peers.roboflow")
+    return module.roboflow, module.RoboflowSettings(tracker=request.param, in_seconds=True)
+
+
 def video(frames: int = 12) -> list[Detections]:
     """Return a strong object of class 1 that moves, one of class 3 in the same place, and weak clutter."""
     random = np.random.default_rng(0)
@@ -75,5 +84,43 @@ def test_scores_waver_less_with_bytetrack_and_smoothing() -> None:
 
 def test_no_frames_and_frames_without_detections_are_nothing(peer: tuple[Any, Any]) -> None:
     run, settings = peer
+    assert run([], settings) == []
+    assert [len(found) for found in run([Detections.empty()] * 3, settings)] == [0, 0, 0]
+
+
+def steady(frames: int = 12) -> list[Detections]:
+    """Return two objects of class 1 that go apart, and one of class 3 in the place of the first."""
+    boxes = [([10 + t, 10, 50 + t, 50], [200 + 3 * t, 10, 240 + 3 * t, 50]) for t in range(frames)]
+    return [Detections([one, two, one], [0.9, 0.85, 0.8], [1, 1, 3]) for one, two in boxes]
+
+
+def test_each_object_keeps_an_id_of_its_own(peer: tuple[Any, Any]) -> None:
+    run, settings = peer
+    assert_identities(run(steady(), settings))
+
+
+def test_each_tracker_of_the_package_keeps_an_id_of_its_own(roboflow: tuple[Any, Any]) -> None:
+    run, settings = roboflow
+    assert_identities(run(steady(), settings, frame_rate=25.0))
+    if settings.tracker == "BoTSORTTracker":  # the others warn of images
+        images = [np.full((60, 300, 3), 90, np.uint8) for _ in steady()]
+        assert_identities(run(steady(), settings, images=images, frame_rate=25.0))
+
+
+def assert_identities(tracked: list[Detections]) -> None:
+    ids = {}
+    for found in tracked[5:]:
+        assert sorted(found.labels.tolist()) == [1, 1, 3]
+        order = np.lexsort((found.boxes[:, 0], found.labels))
+        ids[tuple(found.track_ids[order].tolist())] = None
+    (only,) = ids
+    assert len(set(only)) == 3
+    assert min(only) >= 0
+
+
+def test_trackers_of_the_package_leave_out_what_they_do_not_track(roboflow: tuple[Any, Any]) -> None:
+    run, settings = roboflow
+    tracked = run(video(), settings)
+    assert all((found.track_ids >= 0).all() for found in tracked)
     assert run([], settings) == []
     assert [len(found) for found in run([Detections.empty()] * 3, settings)] == [0, 0, 0]
