@@ -62,7 +62,8 @@ def join_tracks(
         detections: those of each frame in order, frames without any included; boxes in pixels of the frame. An id
             of -1 is none, and stays.
         config: the settings.
-        shots: numbers of the frames in which another shot begins; nothing is joined over them.
+        shots: numbers of the frames in which another shot begins; nothing is joined over them. Of a stream those
+            with `FrameResult.starts_shot`.
 
     Returns:
         The same detections in the same order; only ids differ.
