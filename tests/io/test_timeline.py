@@ -99,6 +99,11 @@ def test_single_bad_stamps_move_no_good_one_however_near_they_are(bad: list[floa
     assert worst([times[place] for place in kept], [good[place] for place in kept]) < STEP
 
 
+def test_a_stamp_that_two_neighbours_bear_is_right_for_the_later() -> None:
+    stamps = [0.0, 0.1, 0.2, 0.3, 0.5, 0.5, 0.6, 0.7]
+    assert placed(stamps, step=0.1) == pytest.approx(even(8, step=0.1))
+
+
 @given(st.integers(2, 30), st.none() | st.floats(-1e5, 1e5))
 def test_one_bad_stamp_of_a_live_source_moves_no_other(place: int, bad: float | None) -> None:
     good = even(60)

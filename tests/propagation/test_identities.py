@@ -145,6 +145,15 @@ def identity_configs(draw):
     )
 
 
+@by_form
+@pytest.mark.parametrize("order", [[0, 1, 2], [1, 0, 2], [2, 1, 0]])
+def test_of_two_that_fit_alike_the_upper_one_goes_on(config, order):
+    column = seen(person(0, 0.5, y=0), person(48, 0.5, y=80), person(48, 0.5, y=160))
+    first, second = over(config, [column.select(order), seen(person(48, 0.5, y=120))])
+    upper = first.track_ids[first.boxes[:, 1] == 80].tolist()
+    assert second.track_ids[second.boxes[:, 1] == 120].tolist() == upper
+
+
 @given(videos(), st.sampled_from(FORMS), identity_configs())
 def test_ids_change_no_box_and_no_score(frames, config, identity):
     for one, other in zip(over(config, frames), over(replace(config, identity=identity), frames), strict=True):

@@ -28,16 +28,17 @@ class LoopingIdentities:
                     worth = overlap + each["score"]
                     worth += self.config.same_tracklet * (one["id"] == each["came_from"])
                     worth += self.config.doubt * (one["sightings"] > 0)
-                    pairs.append((0 if strong else 1, -worth, row, column))
-        pairs.sort(key=lambda pair: pair[:2])  # stable
+                    places = (*one["box"][1::-1], *each["box"][1::-1])
+                    pairs.append((0 if strong else 1, -worth, *places, row, column))
+        pairs.sort(key=lambda pair: pair[:6])  # stable
         pairs += [
-            (2, 0.0, row, column)
+            (row, column)
             for row, one in enumerate(self.objects)
             for column, each in enumerate(found)
             if one["id"] == each["came_from"]
         ]
         owner, taken = {}, set()
-        for _, _, row, column in pairs:
+        for *_, row, column in pairs:
             if row not in taken and column not in owner:
                 owner[column] = self.objects[row]
                 taken.add(row)

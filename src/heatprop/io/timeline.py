@@ -195,6 +195,8 @@ class Timeline:
             if is_believed and leap > self._longest_pause:
                 return self._follow(stamp, due)
             is_believed |= not against and leap <= LONGEST_SILENCE
+            if is_believed and self._sorter is None and stamp in following:  # the last frame of that stamp has it
+                return max(due, self._time + stamp - self._stamp - self._step())
         return self._believe(stamp) if is_believed else due
 
     def _goes_back(self, stamp: float, following: Sequence[float] | None) -> bool:

@@ -175,7 +175,9 @@ def _matched(
     rows, columns = rows[may_be], columns[may_be]
     is_same, was_strong = known.ids[rows] == found.came_from[columns], known.sightings[rows] > 0
     worth = overlaps[may_be] + found.scores[columns] + config.same_tracklet * is_same + config.doubt * was_strong
-    best_first = np.lexsort((-worth, ~is_strong[columns]))
+    # Of equal pairs the one farthest up and left: the order in which detections come tells nothing.
+    places = (found.boxes[columns, 0], found.boxes[columns, 1], known.boxes[rows, 0], known.boxes[rows, 1])
+    best_first = np.lexsort((*places, -worth, ~is_strong[columns]))
 
     by_tracklet = (known.ids[:, None] == found.came_from).nonzero()
     rows = np.concatenate([rows[best_first], by_tracklet[0]])
