@@ -15,7 +15,8 @@ import pytest
 
 from cli.conftest import FRAMES, HEIGHT, WIDTH, Run, command, run_process, silent_pipe, video_shape
 from heatprop.cli.output_names import folders_made, name_outputs, stem_of
-from heatprop.errors import HeatpropError, InvalidConfigError
+from heatprop.cli.output_options import OutputOptions
+from heatprop.errors import HeatpropError
 from heatprop.io.results import read_results
 from heatprop.runtime.multi_stream import AT_ONCE as FILES_AT_ONCE
 
@@ -189,7 +190,7 @@ def test_bad_requests_leave_nothing_behind(run: Run, short_clip: Path, arguments
 
 def test_cameras_whose_addresses_end_alike_are_told_apart_by_their_host() -> None:
     cameras = ["rtsp://bob:secret@10.0.0.7:554/live", "rtsp://10.0.0.8/live", "rtsp://10.0.0.8/yard", "camera:0"]
-    named = name_outputs(cameras, Path("out"), None)
+    named = name_outputs(cameras, OutputOptions(output="out"))
     assert [each.video and each.video.name for each in named] == [
         "10.0.0.7-554-live.mp4",
         "10.0.0.8-live.mp4",
@@ -200,16 +201,13 @@ def test_cameras_whose_addresses_end_alike_are_told_apart_by_their_host() -> Non
 
 def test_files_of_one_name_are_refused_in_any_number() -> None:
     with pytest.raises(HeatpropError, match=r"a/x.mp4 and c/x.mp4 would both write x.heatprop.mp4"):
-        name_outputs(["a/x.mp4", "b/y.mp4", "c/x.mp4"], None, None)
+        name_outputs(["a/x.mp4", "b/y.mp4", "c/x.mp4"], OutputOptions())
     assert stem_of("a/x.y.mp4") == "x.y"
-    with pytest.raises(
-        InvalidConfigError, match=r"--json found/ names a folder; .* give a file: --json found/a\.jsonl"
-    ):
-        name_outputs(["films/a.mp4"], None, "found/")
 
 
 def test_folders_that_stay_empty_go_again(tmp_path: Path) -> None:
-    named = name_outputs(["a.mp4", "b.mp4"], tmp_path / "deep" / "drawn", str(tmp_path / "found"))
+    wanted = OutputOptions(output=str(tmp_path / "deep" / "drawn"), json=str(tmp_path / "found"))
+    named = name_outputs(["a.mp4", "b.mp4"], wanted)
     with folders_made(named):
         (tmp_path / "found" / "a.jsonl").touch()
         assert (tmp_path / "deep" / "drawn").is_dir()

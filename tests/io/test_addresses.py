@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import string
 import uuid
-from pathlib import Path
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from heatprop.cli.output_names import name_outputs, stem_of
+from heatprop.cli.output_options import OutputOptions
 from heatprop.errors import SourceError
 from heatprop.io import open_video
 from heatprop.io.addresses import shown
@@ -109,7 +109,8 @@ def holds(text: str, secret: str) -> bool:
 
 def told(address: str) -> list[str]:
     """Return all that is made of an address for people to see."""
-    several = name_outputs([address, address.replace("example", "another", 1)], Path("out"), "out")
+    wanted = OutputOptions(output="out", json="out")
+    several = name_outputs([address, address.replace("example", "another", 1)], wanted)
     return [shown(address), stem_of(address), *(str(name) for one in several for name in (one.video, one.results))]
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import nullcontext
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated
 
 import cv2
@@ -17,15 +15,13 @@ from heatprop.cli.detect_run import run_jobs
 from heatprop.cli.detector_options import DetectorOptions
 from heatprop.cli.messages import say
 from heatprop.cli.output_names import OutputNames, folders_made, name_outputs
+from heatprop.cli.output_options import OutputOptions
 from heatprop.cli.usage import UsageError
 from heatprop.counting import LEAST_FRAMES
 from heatprop.drawing import ColourBy
 from heatprop.errors import InvalidConfigError, check_count, check_range
 from heatprop.interrupts import Interrupted
 from heatprop.io.names import may_be_wrong, sources_of
-from heatprop.io.results import STANDARD_OUTPUT
-
-_NAMES_OF_STANDARD_OUTPUT = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +33,7 @@ class Detect:
     $ heatprop detect street.mp4 --model yolox_s.onnx
     $ heatprop detect street.mp4 --seq-nms
     $ heatprop detect camera:0 --json - | head
-    $ heatprop detect a.mp4 b.mp4 rtsp://host/door -o drawn --json found
+    $ heatprop detect a.mp4 b.mp4 rtsp://host/door -o drawn/ --json found/
 
     Several sources share one network: 4 files at a time, and all live ones at once. One that fails ends no other.
     Ctrl-C stops and keeps what was finished.
@@ -48,14 +44,7 @@ class Detect:
     ]
     """Video file, http or rtsp address, camera (camera:0), folder of images, or pattern ('shots/*.jpg').
     A folder or pattern of videos ('films/*.mp4') is several sources."""
-    output: Annotated[
-        Path | None, tyro.conf.arg(aliases=["-o"], metavar="OUT.mp4|FOLDER", help_behavior_hint="")
-    ] = None
-    """Annotated video; with neither this nor --json: NAME.heatprop.mp4 in the current folder.
-    For several sources a folder, made if missing: NAME.mp4 of each, HOST-NAME.mp4 where addresses share a name."""
-    json: Annotated[str | None, tyro.conf.arg(metavar="OUT.jsonl|FOLDER", help_behavior_hint="")] = None
-    """Detections as JSON Lines; - for standard output.
-    For several sources a folder, made if missing: NAME.jsonl of each."""
+    outputs: OutputOptions = field(default_factory=OutputOptions)
     compare: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
     """In the video, show the network alone (left) beside propagation (right)."""
     draw_ids: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
@@ -64,10 +53,6 @@ class Detect:
     """In the video, give each class its colour, or each id."""
     least_frames: Annotated[int, tyro.conf.arg(metavar="N")] = LEAST_FRAMES
     """In the summary, count how many different objects were seen in at least N frames."""
-    overwrite: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
-    """Replace outputs that exist."""
-    resume: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
-    """Skip outputs that exist and are complete; do those that are missing or unfinished, from the start."""
     max_frames: Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")] = None
     """Stop after N frames, of each source."""
     quiet: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
@@ -90,10 +75,9 @@ class Detect:
         self._check()
         # Frames are scaled side by side; threads within one would only take turns with those of the network.
         cv2.setNumThreads(1)
-        results = STANDARD_OUTPUT if self.json in _NAMES_OF_STANDARD_OUTPUT else self.json
         notes: list[str] = []
         sources = sources_of(self.sources, notes.append)
-        names = name_outputs(sources, self.output, results, are_several=sources != list(self.sources))
+        names = name_outputs(sources, self.outputs, are_several=sources != list(self.sources))
         requests = [self._request(source, name) for source, name in zip(sources, names, strict=True)]
         is_list = len(requests) > 1 or sources != list(self.sources)
         if not is_list and may_be_wrong(sources[0]):
@@ -101,8 +85,8 @@ class Detect:
         try:
             # With Seq-NMS, paths need their weak boxes too; they are cut down when they are rescored.
             detector = self.detector.open(propagates=not self.no_propagation, finds_weak=self.seq_nms)
-            with folders_made(names) if is_list else nullcontext():
-                hides_bar = self.quiet or (results == STANDARD_OUTPUT and sys.stdout.isatty())
+            with folders_made(names):
+                hides_bar = self.quiet or (self.outputs.uses_standard_output and sys.stdout.isatty())
                 return run_jobs(
                     requests, detector, is_list=is_list, quiet=self.quiet, hides_bar=hides_bar, notes=notes
                 )
@@ -118,10 +102,7 @@ class Detect:
         if self.max_frames is not None:
             check_count("--max-frames", self.max_frames, 1)
         check_count("--least-frames", self.least_frames, 1)
-        if self.resume and self.overwrite:
-            raise InvalidConfigError(
-                "--resume keeps what is complete and --overwrite replaces it; drop one of them"
-            )
+        self.outputs.check()
         self._check_drawing()
         if self.detector.propagation != "adaptive" and self.no_propagation:
             raise InvalidConfigError(
@@ -132,7 +113,7 @@ class Detect:
         self.detector.check()
 
     def _check_drawing(self) -> None:
-        has_video = self.json is None or self.output is not None
+        has_video = self.outputs.has_video
         if self.compare and not has_video:
             raise InvalidConfigError("--compare shows two images side by side; add -o OUT.mp4 for the video")
         if self.compare and self.no_propagation:
@@ -143,14 +124,14 @@ class Detect:
             if is_given and self.no_propagation:
                 raise InvalidConfigError(f"{option} needs ids, which propagation gives; drop --no-propagation")
 
-    def _request(self, source: str, outputs: OutputNames) -> Request:
+    def _request(self, source: str, names: OutputNames) -> Request:
         return Request(
             source,
-            outputs.video,
-            outputs.results,
+            names.video,
+            names.results,
             drawing=Drawing(self.compare, self.draw_ids, self.colour_by),
-            overwrite=self.overwrite,
-            resume=self.resume,
+            overwrite=self.outputs.overwrite,
+            resume=self.outputs.resume,
             model=self.detector.model,
             max_frames=self.max_frames,
             seq_nms=self.seq_nms,

@@ -1,4 +1,4 @@
-"""What the outputs of `heatprop detect` are called; several sources have a file each in a folder."""
+"""What the outputs of `heatprop detect` are called; in a folder each source has a file."""
 
 from __future__ import annotations
 
@@ -11,25 +11,37 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlparse
 
+from heatprop.cli.output_options import OutputOptions
+from heatprop.cli.output_places import RESULTS, VIDEO, folder_of, refuse_file
 from heatprop.errors import InvalidConfigError, OutputError, shortened
 from heatprop.io.addresses import MASK, is_address, path_named, shown
 from heatprop.io.folders import is_pattern
 from heatprop.io.outputs import is_null
 from heatprop.io.results import STANDARD_OUTPUT
-from heatprop.io.sinks import SUFFIXES
 from heatprop.io.source_files import SourceFiles
 from heatprop.io.suffixes import IMAGE_SUFFIXES
 
-_RESULTS_SUFFIXES = (".jsonl", ".json")
 _MAX_NAMES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class OutputNames:
-    """The outputs of one source: annotated video and JSON Lines (``"-"`` is standard output); None for none."""
+    """The outputs of one source; None for those that are not wanted.
 
-    video: Path | None
-    results: str | None
+    Attributes:
+        video: the annotated video.
+        results: the JSON Lines; ``"-"`` is standard output.
+        folders: those that are made where they are missing.
+    """
+
+    video: Path | None = None
+    results: str | None = None
+    folders: tuple[Path, ...] = ()
+
+    @property
+    def paths(self) -> list[Path]:
+        """What is written, as paths."""
+        return [Path(path) for path in (self.video, self.results) if path not in (None, STANDARD_OUTPUT)]
 
 
 def stem_of(source: str) -> str:
@@ -58,47 +70,43 @@ def stem_of(source: str) -> str:
     return _plain(stem) or "video"
 
 
-def name_outputs(
-    sources: Sequence[str], output: Path | None, results: str | None, *, are_several: bool = False
-) -> list[OutputNames]:
-    """Name the outputs of each source.
+def name_outputs(sources: Sequence[str], wanted: OutputOptions, *, are_several: bool = False) -> list[OutputNames]:
+    """Name the outputs of each source, by the rule of `heatprop.cli.output_places`.
 
-    For one source `output` and `results` are the names. For several they are folders, in which a source has
-    ``NAME.mp4`` and ``NAME.jsonl``. With neither, it is ``NAME.heatprop.mp4`` in the current folder. Addresses
-    on the network that would share a name, as those of cameras often do, have their host before it.
+    In a folder a source has ``NAME.mp4`` and ``NAME.jsonl``. Where nothing is named it is ``NAME.heatprop.mp4`` in
+    the current folder. Addresses on the network that would share a name, as those of cameras often do, have their
+    host before it.
 
     Args:
         sources: what the user gave; at least one.
-        output: what was said of the annotated video.
-        results: what was said of the JSON Lines.
+        wanted: what was said of the outputs.
         are_several: whether even one source counts as several: a folder or pattern of videos was given.
 
     Raises:
-        InvalidConfigError: several sources do not go with what was said.
+        InvalidConfigError: several sources do not go with what was said, or a name does not go with its format.
         OutputError: two sources would write the same file, or one would write over another source.
     """
-    if len(sources) == 1 and not are_several:
-        if results is not None and results.endswith(os.sep):
-            file = f"{results}{stem_of(sources[0])}.jsonl"
-            raise InvalidConfigError(f"--json {results} names a folder; for one source give a file: --json {file}")
-        if output is None and results is None:
-            output = Path(f"{stem_of(sources[0])}.heatprop.mp4")
-        return [OutputNames(output, results)]
-    _refuse_single_images(sources)
-    if results == STANDARD_OUTPUT:
-        raise InvalidConfigError(
-            f"--json - would mix the lines of {len(sources)} sources; give the name of a folder: --json found"
-        )
-    _refuse_file("-o", output, SUFFIXES)
-    _refuse_file("--json", None if results is None else Path(results), _RESULTS_SUFFIXES)
+    are_several = are_several or len(sources) > 1
+    if are_several:
+        _refuse_single_images(sources)
+    asked = {VIDEO: wanted.output, RESULTS: wanted.json}
+    folders = {kind: None if name is None else folder_of(kind, name) for kind, name in asked.items()}
+    for kind, name in asked.items():
+        if are_several and name is not None and folders[kind] is None:
+            refuse_file(kind, name, len(sources))
     names = []
     for stem in _distinct_stems(sources):
-        video = None if output is None else _inside(output, f"{stem}.mp4")
-        if output is None and results is None:
-            video = Path(f"{stem}.heatprop.mp4")
-        lines = None if results is None else str(_inside(Path(results), f"{stem}.jsonl"))
-        names.append(OutputNames(video, lines))
-    _refuse_clashes(sources, names)
+        paths = {
+            kind: name if (folder := folders[kind]) is None else str(folder / f"{stem}{kind.suffixes[0]}")
+            for kind, name in asked.items()
+        }
+        if not any(paths.values()):
+            paths[VIDEO] = f"{stem}.heatprop.mp4"
+        video = paths[VIDEO]
+        made = tuple(folder for folder in folders.values() if folder is not None)
+        names.append(OutputNames(None if video is None else Path(video), paths[RESULTS], made))
+    if are_several or any(folders.values()):
+        _refuse_clashes(sources, names)
     return names
 
 
@@ -109,7 +117,7 @@ def folders_made(names: Sequence[OutputNames]) -> Iterator[None]:
     Raises:
         OutputError: one cannot be made.
     """
-    wanted = {Path(path).parent for name in names for path in (name.video, name.results) if path is not None}
+    wanted = {folder for name in names for folder in name.folders}
     missing = {folder for one in wanted for folder in (one, *one.parents) if not folder.exists()}
     made = sorted(missing, key=lambda folder: len(folder.parts))
     try:
@@ -156,28 +164,12 @@ def _refuse_single_images(sources: Sequence[str]) -> None:
         )
 
 
-def _inside(folder: Path, name: str) -> Path:
-    """Return the path of an output in a folder; what is kept nowhere needs none."""
-    return folder if is_null(folder) else folder / name
-
-
-def _refuse_file(option: str, folder: Path | None, suffixes: Sequence[str]) -> None:
-    if folder is None or folder.is_dir() or is_null(folder):
-        return
-    if folder.suffix.lower() in suffixes:
-        raise InvalidConfigError(
-            f"{option} {folder} names a file; for several sources give a folder: {option} {folder.stem}"
-        )
-    if os.path.lexists(folder):
-        raise OutputError(f"{option} {folder} is a file; for several sources give a folder")
-
-
 def _refuse_clashes(sources: Sequence[str], names: Sequence[OutputNames]) -> None:
     read = SourceFiles(sources)
     writing: dict[str, str] = {}
     for source, name in zip(sources, names, strict=True):
-        for path in (name.video, name.results):
-            if path is None or is_null(path):
+        for path in name.paths:
+            if is_null(path):
                 continue
             place = os.path.realpath(path)
             if place in writing:

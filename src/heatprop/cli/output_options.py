@@ -1,0 +1,52 @@
+"""What `heatprop detect` writes, and where: its options for outputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
+
+from heatprop.errors import InvalidConfigError
+from heatprop.io.line_file import STANDARD_OUTPUT
+
+_NAMES_OF_STANDARD_OUTPUT = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
+
+
+@dataclass(frozen=True, slots=True)
+class OutputOptions:
+    """What is written. A name with a suffix, such as out.mp4, is a file. A name without one is a folder, made if
+    missing, in which each source has NAME.mp4, NAME.jsonl and so on.
+    """
+
+    output: Annotated[
+        str | None, tyro.conf.arg(aliases=["-o"], metavar="OUT.mp4|FOLDER", help_behavior_hint="")
+    ] = None
+    """Annotated video; with no output named: NAME.heatprop.mp4 in the current folder."""
+    json: Annotated[str | None, tyro.conf.arg(metavar="OUT.jsonl|FOLDER", help_behavior_hint="")] = None
+    """Detections as JSON Lines; - for standard output."""
+    overwrite: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
+    """Replace outputs that exist."""
+    resume: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
+    """Skip outputs that exist and are complete; do those that are missing or unfinished, from the start."""
+
+    @property
+    def uses_standard_output(self) -> bool:
+        """Whether lines of an output go to standard output."""
+        return STANDARD_OUTPUT in (self.json,)
+
+    @property
+    def has_video(self) -> bool:
+        """Whether an annotated video is written."""
+        return self.output is not None or self.json is None
+
+    def __post_init__(self) -> None:
+        if self.json in _NAMES_OF_STANDARD_OUTPUT:
+            object.__setattr__(self, "json", STANDARD_OUTPUT)
+
+    def check(self) -> None:
+        """Raise InvalidConfigError where options do not go together."""
+        if self.resume and self.overwrite:
+            raise InvalidConfigError(
+                "--resume keeps what is complete and --overwrite replaces it; drop one of them"
+            )
