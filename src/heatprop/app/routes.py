@@ -1,0 +1,45 @@
+"""The addresses of the server: what each answers is in the module of its noun."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from heatprop.app import about, events, run_routes, tuning_routes, view_routes
+from heatprop.app.answers import fault, heatprop_error, http_error
+from heatprop.app.library import Library
+from heatprop.errors import HeatpropError
+
+PAGE = Path(__file__).parent / "page"
+
+
+def make_app(library: Library) -> Starlette:
+    """Return what answers requests that got through the `Gate`."""
+    run = "/api/runs/{id}"
+    app = Starlette(
+        routes=[
+            Route("/api/about", about.about),
+            Route("/api/events", events.events),
+            Route("/api/uploads", run_routes.upload, methods=["POST"]),
+            Route("/api/runs", run_routes.listed),
+            Route("/api/runs", run_routes.begin, methods=["POST"]),
+            Route(run, run_routes.one),
+            Route(run, run_routes.delete, methods=["DELETE"]),
+            *(
+                Route(f"{run}/{name}", getattr(run_routes, name), methods=["POST"])
+                for name in ("pause", "resume", "cancel", "rename")
+            ),
+            Route(f"{run}/video", view_routes.video),
+            Route(f"{run}/frames/{{number:int}}.jpg", view_routes.frame),
+            Route(f"{run}/detections", view_routes.detections),
+            Route(f"{run}/tune", tuning_routes.tune, methods=["POST"]),
+            Mount("/", StaticFiles(directory=PAGE, html=True)),
+        ],
+        exception_handlers={HeatpropError: heatprop_error, HTTPException: http_error, Exception: fault},
+    )
+    app.state.library = library
+    return app

@@ -1,0 +1,311 @@
+"""A run while the server runs: what it is, how it goes on, and what of it is in memory."""
+
+from __future__ import annotations
+
+import threading
+from array import array
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import replace
+from time import monotonic
+from typing import Any
+
+import numpy as np
+
+from heatprop.app.control import CancelledError, Control
+from heatprop.app.found_frames import FoundFrames
+from heatprop.app.kept_frames import CHUNK_FRAMES, KeptFrame, best_of_classes, read_kept, read_summary
+from heatprop.app.proxy import join_segments
+from heatprop.app.recording import RecordedFrame, record_run
+from heatprop.app.replay import OutputForm, Replay, findable
+from heatprop.app.run_folder import AT_WORK, RunFolder, RunRecord, State
+from heatprop.app.settings import ALONE, Tuning, threshold_of, tuning_of
+from heatprop.errors import HeatpropError
+from heatprop.io.addresses import shown
+from heatprop.runtime.kept_outputs import SparseOutput
+from heatprop.types import IntArray
+
+FILE_KEY = "file"
+"""Key of the detections of a file of results."""
+LEAST = Tuning(None, 0.05)
+"""The network alone is stored from the least threshold on; a higher one leaves detections out."""
+_CHUNKS_IN_MEMORY = 3
+_TUNINGS_KEPT = 8
+_SECONDS_OF_SPEED = 2.0
+
+
+class Follower:
+    """A tuning that is computed frame by frame, as far as frames were recorded."""
+
+    def __init__(self, tuning: Tuning, found: FoundFrames, replay: Replay | None) -> None:
+        self.tuning, self.found, self._replay = tuning, found, replay
+
+    def step(self, frame: KeptFrame) -> None:
+        """Take the next frame."""
+        if self._replay is not None:
+            self.found.append(self._replay.step(frame))
+
+
+class Run:
+    """A run. Its methods may be called from any thread.
+
+    Args:
+        folder: its files.
+        record: what it is.
+
+    Attributes:
+        control: pauses and cancels it while it is at work.
+        version: grows whenever what the page shows of it changes.
+        newest: the frame that was recorded last, while it is at work.
+        seconds_a_frame: what the last preview took.
+    """
+
+    def __init__(self, folder: RunFolder, record: RunRecord) -> None:
+        self.folder, self.record = folder, record
+        self.control = Control()
+        self.version = 0
+        self.newest: RecordedFrame | None = None
+        self.lock = threading.RLock()
+        self.times: array[float] = array("d")
+        self.cuts: list[int] = []
+        self._best: IntArray | None = None
+        self._tail: list[KeptFrame] = []
+        self._chunks: OrderedDict[int, list[KeptFrame]] = OrderedDict()
+        self._followers: OrderedDict[str, Follower] = OrderedDict()
+        self._speed = 0.0
+        self._is_indexed = False
+        self.seconds_a_frame = 0.002
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether frames may still come."""
+        return self.record.state in AT_WORK
+
+    @property
+    def frames(self) -> int:
+        """How many frames there are so far."""
+        return len(self.times) if self._is_indexed else self.record.frames
+
+    def change(self, **fields: Any) -> RunRecord:
+        """Change the record, also in its file, and return it."""
+        with self.lock:
+            if fields:
+                self.record = replace(self.record, **fields)
+                self.folder.write(self.record)
+                self.version += 1
+            return self.record
+
+    def save(self) -> None:
+        """Write the record."""
+        with self.lock:
+            self.folder.write(self.record)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what the list of runs says of it."""
+        record = self.record
+        left = None
+        if record.state == "running" and record.total and self._speed > 0:
+            left = max(record.total - self.frames, 0) / self._speed
+        return {
+            "id": record.id,
+            "name": record.name,
+            "source": record.name if record.is_upload else shown(record.source),
+            "kind": record.kind,
+            "model": record.model,
+            "classes": list(record.classes),
+            "state": record.state,
+            "frames": self.frames,
+            "total": record.total,
+            "fps": round(self._speed, 1) if record.state == "running" else None,
+            "seconds_left": None if left is None else round(left, 1),
+            "error": record.error,
+            "created": record.created,
+            "width": record.width,
+            "height": record.height,
+            "rate": record.rate,
+            "settings": record.settings,
+            "has_truth": record.truth is not None,
+            "tunable": record.is_tunable,
+            "key": self.default_key,
+        }
+
+    @property
+    def default_key(self) -> str:
+        """The key of the detections to show first."""
+        return tuning_of(self.record.settings).key if self.record.is_tunable else FILE_KEY
+
+    def index(self) -> None:
+        """Read times, cuts and classes of what was recorded before the server was started."""
+        with self.lock:
+            if self._is_indexed:
+                return
+            for chunk in range(-(-self.record.frames // CHUNK_FRAMES)):
+                summary = read_summary(self.folder.outputs(chunk))
+                self.cuts += [len(self.times) + cut for cut in summary.cuts]
+                self.times.extend(summary.times)
+                self._add_best(summary.best)
+            self._is_indexed = True
+
+    def _add_best(self, best: IntArray | None) -> None:
+        if best is not None:
+            self._best = best if self._best is None else np.maximum(self._best, best)
+
+    # What was recorded
+
+    def kept(self, number: int) -> KeptFrame:
+        """Return what is kept of a frame.
+
+        Raises:
+            DamagedRunError: its file is damaged.
+        """
+        chunk, place = divmod(number, CHUNK_FRAMES)
+        with self.lock:
+            if chunk == (len(self.times) - len(self._tail)) // CHUNK_FRAMES and self._tail:
+                return self._tail[place]
+            if chunk in self._chunks:
+                self._chunks.move_to_end(chunk)
+                return self._chunks[chunk][place]
+        frames = read_kept(self.folder.outputs(chunk))
+        with self.lock:
+            self._chunks[chunk] = frames
+            if len(self._chunks) > _CHUNKS_IN_MEMORY:
+                self._chunks.popitem(last=False)
+        return frames[place]
+
+    def new_replay(self, tuning: Tuning) -> Replay:
+        """Return the detections of a tuning from a frame on."""
+        # While frames come, any class may still be found.
+        is_known = not self.is_at_work and self._best is not None
+        channels = findable(self._best) if is_known and self._best is not None else None
+        return Replay(OutputForm.of(self.record), tuning, channels)
+
+    def shot_start(self, number: int) -> int:
+        """Return the frame at which the shot of a frame begins."""
+        place = int(np.searchsorted(self.cuts, number, side="right"))
+        return self.cuts[place - 1] if place else 0
+
+    # What was found
+
+    def follower(self, key: str) -> Follower | None:
+        """Return the tuning of a key as far as it is computed; None where it was not asked for yet.
+
+        A key of the network alone gives the one that is stored, of the least threshold.
+        """
+        with self.lock:
+            self.index()
+            stored = ALONE if threshold_of(key) is not None else key
+            if stored not in self._followers and (stored == ALONE or self._is_stored(stored)):
+                self._followers[stored] = self._new_follower(stored, LEAST)
+            if stored in self._followers:
+                self._followers.move_to_end(stored)
+            return self._followers.get(stored)
+
+    def follow(self, tuning: Tuning) -> Follower:
+        """Return the tuning as far as it is computed; a new one where it was not asked for yet."""
+        with self.lock:
+            known = self.follower(tuning.key)
+            if known is not None:
+                return known
+            self._followers[tuning.key] = made = self._new_follower(tuning.key, tuning)
+            others = [key for key in self._followers if key not in (ALONE, tuning.key)]
+            for key in others[: max(len(others) - _TUNINGS_KEPT + 1, 0)]:
+                del self._followers[key]
+                self.folder.delete_parts([f"tunings/{key}"])
+            return made
+
+    def follow_settings(self) -> Follower:
+        """Return the tuning that was asked for last."""
+        return self.follow(tuning_of(self.record.settings))
+
+    def prefer(self, tuning: Tuning) -> None:
+        """Remember what was asked for last; it is written when the run is changed or the server ends."""
+        with self.lock:
+            self.record = replace(self.record, settings=tuning.to_json())
+
+    def restart_control(self) -> None:
+        """Let it be at work again."""
+        self.control = Control()
+
+    def _new_follower(self, key: str, tuning: Tuning) -> Follower:
+        folder = self.folder.tunings / key
+        stored = None if self.is_at_work else FoundFrames.stored(folder, self.frames)
+        if stored is not None:
+            return Follower(tuning, stored, None)
+        self.folder.delete_parts([f"tunings/{key}"])
+        return Follower(tuning, FoundFrames(folder), self.new_replay(tuning))
+
+    def _is_stored(self, key: str) -> bool:
+        return FoundFrames.stored(self.folder.tunings / key, self.frames) is not None
+
+    # The work
+
+    def work(self, on_frame: Any) -> None:
+        """Record the run, in a thread of its own; `on_frame` is called after each frame and at the end."""
+        self.folder.delete_parts(["proxy.mp4", "tunings"])
+        with self.lock:
+            self.times, self.cuts, self._best, self._is_indexed = array("d"), [], None, False
+            self._followers.clear()
+            self._chunks.clear()
+            self._tail = []
+            whole = self.record.frames // CHUNK_FRAMES * CHUNK_FRAMES
+            self.change(state="running", error=None, frames=whole)
+            self.index()
+        try:
+            for frame in self._timed(record_run(self.folder, self.record, self.control, self.change)):
+                self._take(frame)
+                on_frame()
+        except CancelledError:
+            self._end("cancelled")
+        except HeatpropError as error:
+            self._end("failed", " ".join(str(error).split()))
+        except MemoryError:
+            self._end("failed", "not enough memory; use a smaller model, input or image")
+        except BaseException as error:
+            self._end("failed", f"a fault in heatprop: {type(error).__name__}: {error}")
+            raise
+        else:
+            self._end("done" if self.frames else "failed", None if self.frames else "the source holds no frames")
+        finally:
+            on_frame()
+
+    def _timed(self, frames: Iterator[RecordedFrame]) -> Iterator[RecordedFrame]:
+        begun, count = monotonic(), 0
+        for frame in frames:
+            yield frame
+            count += 1
+            now = monotonic()
+            if now - begun >= _SECONDS_OF_SPEED or not self._speed:
+                self._speed, begun, count = count / max(now - begun, 1e-6), now, 0
+
+    def _take(self, frame: RecordedFrame) -> None:
+        with self.lock:
+            if frame.kept.starts_shot:
+                self.cuts.append(len(self.times))
+            if len(self._tail) == CHUNK_FRAMES:
+                self._tail = []
+            self._tail.append(frame.kept)
+            self.times.append(frame.kept.time)
+            if isinstance(frame.kept.output, SparseOutput):
+                self._add_best(best_of_classes([frame.kept.output]))
+            self.newest = frame
+            self.version += 1
+
+    def _end(self, state: State, error: str | None = None) -> None:
+        with self.lock:
+            self.newest, self._tail, self._speed = None, [], 0.0
+            self.times = self.times[: self.record.frames]
+        if state == "done":
+            self.join_proxy()
+            self.folder.delete_parts(["segments"])
+        self.change(state=state, error=error)
+
+    def join_proxy(self) -> None:
+        """Make the proxy of its segments, where it is not there yet.
+
+        Raises:
+            HeatpropError: it cannot be made.
+        """
+        with self.lock:
+            chunks = -(-self.record.frames // CHUNK_FRAMES)
+            if chunks and not self.folder.proxy.exists():
+                join_segments([self.folder.segment(chunk) for chunk in range(chunks)], self.folder.proxy)
