@@ -19,9 +19,11 @@ from heatprop.io.whole_files import write_whole
 from heatprop.runtime.kept_outputs import KeptOutput, SparseOutput, check_sparse, places_of
 from heatprop.types import Detections, IntArray
 
-CHUNK_FRAMES = 256
+CHUNK_FRAMES = 64
 """Frames of a chunk: so many at most are lost when the server is killed."""
-_FAST = 1  # level of deflate: three times as fast as the usual one, and a tenth larger
+_FAST = 1  # level of deflate
+_INCOMPRESSIBLE = ("scores", "sizes", "offsets")
+_FAR = 255  # a gap between two cells from which on it does not fit into a byte
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -157,8 +159,9 @@ def write_arrays(path: Path, arrays: Arrays) -> None:
     """
 
     def write(partial: Path) -> None:
-        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=_FAST) as archive:
+        with zipfile.ZipFile(partial, "w", compresslevel=_FAST) as archive:
             for name, array in arrays.items():
+                archive.compression = zipfile.ZIP_STORED if name in _INCOMPRESSIBLE else zipfile.ZIP_DEFLATED
                 with archive.open(f"{name}.npy", "w") as file:
                     np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
 
@@ -201,11 +204,12 @@ def only_classes(output: SparseOutput, channels: IntArray) -> SparseOutput:
 
 
 def _sparse_columns(outputs: Sequence[SparseOutput]) -> Arrays:
+    gaps = np.concatenate([np.diff(output.cells, prepend=0) for output in outputs])
     columns: Arrays = {
         "shapes": np.array([output.shape for output in outputs], np.int32),
         "counts": np.array([len(output.cells) for output in outputs], np.int64),
-        # Differences have many equal bytes, which makes the file smaller.
-        "cells": np.concatenate([np.diff(output.cells, prepend=0) for output in outputs]).astype(np.int32),
+        "cells": np.minimum(gaps, _FAR).astype(np.uint8),
+        "far": gaps[gaps >= _FAR].astype(np.int32),
         "scores": np.concatenate([output.scores for output in outputs]),
         "places": np.array([len(output.sizes) for output in outputs], np.int64),
         "sizes": np.concatenate([output.sizes for output in outputs]),
@@ -218,12 +222,14 @@ def _sparse_outputs(arrays: Arrays) -> list[SparseOutput]:
     outputs = []
     cell, place = 0, 0
     offsets = arrays.get("offsets")
+    gaps = arrays["cells"].astype(np.int64)
+    gaps[gaps == _FAR] = arrays["far"]
     counts = zip(arrays["shapes"].tolist(), arrays["counts"].tolist(), arrays["places"].tolist(), strict=True)
     for shape, cells, places in counts:
         rows, columns = slice(cell, cell + cells), slice(place, place + places)
         output = SparseOutput(
             tuple(shape),
-            np.cumsum(arrays["cells"][rows], dtype=np.int64),
+            np.cumsum(gaps[rows]),
             arrays["scores"][rows],
             arrays["sizes"][columns],
             None if offsets is None else offsets[columns],

@@ -41,15 +41,16 @@ def preview_of(run: Run, tuning: Tuning, at: int) -> Preview:
     at = min(max(at, 0), last)
     begun = perf_counter()
     if tuning.propagation is None:
-        replay = run.new_replay(tuning)
+        replay = run.new_replay(tuning, (at, at + 1))
         frames = [replay.step(run.kept(number)) for number in range(at, min(at + 1, run.frames))]
         return Preview(at, frames, True)
     cut = run.shot_start(at)
     before = min(max(int(_SECONDS / run.seconds_a_frame), _LEAST_BEFORE), _MOST_BEFORE)
     start = max(cut, at - before)
-    replay = run.new_replay(tuning)
+    stop = min(at + _AFTER + 1, run.frames)
+    replay = run.new_replay(tuning, (start, stop))
     frames = []
-    for number in range(start, min(at + _AFTER + 1, run.frames)):
+    for number in range(start, stop):
         if number > at and perf_counter() - begun > _SECONDS:
             break
         frames.append(shown(replay.step(run.kept(number)), tuning.score_threshold))

@@ -68,7 +68,7 @@ class Run:
         self.lock = threading.RLock()
         self.times: array[float] = array("d")
         self.cuts: list[int] = []
-        self._best: IntArray | None = None
+        self._best: list[IntArray] = []  # of each chunk
         self._tail: list[KeptFrame] = []
         self._chunks: OrderedDict[int, list[KeptFrame]] = OrderedDict()
         self._followers: OrderedDict[str, Follower] = OrderedDict()
@@ -143,12 +143,8 @@ class Run:
                 summary = read_summary(self.folder.outputs(chunk))
                 self.cuts += [len(self.times) + cut for cut in summary.cuts]
                 self.times.extend(summary.times)
-                self._add_best(summary.best)
+                self._best += [] if summary.best is None else [summary.best]
             self._is_indexed = True
-
-    def _add_best(self, best: IntArray | None) -> None:
-        if best is not None:
-            self._best = best if self._best is None else np.maximum(self._best, best)
 
     # What was recorded
 
@@ -172,12 +168,24 @@ class Run:
                 self._chunks.popitem(last=False)
         return frames[place]
 
-    def new_replay(self, tuning: Tuning) -> Replay:
-        """Return the detections of a tuning from a frame on."""
+    def new_replay(self, tuning: Tuning, window: tuple[int, int] | None = None) -> Replay:
+        """Return the detections of a tuning from a frame on.
+
+        Args:
+            tuning: what to make of the outputs.
+            window: the only frames that are replayed, from the first up to another; None for all.
+        """
         # While frames come, any class may still be found.
-        is_known = not self.is_at_work and self._best is not None
-        channels = findable(self._best) if is_known and self._best is not None else None
-        return Replay(OutputForm.of(self.record), tuning, channels)
+        is_open = self.is_at_work and window is None
+        best = None if is_open else self._best_between(*(window or (0, self.frames)))
+        return Replay(OutputForm.of(self.record), tuning, None if best is None else findable(best))
+
+    def _best_between(self, start: int, stop: int) -> IntArray | None:
+        """Return the best score of each class in whole chunks around some frames; None without heatmaps."""
+        chunks = range(start // CHUNK_FRAMES, -(-stop // CHUNK_FRAMES))
+        with self.lock:
+            known = [self._best[chunk] for chunk in chunks if chunk < len(self._best)]
+        return np.max(known, axis=0) if known else None
 
     def shot_start(self, number: int) -> int:
         """Return the frame at which the shot of a frame begins."""
@@ -243,7 +251,7 @@ class Run:
         """Record the run, in a thread of its own; `on_frame` is called after each frame and at the end."""
         self.folder.delete_parts(["proxy.mp4", "tunings"])
         with self.lock:
-            self.times, self.cuts, self._best, self._is_indexed = array("d"), [], None, False
+            self.times, self.cuts, self._best, self._is_indexed = array("d"), [], [], False
             self._followers.clear()
             self._chunks.clear()
             self._tail = []
@@ -286,7 +294,11 @@ class Run:
             self._tail.append(frame.kept)
             self.times.append(frame.kept.time)
             if isinstance(frame.kept.output, SparseOutput):
-                self._add_best(best_of_classes([frame.kept.output]))
+                best = best_of_classes([frame.kept.output])
+                if len(self._tail) == 1:
+                    self._best.append(best)
+                else:
+                    self._best[-1] = np.maximum(self._best[-1], best)
             self.newest = frame
             self.version += 1
 

@@ -2,7 +2,7 @@
 
 RUN/run.json                what the run is and how far it came: `RunRecord`
 RUN/source.mp4              an upload; any other source stays where it is
-RUN/outputs/000000.npz      the network's outputs of frames 0 to 255: `heatprop.app.kept_frames`
+RUN/outputs/000000.npz      the network's outputs of frames 0 to 63: `heatprop.app.kept_frames`
 RUN/segments/000000.mp4     the same frames of the proxy, until they are joined
 RUN/proxy.mp4               the proxy
 RUN/tunings/KEY/000000.npz  detections of these frames by one tuning

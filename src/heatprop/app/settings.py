@@ -66,7 +66,9 @@ class Tuning:
         """A name for files and addresses: two tunings that do the same have the same."""
         if self.propagation is None:
             return alone_key(self.score_threshold)
-        text = json.dumps([asdict(self.propagation), self.score_threshold], sort_keys=True)
+        # A whole number and the same as a float are one setting.
+        text = json.dumps([asdict(self.propagation), float(self.score_threshold)], sort_keys=True)
+        text = re.sub(r"(\d)\.0\b", r"\1", text)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def to_json(self) -> dict[str, Any]:
