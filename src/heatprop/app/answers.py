@@ -14,12 +14,14 @@ from starlette.responses import JSONResponse, Response
 from heatprop.app.library import Library, RunStateError, UnknownRunError
 from heatprop.app.run import Run
 from heatprop.app.uploads import TooLargeError, UnknownUploadError
+from heatprop.app.views import UnknownKeyError
 from heatprop.errors import BusyError, HeatpropError, InvalidConfigError
 
 _LARGEST_BODY = 1 << 18
 _STATUS: tuple[tuple[type[HeatpropError], int], ...] = (
     (UnknownRunError, 404),
     (UnknownUploadError, 404),
+    (UnknownKeyError, 404),
     (RunStateError, 409),
     (BusyError, 409),
     (TooLargeError, 413),

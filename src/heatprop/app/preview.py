@@ -13,7 +13,7 @@ from heatprop.types import Detections
 _MOST_BEFORE = 63
 _LEAST_BEFORE = 7
 _AFTER = 8
-_SECONDS = 0.07
+_SECONDS = 0.06
 
 
 @dataclass(frozen=True, slots=True, eq=False)

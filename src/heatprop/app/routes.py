@@ -9,9 +9,10 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from heatprop.app import about, events, run_routes, tuning_routes, view_routes
+from heatprop.app import about, events, run_routes, summary_routes, tuning_routes, view_routes
 from heatprop.app.answers import fault, heatprop_error, http_error
 from heatprop.app.library import Library
+from heatprop.app.summaries import Summaries
 from heatprop.errors import HeatpropError
 
 PAGE = Path(__file__).parent / "page"
@@ -36,10 +37,13 @@ def make_app(library: Library) -> Starlette:
             Route(f"{run}/video", view_routes.video),
             Route(f"{run}/frames/{{number:int}}.jpg", view_routes.frame),
             Route(f"{run}/detections", view_routes.detections),
+            Route(f"{run}/overview", summary_routes.overview),
+            Route(f"{run}/score", summary_routes.score),
             Route(f"{run}/tune", tuning_routes.tune, methods=["POST"]),
             Mount("/", StaticFiles(directory=PAGE, html=True)),
         ],
         exception_handlers={HeatpropError: heatprop_error, HTTPException: http_error, Exception: fault},
     )
     app.state.library = library
+    app.state.summaries = Summaries()
     return app

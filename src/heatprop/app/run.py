@@ -57,6 +57,7 @@ class Run:
         control: pauses and cancels it while it is at work.
         version: grows whenever what the page shows of it changes.
         newest: the frame that was recorded last, while it is at work.
+        begun: when it was begun, or found; another time is another recording.
         seconds_a_frame: what the last preview took.
     """
 
@@ -74,7 +75,8 @@ class Run:
         self._followers: OrderedDict[str, Follower] = OrderedDict()
         self._speed = 0.0
         self._is_indexed = False
-        self.seconds_a_frame = 0.002
+        self.seconds_a_frame = 0.004
+        self.begun = monotonic()
 
     @property
     def is_at_work(self) -> bool:
@@ -254,6 +256,7 @@ class Run:
             self.times, self.cuts, self._best, self._is_indexed = array("d"), [], [], False
             self._followers.clear()
             self._chunks.clear()
+            self.begun = monotonic()
             self._tail = []
             whole = self.record.frames // CHUNK_FRAMES * CHUNK_FRAMES
             self.change(state="running", error=None, frames=whole)

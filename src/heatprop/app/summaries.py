@@ -1,0 +1,105 @@
+"""Overviews of runs, brought up to date when they are asked for, and what is computed from them."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import Any
+
+from heatprop.app.kept_frames import CHUNK_FRAMES
+from heatprop.app.library import Library
+from heatprop.app.overview import Overview
+from heatprop.app.replay import OutputForm
+from heatprop.app.run import FILE_KEY, Run
+from heatprop.app.score_curve import boxes_over_time, curve_to_json, network_score, sightings, window_of
+from heatprop.app.settings import alone_key, threshold_of
+from heatprop.app.views import UnknownKeyError, found_between, full_key
+
+_KEPT = 8
+
+
+class Summaries:
+    """The overviews that were asked for last."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._overviews: OrderedDict[tuple[str, float, str], Overview] = OrderedDict()
+
+    def overview(self, library: Library, run: Run, key: str) -> Overview:
+        """Return the overview of a key, as far as its detections are computed.
+
+        Raises:
+            UnknownKeyError: nothing was tuned that has this key.
+            DamagedRunError: a file of the run is damaged.
+        """
+        key = full_key(run, key)
+        place = (run.record.id, run.begun, key)
+        with self._lock:
+            overview = self._overviews.setdefault(place, Overview())
+            self._overviews.move_to_end(place)
+            while len(self._overviews) > _KEPT:
+                self._overviews.popitem(last=False)
+            try:
+                self._go_on(library, run, key, overview)
+            except BaseException:
+                del self._overviews[place]
+                raise
+        return overview
+
+    def _go_on(self, library: Library, run: Run, key: str, overview: Overview) -> None:
+        alone = None if key == FILE_KEY else alone_key_of(run, key)
+        while True:
+            start = overview.frames
+            stop = start - start % CHUNK_FRAMES + CHUNK_FRAMES
+            propagated = found_between(library, run, key, start, stop)
+            others = [None] * len(propagated) if alone is None else found_between(library, run, alone, start, stop)
+            for other, each in zip(others, propagated, strict=False):
+                if each is None or (other is None and alone is not None):
+                    return
+                overview.add(other, each)
+            if overview.frames < stop:
+                return
+
+
+def alone_key_of(run: Run, key: str) -> str:
+    """Return the key of the network alone at the threshold of another key.
+
+    Raises:
+        UnknownKeyError: nothing was tuned that has this key.
+    """
+    if threshold_of(key) is not None:
+        return key
+    follower = run.follower(key)
+    if follower is None:
+        if key != run.default_key:
+            raise UnknownKeyError(f"there are no detections of the key {key[:40]!r}; tune the run first")
+        follower = run.follow_settings()
+    return alone_key(follower.tuning.score_threshold)
+
+
+def overview_to_json(overview: Overview, run: Run) -> dict[str, Any]:
+    """Return an overview as the page takes it."""
+    return {**overview.to_json(), "done": not run.is_at_work and overview.frames >= run.frames}
+
+
+def curve_of(library: Library, run: Run, overview: Overview, *, key: str, number: int, at: int) -> dict[str, Any]:
+    """Return the scores of an object over time: of the frames in which it is, those around `at`.
+
+    Raises:
+        UnknownKeyError: no object has this id.
+    """
+    shown = overview.objects.get(number)
+    if shown is None:
+        raise UnknownKeyError(f"no object has the id {number} in these detections")
+    start, stop = window_of(shown.spans[0][0], shown.spans[-1][1], at, overview.frames)
+    found = found_between(library, run, key, start, stop)
+    seen = sightings(enumerate(found, start), number)
+    if not seen or not run.record.is_tunable:
+        return curve_to_json(start, [None] * (stop - start), seen)
+    form = OutputForm.of(run.record)
+    boxes = boxes_over_time(seen, start, stop)
+    network = [
+        network_score(run.kept(frame), box, shown.label, form)
+        for frame, box in zip(range(start, stop), boxes, strict=True)
+    ]
+    return {**curve_to_json(start, network, seen), "label": shown.label}
