@@ -136,7 +136,7 @@ write = DetectOutputs.write
 
 def writing(self, *arguments):
     write(self, *arguments)
-    if self.frames == 4 and "clip1" in str(self._claimed.path):
+    if self.frames == 4 and "clip1" in str(self._records[0].path):
         raise RuntimeError("a fault")
 
 DetectOutputs.write = writing

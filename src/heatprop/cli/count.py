@@ -119,7 +119,7 @@ class Count:
         return Request(
             source,
             self.output,
-            None,
+            {},
             drawing=Drawing(draw_ids=True, colour_by=self.colour_by),
             overwrite=self.overwrite,
             resume=False,

@@ -128,7 +128,7 @@ class Detect:
         return Request(
             source,
             names.video,
-            names.results,
+            names.records,
             drawing=Drawing(self.compare, self.draw_ids, self.colour_by),
             overwrite=self.outputs.overwrite,
             resume=self.outputs.resume,

@@ -145,7 +145,7 @@ class Job:
             header = make_header(request, info, self._detector)
             if request.resume:
                 self._frames_before = self._remaining(header, is_live=info.is_live)
-                if not self._frames_before and not request.streams_results and not request.draws_for_nobody:
+                if not self._frames_before and not request.streams_records and not request.draws_for_nobody:
                     return ()
                 request = request.for_remaining(self._frames_before)
             else:
@@ -161,7 +161,7 @@ class Job:
                     DetectOutputs(
                         info,
                         request.video,
-                        request.results,
+                        request.records,
                         self.timings,
                         drawing=request.drawing,
                         counts=request.counts,

@@ -11,13 +11,15 @@ from typing import Self
 from heatprop.cli.counts import Counts
 from heatprop.cli.detect_header import fingerprint_of, header_of_video
 from heatprop.cli.detect_request import Drawing
-from heatprop.cli.standard_streams import ReaderLeft, close_standard_output
+from heatprop.cli.output_places import Format
+from heatprop.cli.record_outputs import RecordOutput
+from heatprop.cli.standard_streams import ReaderLeft
 from heatprop.drawing import draw, side_by_side
 from heatprop.errors import HeatpropError, OutputError
 from heatprop.io import SourceInfo, VideoSink
 from heatprop.io.count_table import CountTable
-from heatprop.io.outputs import OutputFile, is_null
-from heatprop.io.results import STANDARD_OUTPUT, ResultsHeader, ResultsWriter, is_stream
+from heatprop.io.outputs import is_null
+from heatprop.io.results import ResultsHeader
 from heatprop.runtime.timings import StageTimings
 from heatprop.types import Detections, ImageArray
 
@@ -26,12 +28,12 @@ _RESCORED_CAPTIONS = ("network alone", "with propagation and Seq-NMS")
 
 
 class DetectOutputs:
-    """An annotated video, a file of detections, or both; a context manager that discards what was not kept.
+    """An annotated video, files of detections, or both; a context manager that discards what was not kept.
 
     Args:
         info: the source.
         video: path of the annotated video; None for none.
-        results: path of the JSON Lines, or ``"-"`` for standard output; None for none.
+        records: what has the detections as numbers: by format its path, or ``"-"`` for standard output.
         timings: where drawing and encoding are counted.
         drawing: how the video is drawn.
         counts: begun; counts what is written.
@@ -56,7 +58,7 @@ class DetectOutputs:
         self,
         info: SourceInfo,
         video: Path | None,
-        results: str | None,
+        records: Mapping[Format, str],
         timings: StageTimings,
         *,
         drawing: Drawing,
@@ -80,14 +82,12 @@ class DetectOutputs:
         self._video_header: ResultsHeader | None = None
         self._sink: VideoSink | None = None
         self._video = None if video is None or is_null(video) else video
-        self._claimed: OutputFile | None = None
-        self._writer: ResultsWriter | None = None
-        self._stream = results if results is not None and is_stream(results) else None
-        if results is not None and self._stream is None:
-            self._claimed = OutputFile(results, overwrite=overwrite)
+        self._records: list[RecordOutput] = []
         self._table: CountTable | None = None
         self._table_path = table
         try:
+            for kind, target in records.items():
+                self._records.append(RecordOutput(kind, target, overwrite=overwrite))
             if table is not None:
                 self._table = CountTable(table, overwrite=overwrite)
             if video is not None:
@@ -108,15 +108,15 @@ class DetectOutputs:
         return self._sink is not None
 
     def begin(self, header: ResultsHeader, *, mark_new: bool, rescored: bool = False) -> None:
-        """Take over the classes and write the header of the results.
+        """Take over the classes, and write what stands before the frames.
 
         Args:
-            header: of the results.
+            header: of the detections.
             mark_new: see `draw`.
             rescored: whether Seq-NMS works on the detections, for the caption of `compare`.
 
         Raises:
-            BrokenPipeError: standard output was closed, and there is no video to go on with.
+            BrokenPipeError: standard output was closed, and there is no other output to go on with.
             OutputError: the header cannot be written.
         """
         self._classes = header.classes
@@ -125,11 +125,9 @@ class DetectOutputs:
             self._sink.made_from = fingerprint_of(self._video_header)
         self._mark_new = mark_new
         self._captions = _RESCORED_CAPTIONS if rescored else _CAPTIONS
-        if self._stream is not None:
-            with self._reader_may_leave():
-                self._writer = ResultsWriter(self._stream, header)
-        elif self._claimed is not None:
-            self._writer = ResultsWriter(self._claimed, header)
+        for record in [*self._records]:
+            with self._reader_may_leave(record):
+                record.begin(header)
 
     def write(
         self, index: int, time: float, image: ImageArray | None, detections: Detections, alone: Detections | None
@@ -144,15 +142,15 @@ class DetectOutputs:
             alone: detections of the network alone, for `compare`.
 
         Raises:
-            BrokenPipeError: standard output was closed, and there is no video to go on with.
+            BrokenPipeError: standard output was closed, and there is no other output to go on with.
             OutputError: an output failed; what was written before is whole.
         """
         self._counts.update(time, detections)
         if self._table is not None:
             self._table.write(index, time, self._counts.rows())
-        if self._writer is not None:
-            with self._reader_may_leave():
-                self._writer.write(index, time, detections)
+        for record in [*self._records]:
+            with self._reader_may_leave(record):
+                record.write(index, time, detections)
         if self._sink is not None and image is not None:
             with self._timings.measured("draw"):
                 drawn = self._drawn(image, detections)
@@ -174,21 +172,19 @@ class DetectOutputs:
         return self._counts.draw(drawn)
 
     @contextmanager
-    def _reader_may_leave(self) -> Iterator[None]:
-        """Go on with the video alone when whoever reads standard output has read enough."""
+    def _reader_may_leave(self, record: RecordOutput) -> Iterator[None]:
+        """Go on with the other outputs when whoever reads standard output has read enough."""
         try:
             yield
         except (BrokenPipeError, ReaderLeft):
-            if self._stream == STANDARD_OUTPUT:
-                close_standard_output()
-            self._writer = None
+            record.let_go()
+            self._records.remove(record)
             self.notes.append(f"whoever read the results left at frame {self.frames:,}; the rest of them is lost")
-            if self._sink is None:
+            if self._sink is None and not self._records:
                 self.reader_gone = True
                 raise BrokenPipeError from None
         except OutputError:
-            if self._stream == STANDARD_OUTPUT:
-                close_standard_output()
+            record.let_go()
             raise
 
     def keep(self, *, complete: bool) -> tuple[list[Path], list[Exception]]:
@@ -205,13 +201,9 @@ class DetectOutputs:
         if not self.frames:
             self.discard()
             return written, problems
-        sink, writer, claimed, table = self._sink, self._writer, self._claimed, self._table
-        self._sink = self._writer = self._claimed = self._table = None
-        outputs = (
-            (sink, self._video),
-            (writer, None if claimed is None else claimed.path),
-            (table, self._table_path),
-        )
+        sink, records, table = self._sink, self._records, self._table
+        self._sink, self._records, self._table = None, [], None
+        outputs = ((sink, self._video), *((each, each.path) for each in records), (table, self._table_path))
         for output, path in outputs:
             if output is None:
                 continue
@@ -225,8 +217,8 @@ class DetectOutputs:
                 else:
                     output.close(complete=complete)
             except (BrokenPipeError, ReaderLeft):
-                if self._stream == STANDARD_OUTPUT:
-                    close_standard_output()
+                if isinstance(output, RecordOutput):
+                    output.let_go()
             except HeatpropError as problem:
                 problems.append(problem)
             else:
@@ -237,10 +229,10 @@ class DetectOutputs:
 
     def discard(self) -> None:
         """Leave no file behind, except what was kept."""
-        for output in (self._sink, self._writer, self._claimed, self._table):
+        for output in (self._sink, *self._records, self._table):
             if output is not None:
                 output.discard()
-        self._sink = self._writer = self._claimed = self._table = None
+        self._sink, self._records, self._table = None, [], None
 
     def __enter__(self) -> Self:
         return self

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from heatprop.cli.counts import Counts
+from heatprop.cli.output_places import Format
 from heatprop.drawing import ColourBy
 from heatprop.io import VideoSource, open_video
 from heatprop.io.addresses import shown
@@ -44,7 +45,7 @@ class Request:
     Attributes:
         source: what the user gave.
         video: path of the annotated video; None for none.
-        results: path of the JSON Lines, or ``"-"`` for standard output; None for none.
+        records: what has the detections as numbers: by format its path, or ``"-"`` for standard output.
         drawing: how the video is drawn.
         overwrite: whether existing files may be replaced.
         resume: whether complete files are to be skipped and unfinished ones done again.
@@ -60,7 +61,7 @@ class Request:
 
     source: str
     video: Path | None
-    results: str | None
+    records: Mapping[Format, str]
     drawing: Drawing
     overwrite: bool
     resume: bool
@@ -79,9 +80,9 @@ class Request:
         return Path(self.source).resolve().name if os.path.exists(self.source) else shown(self.source)
 
     @property
-    def streams_results(self) -> bool:
-        """Whether results go where nothing is kept and asked about: standard output, a device, a pipe."""
-        return self.results is not None and is_stream(self.results)
+    def streams_records(self) -> bool:
+        """Whether detections go where nothing is kept and asked about: standard output, a device, a pipe."""
+        return any(map(is_stream, self.records.values()))
 
     @property
     def draws_for_nobody(self) -> bool:
@@ -91,8 +92,8 @@ class Request:
     @property
     def files(self) -> list[Path]:
         """The outputs that are kept."""
-        results = None if self.results is None or self.streams_results else Path(self.results)
-        paths = (None if self.draws_for_nobody else self.video, results, self.table)
+        records = [Path(target) for target in self.records.values() if not is_stream(target)]
+        paths = (None if self.draws_for_nobody else self.video, *records, self.table)
         return [path for path in paths if path is not None]
 
     def open(self) -> VideoSource:
@@ -101,8 +102,8 @@ class Request:
 
     def for_remaining(self, remaining: Mapping[Path, int]) -> Request:
         """Return what is still to be done where only some files remain."""
-        results = self.results
-        if results is not None and not self.streams_results and Path(results) not in remaining:
-            results = None
+        records = {
+            kind: target for kind, target in self.records.items() if is_stream(target) or Path(target) in remaining
+        }
         video = self.video if self.video in remaining or self.draws_for_nobody else None
-        return replace(self, video=video, results=results, overwrite=True)
+        return replace(self, video=video, records=records, overwrite=True)

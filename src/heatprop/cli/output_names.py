@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 from heatprop.cli.output_options import OutputOptions
-from heatprop.cli.output_places import RESULTS, VIDEO, folder_of, refuse_file
+from heatprop.cli.output_places import CSV, PARQUET, RESULTS, VIDEO, Format, folder_of, refuse_file
 from heatprop.errors import InvalidConfigError, OutputError, shortened
 from heatprop.io.addresses import MASK, is_address, path_named, shown
 from heatprop.io.folders import is_pattern
@@ -31,17 +31,28 @@ class OutputNames:
     Attributes:
         video: the annotated video.
         results: the JSON Lines; ``"-"`` is standard output.
+        csv: the table as CSV; likewise.
+        parquet: the table as Parquet.
         folders: those that are made where they are missing.
     """
 
     video: Path | None = None
     results: str | None = None
+    csv: str | None = None
+    parquet: str | None = None
     folders: tuple[Path, ...] = ()
 
     @property
     def paths(self) -> list[Path]:
         """What is written, as paths."""
-        return [Path(path) for path in (self.video, self.results) if path not in (None, STANDARD_OUTPUT)]
+        paths = (self.video, self.results, self.csv, self.parquet)
+        return [Path(path) for path in paths if path is not None and path != STANDARD_OUTPUT]
+
+    @property
+    def records(self) -> dict[Format, str]:
+        """What has the detections as numbers, by format."""
+        targets = {RESULTS: self.results, CSV: self.csv, PARQUET: self.parquet}
+        return {kind: target for kind, target in targets.items() if target is not None}
 
 
 def stem_of(source: str) -> str:
@@ -73,9 +84,9 @@ def stem_of(source: str) -> str:
 def name_outputs(sources: Sequence[str], wanted: OutputOptions, *, are_several: bool = False) -> list[OutputNames]:
     """Name the outputs of each source, by the rule of `heatprop.cli.output_places`.
 
-    In a folder a source has ``NAME.mp4`` and ``NAME.jsonl``. Where nothing is named it is ``NAME.heatprop.mp4`` in
-    the current folder. Addresses on the network that would share a name, as those of cameras often do, have their
-    host before it.
+    In a folder a source has ``NAME.mp4``, ``NAME.jsonl`` and so on. Where nothing is named it is
+    ``NAME.heatprop.mp4`` in the current folder. Addresses on the network that would share a name, as those of
+    cameras often do, have their host before it.
 
     Args:
         sources: what the user gave; at least one.
@@ -89,7 +100,7 @@ def name_outputs(sources: Sequence[str], wanted: OutputOptions, *, are_several: 
     are_several = are_several or len(sources) > 1
     if are_several:
         _refuse_single_images(sources)
-    asked = {VIDEO: wanted.output, RESULTS: wanted.json}
+    asked = {VIDEO: wanted.output, RESULTS: wanted.json, CSV: wanted.csv, PARQUET: wanted.parquet}
     folders = {kind: None if name is None else folder_of(kind, name) for kind, name in asked.items()}
     for kind, name in asked.items():
         if are_several and name is not None and folders[kind] is None:
@@ -104,7 +115,11 @@ def name_outputs(sources: Sequence[str], wanted: OutputOptions, *, are_several: 
             paths[VIDEO] = f"{stem}.heatprop.mp4"
         video = paths[VIDEO]
         made = tuple(folder for folder in folders.values() if folder is not None)
-        names.append(OutputNames(None if video is None else Path(video), paths[RESULTS], made))
+        names.append(
+            OutputNames(
+                None if video is None else Path(video), paths[RESULTS], paths[CSV], paths[PARQUET], folders=made
+            )
+        )
     if are_several or any(folders.values()):
         _refuse_clashes(sources, names)
     return names

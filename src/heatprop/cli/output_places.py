@@ -38,6 +38,8 @@ class Format:
 
 VIDEO = Format("-o", SUFFIXES)
 RESULTS = Format("--json", (".jsonl", ".json"))
+CSV = Format("--csv", (".csv",))
+PARQUET = Format("--parquet", (".parquet",))
 
 
 def folder_of(kind: Format, name: str) -> Path | None:

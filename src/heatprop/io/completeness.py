@@ -7,10 +7,13 @@ import os
 import re
 from dataclasses import dataclass
 from enum import Enum
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from heatprop.io.end_mark import COMMENT, is_left_open, read_end_mark, read_fingerprint
 from heatprop.io.results_header import FORMAT, ResultsError, ResultsHeader, header_of, parse_header
+from heatprop.io.table_notes import PARQUET_MAGIC, TABLE_HEAD, notes_of_csv, notes_of_parquet
 
 COUNT_TABLE_HEAD = "frame,time,what,name,direction,class,count"
 _TAIL_BYTES = 4096
@@ -54,7 +57,7 @@ _UNKNOWN = OutputState(Completeness.UNKNOWN)
 def state_of(path: str | Path) -> OutputState:
     """Return what detections, counts or an annotated video say of themselves; of any other file, that is unknown.
 
-    Only the head and the tail of the file are read.
+    Only the head and the tail of the file are read; of detections as CSV all of it, and the metadata beside it.
 
     Raises:
         OSError: it cannot be read.
@@ -62,6 +65,12 @@ def state_of(path: str | Path) -> OutputState:
     path = Path(path)
     with path.open("rb") as file:
         head = file.read(_SMALLEST_HEAD)
+    if head.startswith(TABLE_HEAD.encode()):
+        notes = notes_of_csv(path)
+        return OutputState(Completeness.UNFINISHED) if notes is None else _state_by(*notes, path)
+    if head.startswith(PARQUET_MAGIC):
+        notes = notes_of_parquet(path)
+        return _UNKNOWN if notes is None else _state_by(*notes, path)
     if head.startswith(COUNT_TABLE_HEAD.encode()):
         return _counts_state(path)
     return _results_state(path) if FORMAT.encode() in head else _video_state(path)
@@ -81,6 +90,8 @@ def count_frames(path: str | Path) -> int:
         file.seek(0)
         if head.startswith(COUNT_TABLE_HEAD.encode()):
             return sum(line.endswith(b"\n") and b",objects,,,all," in line for line in file)
+        if head.startswith(TABLE_HEAD.encode()):
+            return len({line.split(b",", 1)[0] for line in islice(file, 1, None) if line.endswith(b"\n")})
         if FORMAT.encode() in head:
             return sum(line.endswith(b"\n") and line.startswith(b'{"frame"') for line in file)
     import av  # it takes 50 ms, which who reads results need not wait for  # noqa: PLC0415
@@ -101,7 +112,8 @@ def is_begun(path: Path) -> bool:
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
     # A run that was killed at once left nothing, or the first box of a video.
-    is_text = FORMAT.encode() in head[:64] or head.startswith(COUNT_TABLE_HEAD.encode())
+    tables = (COUNT_TABLE_HEAD.encode(), TABLE_HEAD.encode(), PARQUET_MAGIC)
+    is_text = FORMAT.encode() in head[:64] or head.startswith(tables)
     return len(head) < _SMALLEST_HEAD or is_text or COMMENT.encode() in head
 
 
@@ -176,10 +188,14 @@ def _video_state(path: Path) -> OutputState:
         if not is_left_open(path):
             return _UNKNOWN
         return OutputState(Completeness.UNFINISHED, made_from=read_fingerprint(path))
-    value, end = mark
+    return _state_by(*mark, path)
+
+
+def _state_by(value: dict[str, Any], end: dict[str, Any], path: Path) -> OutputState:
+    """Return what a header and an end say, each as JSON holds it."""
     try:
         header = header_of(value, path)
-    except ResultsError:
+    except (ResultsError, KeyError):
         header = None
     frames, complete = end.get("frames"), end.get("complete")
     if not isinstance(frames, int) or not isinstance(complete, bool):

@@ -15,15 +15,15 @@ frame. The text is strict JSON: infinity, which JSON lacks, is the string "inf".
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 
-from heatprop.errors import InvalidArrayError, OutputError
+from heatprop.errors import OutputError
 from heatprop.io.completeness import Completeness
+from heatprop.io.detection_columns import BOX_DECIMALS, SCORE_DECIMALS, TIME_DECIMALS, FrameOrder
 from heatprop.io.line_file import STANDARD_OUTPUT, LineFile, is_stream
 from heatprop.io.outputs import OutputFile
 from heatprop.io.results_frames import ResultsFrames, read_results
@@ -73,7 +73,8 @@ class ResultsWriter:
 
     def __init__(self, target: str | Path | OutputFile, header: ResultsHeader, *, overwrite: bool = False) -> None:
         self._classes = tuple(header.classes)
-        self._frames, self._last_index = 0, -1
+        self._order = FrameOrder(self._classes)
+        self._frames = 0
         self._is_open, self._is_whole = True, True
         self._lines = LineFile(target, overwrite=overwrite)
         try:
@@ -93,24 +94,14 @@ class ResultsWriter:
             OutputError: the line cannot be written (a full disk); the lines before stay whole.
         """
         self._is_whole, was_whole = False, self._is_whole
+        self._order.check(index, time, detections)
         labels = detections.labels.tolist()
-        if labels and not 0 <= min(labels) <= max(labels) < len(self._classes):
-            raise InvalidArrayError(
-                f"frame {index}: labels {min(labels)} to {max(labels)} do not fit "
-                f"{len(self._classes)} classes; give the header the classes of the model"
-            )
-        if not math.isfinite(time):
-            raise InvalidArrayError(f"frame {index}: its time is {time}; JSON cannot hold it")
-        if index <= self._last_index:
-            raise InvalidArrayError(
-                f"frame {index} after frame {self._last_index}; write frames once each, by rising numbers from 0"
-            )
-        boxes = detections.boxes.astype(np.float64).round(2)
-        scores = detections.scores.astype(np.float64).round(4)
+        boxes = detections.boxes.astype(np.float64).round(BOX_DECIMALS)
+        scores = detections.scores.astype(np.float64).round(SCORE_DECIMALS)
         self._write_line(
             {
                 "frame": index,
-                "time": round(float(time), 6),
+                "time": round(float(time), TIME_DECIMALS),
                 "boxes": boxes.tolist(),
                 "scores": scores.tolist(),
                 "labels": labels,
@@ -119,8 +110,8 @@ class ResultsWriter:
                 "ids": detections.track_ids.tolist(),
             }
         )
+        self._order.accept(index)
         self._frames += 1
-        self._last_index = index
         self._is_whole = was_whole
 
     def close(self, *, complete: bool = True) -> None:
