@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from heatprop.cli.output_places import CSV, PARQUET, RESULTS, Format
 from heatprop.cli.standard_streams import close_standard_output
 from heatprop.io.detection_parquet import DetectionParquet
-from heatprop.io.detection_table import DetectionTable
+from heatprop.io.detection_table import DetectionTable, refuse_foreign_metadata
 from heatprop.io.outputs import OutputFile
 from heatprop.io.results import STANDARD_OUTPUT, ResultsHeader, ResultsWriter, is_stream
 from heatprop.types import Detections
@@ -54,6 +54,8 @@ class RecordOutput:
         self._make = _WRITERS[kind]
         self._stream = target if kind is not PARQUET and is_stream(target) else None
         self.path = Path(target) if self._stream is None else None
+        if kind is CSV and self.path is not None:
+            refuse_foreign_metadata(self.path)
         self._claimed = OutputFile(target, overwrite=overwrite) if self._stream is None else None
         self._writer: Writer | None = None
 

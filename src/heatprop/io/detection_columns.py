@@ -40,6 +40,7 @@ COLUMNS = (
     Column("y2", "float32", "px", "lower side of the box"),
     Column("length", "int64", "frames", "in how many frames up to this one, without a gap, the object was seen"),
 )
+"""The columns, in this order."""
 BOX_DECIMALS, SCORE_DECIMALS, TIME_DECIMALS = 2, 4, 6
 
 

@@ -7,6 +7,7 @@ frames there are, those without detections too, and whether they are all.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -138,7 +139,8 @@ class DetectionParquet:
             raise
         except (OSError, self._arrow.ArrowException) as error:
             self.discard()
-            reason = " ".join(str(getattr(error, "strerror", None) or error).split()).split(" Detail: ")[-1]
+            said = " ".join(str(error).split()).split(" Detail: ")[-1]
+            reason = re.sub(r"\[errno \d+\] ", "", said, flags=re.IGNORECASE)
             raise OutputError(
                 f"{self._output.path}: cannot write ({reason}); nothing of it is kept, since Parquet ends with "
                 "what is needed to read it"

@@ -63,7 +63,7 @@ class DetectionTable:
         self._lines = LineFile(target, overwrite=overwrite)
         try:
             if self._lines.output is not None:
-                _refuse_foreign(metadata_path(self._lines.output.path))
+                refuse_foreign_metadata(self._lines.output.path)
             self._write(f"{TABLE_HEAD}\n")
         except BaseException:
             self._lines.discard()
@@ -149,12 +149,13 @@ class DetectionTable:
         }
 
 
-def _refuse_foreign(path: Path) -> None:
-    """Refuse to replace a file of metadata that heatprop did not write.
+def refuse_foreign_metadata(table: Path) -> None:
+    """Refuse to write a CSV file where the file for its metadata exists, and heatprop did not write it.
 
     Raises:
-        OutputExistsError: it is such a file.
+        OutputExistsError: it does.
     """
+    path = metadata_path(table)
     if path.exists() and read_metadata(path) is None:
         raise OutputExistsError(
             f"{path} would be written beside the table, and is not of heatprop; move it away, or choose another "
