@@ -1,0 +1,166 @@
+// A run that is watched: its player, its detections with the settings of the moment, and what shows them.
+
+import { api } from "./api.js";
+import { bestMatch, unmatched } from "./compare.js";
+import { DetectionChunks } from "./detections.js";
+import { byId, oncePerFrame, say } from "./dom.js";
+import { Figure } from "./figure.js";
+import { rows, writeFrame } from "./in_frame.js";
+import { tieKeys } from "./keys.js";
+import { Player } from "./player.js";
+import { store } from "./store.js";
+import { Strip } from "./strip.js";
+import { frameSentence, tieSummary, writeTruth } from "./summary.js";
+import { tieTransport } from "./transport.js";
+import { Tuner } from "./tuner.js";
+import { asked, buildTuning, defaults } from "./tuning.js";
+import { Viewer } from "./viewer.js";
+
+const OVERVIEW_EVERY = 300; // milliseconds, while the whole video is worked through
+const LIST_EVERY = 150; // milliseconds, while the video plays
+
+export class Watching {
+  constructor(about, onError) {
+    Object.assign(this, { about, onError });
+    const drawFrame = () => this.#drawFrame();
+    this.chunks = new DetectionChunks((key, from, to) => api.detections(store.get().run.id, key, from, to), drawFrame, onError);
+    this.player = new Player(byId("video"), {
+      onShown: drawFrame,
+      onMove: (frame) => store.set({ frame }),
+      onState: () => {
+        this.showState?.();
+        this.writeList?.();
+      },
+    });
+    this.viewer = new Viewer(this.player, (side, frame) => this.boxes(side, frame), (found) => this.pickBox(found));
+    this.strip = new Strip(this.player, (object, frame) => this.pickObject(object, frame));
+    this.figure = new Figure(this.player, (object) => this.pickObject(object), onError);
+    this.tuner = new Tuner(() => this.#ask(), (answer) => this.#answered(answer), (error) => say(byId("tuning-error"), error.message));
+    this.writeList = oncePerFrame(() => this.#writeList());
+    this.showState = tieTransport(this.player);
+    buildTuning(about, () => this.tuner.changed());
+    tieSummary();
+    tieKeys(this.player);
+    store.on(["picked"], this.writeList);
+  }
+
+  /** Show a run: the answer of /api/runs/ID. */
+  show(run) {
+    this.close();
+    this.chunks.clear(run.frames);
+    store.set({ run, settings: { ...defaults(this.about, run.settings?.form ?? "adaptive"), ...run.settings } });
+    this.player.load(run.playable ? api.video(run.id) : null, run.rate, run.frames);
+    this.tuner.changed();
+  }
+
+  /** Forget the run that is shown. */
+  close() {
+    this.tuner.drop();
+    this.player.load(null, 25, 1);
+    say(byId("tuning-error"), null);
+    writeTruth(null);
+    store.set({ run: null, key: null, alone: null, work: null, overview: null, picked: null, frame: 0 });
+  }
+
+  /** Return the detections of one side in a frame, null while they are not there. */
+  boxes(side, frame) {
+    const { key, alone } = store.get();
+    return this.chunks.frame(side === "alone" ? alone : key, frame);
+  }
+
+  #ask() {
+    const { run, settings, frame } = store.get();
+    return api.tune(run.id, asked(settings, this.about), frame);
+  }
+
+  #answered(answer) {
+    const { run, picked } = store.get();
+    say(byId("tuning-error"), null);
+    const done = answer.done === true;
+    this.chunks.preview({ [answer.key]: answer.preview, [answer.alone]: answer.alone_preview });
+    store.set({ key: answer.key, alone: answer.alone, work: { frames: done ? run.frames : 0, total: run.frames, done } });
+    if (picked) this.#find(picked);
+    this.#loadOverview(true);
+  }
+
+  /** Take word of the whole video from the server: {run, key, frames, total, done}. */
+  advanced({ run: id, key, frames, total, done }) {
+    const { run, key: mine, alone } = store.get();
+    if (run?.id !== id || (key !== mine && key !== alone)) return;
+    this.chunks.advanced(key);
+    if (key === mine) {
+      store.set({ work: { frames, total, done } });
+      this.#loadOverview(done);
+    }
+    this.#drawFrame();
+  }
+
+  async #loadOverview(now) {
+    if (!now && (this.loading || performance.now() < (this.nextOverview ?? 0))) return;
+    this.nextOverview = performance.now() + OVERVIEW_EVERY;
+    const { run, key } = store.get();
+    this.loading = true;
+    try {
+      const overview = await api.overview(run.id, key);
+      if (store.get().key !== key || store.get().run?.id !== run.id) return;
+      store.set({ overview });
+      if (overview.done && !store.get().work?.done) store.set({ work: { frames: run.frames, total: run.frames, done: true } });
+      if (store.get().picked) {
+        this.#find(store.get().picked);
+        this.figure.load();
+      }
+      if (overview.done && run.has_truth) writeTruth(await api.truth(run.id, key));
+    } catch (error) {
+      if (error.status !== 404) this.onError(error);
+    } finally {
+      this.loading = false;
+    }
+  }
+
+  /** Pick the object of a box: {side, frame, label, box}; null for none. */
+  pickBox(found) {
+    if (found === null) return store.set({ picked: null });
+    this.#find({ frame: found.frame, label: found.label, box: found.box, id: -1 });
+  }
+
+  /** Pick an object of the overview; go to `frame`, or to where it is first seen. */
+  pickObject(object, frame = object.spans[0][0]) {
+    const [first, last] = object.spans.find(([, end]) => end >= frame) ?? object.spans.at(-1);
+    const near = Math.max(first, Math.min(last, frame));
+    this.player.stop();
+    this.player.seek(near);
+    store.set({ picked: { label: object.label, id: object.id, frame: near, box: null } });
+  }
+
+  /** Ids are others with other settings: find the object that was picked by its place in its frame. */
+  #find(picked) {
+    const frame = this.boxes("propagated", picked.frame);
+    if (frame === null) return store.set({ picked });
+    const known = picked.box ?? frame.boxes[frame.ids.findIndex((id, index) => id === picked.id && frame.labels[index] === picked.label)];
+    if (!known) return store.set({ picked: { ...picked, id: -1 } });
+    const match = bestMatch(frame, picked.label, known, 0.4);
+    const id = match < 0 ? -1 : frame.ids[match];
+    const same = store.get().picked;
+    if (same && same.id === id && same.frame === picked.frame && same.box === known) return;
+    store.set({ picked: { ...picked, box: known, id } });
+  }
+
+  #drawFrame() {
+    this.viewer?.draw();
+    const now = performance.now();
+    if (this.player.playing && now < (this.nextList ?? 0)) return;
+    this.nextList = now + LIST_EVERY;
+    this.writeList?.();
+  }
+
+  #writeList() {
+    const { run, settings } = store.get();
+    if (!run) return;
+    const number = this.player.hasPicture ? this.player.shown : this.player.target;
+    const [alone, propagated] = [this.boxes("alone", number), this.boxes("propagated", number)];
+    if (alone === null || propagated === null) return;
+    writeFrame(number, rows(alone, propagated), (found) => this.pickBox(found));
+    const off = settings?.form === "none";
+    byId("frame-sentence").textContent = off ? "" : frameSentence(unmatched(propagated, alone).size, unmatched(alone, propagated).size);
+  }
+}
