@@ -73,7 +73,7 @@ function upsert(run) {
   const before = runs.find((each) => each.id === run.id);
   store.set({ runs: before ? runs.map((each) => (each.id === run.id ? run : each)) : newestFirst([run, ...runs]) });
   if (run.id !== selected) return;
-  if (before?.state !== run.state || before?.playable !== run.playable) show(run.id, true);
+  if (before?.state !== run.state) show(run.id, true);
   else writeHead(run);
 }
 
@@ -81,6 +81,10 @@ function forget(id) {
   store.set({ runs: store.get().runs.filter((each) => each.id !== id) });
   if (store.get().selected === id) select(null);
 }
+
+const AT_WORK = ["queued", "running", "paused"];
+const watchable = (run) => !AT_WORK.includes(run.state) && run.frames > 0;
+const playable = (run) => run.playable ?? run.kind === "video";
 
 let shown = 0;
 
@@ -102,13 +106,13 @@ async function show(id, again = false) {
   byId("export-open").hidden = true;
   if (id === null) return;
   writeHead(known);
-  if (known.state !== "done" && !known.playable) return;
+  if (!watchable(known)) return;
   try {
     const run = await api.run(id);
     if (mine !== shown) return;
     for (const part of ["watch", "tuning"]) byId(part).hidden = false;
     byId("export-open").hidden = false;
-    watching.show(run);
+    watching.show({ ...run, playable: playable(run) });
   } catch (error) {
     if (mine === shown) fail(error);
   }

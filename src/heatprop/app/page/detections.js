@@ -24,7 +24,7 @@ export class DetectionChunks {
 
   /** Keep the previews of the newest settings alone: frames that are shown until the whole video is there. */
   preview(frames) {
-    this.previews = new Map(Object.entries(frames).filter(([, preview]) => preview));
+    this.previews = new Map(Object.entries(frames).filter(([, preview]) => preview).map(([key, preview]) => [key, unnumbered(preview)]));
     this.onArrival();
   }
 
@@ -79,4 +79,9 @@ export class DetectionChunks {
     }
     if (epoch === this.epoch) this.onArrival();
   }
+}
+
+/** Return a preview without ids: they are its own, and others in the whole video. */
+function unnumbered({ from, to, frames }) {
+  return { from, to, frames: frames.map((frame) => frame && { ...frame, ids: frame.ids.map(() => -1), isPreview: true }) };
 }

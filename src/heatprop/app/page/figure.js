@@ -8,6 +8,15 @@ import { store } from "./store.js";
 import { timeOf } from "./transport.js";
 
 const LISTED = 200; // objects to choose from
+const NOT_YET = "This object is not there yet: the whole video is being worked through.";
+
+/** Return why there is nothing to see. */
+function why(run, picked, settings) {
+  if (settings?.form === "none") return "Propagation is off. Choose a form of it to see scores over time.";
+  if (!run || picked === null) return null;
+  if (picked.id === null) return NOT_YET;
+  return `With these settings propagation does not show this ${run.labels[picked.label] ?? "object"} here.`;
+}
 
 export class Figure {
   /**
@@ -32,11 +41,9 @@ export class Figure {
   async load() {
     const { run, key, picked, settings } = store.get();
     const mine = ++this.asked;
-    if (!run || key === null || picked === null || picked.id < 0) {
+    if (!run || key === null || picked === null || picked.id === null || picked.id < 0) {
       this.data = null;
-      const lost = picked !== null && settings?.form !== "none";
-      const why = settings?.form === "none" ? "Propagation is off. Choose a form of it to see scores over time." : lost ? `With these settings propagation does not show this ${run?.labels[picked.label] ?? "object"} here.` : null;
-      this.#empty(why);
+      this.#empty(why(run, picked, settings));
       return;
     }
     try {
@@ -44,12 +51,12 @@ export class Figure {
       if (mine !== this.asked) return;
       this.data = data.network.length ? data : null;
       this.threshold = settings.score_threshold;
-      if (this.data === null) this.#empty("This object is not there yet: the whole video is being worked through.");
+      if (this.data === null) this.#empty(NOT_YET);
       else this.draw();
     } catch (error) {
       if (mine !== this.asked) return;
       this.data = null;
-      if (error.status === 404) this.#empty("This object is not there yet: the whole video is being worked through.");
+      if (error.status === 404) this.#empty(NOT_YET);
       else this.onError(error);
     }
   }

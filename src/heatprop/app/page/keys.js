@@ -1,22 +1,12 @@
 // The keyboard, where no field or control wants the key for itself.
 
 import { byId } from "./dom.js";
-import { changedFrames } from "./summary.js";
 import { store } from "./store.js";
 import { nextMode } from "./transport.js";
 
 /** Tie keys to a player. */
 export function tieKeys(player) {
   byId("help-open").addEventListener("click", () => byId("help-dialog").showModal());
-  const toChange = (direction) => {
-    const frames = changedFrames(store.get().overview);
-    const { frame } = store.get();
-    const next = direction > 0 ? frames.find((each) => each > frame) : frames.findLast((each) => each < frame);
-    if (next !== undefined) {
-      player.stop();
-      player.seek(next);
-    }
-  };
   const second = () => Math.max(1, Math.round(player.rate));
   const actions = {
     " ": () => player.toggle(),
@@ -27,8 +17,8 @@ export function tieKeys(player) {
     arrowright: (event) => player.step(event.shiftKey ? second() : 1),
     home: () => player.seek(0),
     end: () => player.seek(player.total - 1),
-    n: () => toChange(1),
-    p: () => toChange(-1),
+    n: () => byId("change-next").click(),
+    p: () => byId("change-before").click(),
     c: nextMode,
     e: () => byId("export-open").click(),
   };

@@ -5,7 +5,7 @@ import { announce, byId, element, say } from "./dom.js";
 import { size } from "./format.js";
 
 const OWN = ""; // the model is a file of the reader
-const SIZES = [[192, 320], [256, 448], [320, 512], [384, 640], [512, 896]];
+const SIDES = [256, 320, 384, 512, 640, 768, 960]; // longest sides of the input to choose from
 
 /** Tie the form to the server; `onStarted` is called with each run that began. */
 export function tieOpen(about, onStarted) {
@@ -70,14 +70,14 @@ async function copy(file, about, start, fail) {
 /** Return what the form says of the detector. */
 function choices() {
   const text = (id) => byId(id).value.trim();
-  const classes = text("classes").split(",").map((name) => name.trim()).filter((name) => name !== "");
-  const chosen = byId("input-size").value;
+  const listed = (id) => text(id).split(",").map((name) => name.trim()).filter((name) => name !== "");
+  const names = listed("names");
   return {
     model: byId("model").value === OWN ? text("model-path") : byId("model").value,
-    classes,
-    input_size: chosen ? chosen.split("x").map(Number) : null,
-    layout: text("layout") || null,
-    class_names: text("class-file") || null,
+    classes: listed("classes"),
+    input_size: Number(byId("input-size").value) || null,
+    layout: byId("layout").value,
+    class_names: names.length ? names : null,
     truth: text("truth") || null,
   };
 }
@@ -90,11 +90,12 @@ function fillModels(about) {
     byId("model-path").hidden = model !== undefined;
     byId("model-hint").textContent = model ? `${model.title}, ${size(model.bytes)}` : "ONNX, or OpenVINO's .xml, of any family that heatprop detect takes.";
     byId("class-names").replaceChildren(...(model?.classes ?? []).map((name) => element("option", { value: name })));
-    const usual = model ? `as the model has it, ${model.input[1]} × ${model.input[0]}` : "as the model has it";
-    const others = SIZES.filter(([height, width]) => !model || height !== model.input[0] || width !== model.input[1]);
-    byId("input-size").replaceChildren(element("option", { value: "", text: usual }), ...others.map(([height, width]) => element("option", { value: `${height}x${width}`, text: `${width} × ${height}` })));
+    const own = model?.input.longest_side;
+    const others = SIDES.filter((side) => side !== own).map((side) => element("option", { value: side, text: `${side} pixels` }));
+    byId("input-size").replaceChildren(element("option", { value: "", text: own ? `as the model has it, ${own} pixels` : "as the model has it" }), ...others);
   };
   models.addEventListener("change", show);
+  byId("layout").replaceChildren(...about.layouts.map((name) => element("option", { value: name, text: name === "auto" ? "recognised by itself" : name })));
   show();
 }
 

@@ -18,9 +18,10 @@ export function drawBoxes(context, frame, place, look) {
   context.font = FONT;
   context.textBaseline = "middle";
   context.lineJoin = "round";
-  const weakestFirst = frame.boxes.map((_, index) => index).sort((one, other) => frame.scores[one] - frame.scores[other]);
-  for (const index of weakestFirst) drawBox(context, corners(frame.boxes[index], place), index, frame, look);
-  for (const index of weakestFirst) drawTag(context, corners(frame.boxes[index], place), index, frame, look, place);
+  const strongestFirst = frame.boxes.map((_, index) => index).sort((one, other) => frame.scores[other] - frame.scores[one]);
+  for (const index of strongestFirst.toReversed()) drawBox(context, corners(frame.boxes[index], place), index, frame, look);
+  const taken = [];
+  for (const index of strongestFirst) drawTag(context, corners(frame.boxes[index], place), index, frame, look, place, taken);
   context.restore();
 }
 
@@ -48,12 +49,17 @@ function drawBox(context, [x, y, width, height], index, frame, look) {
   context.strokeRect(x, y, width, height);
 }
 
-function drawTag(context, [x, y, width], index, frame, look, place) {
+function drawTag(context, [x, y, width, height], index, frame, look, place, taken) {
   const name = objectName(look.labels[frame.labels[index]] ?? `class ${frame.labels[index]}`, frame.ids?.[index] ?? -1);
   const text = width < 40 ? name : `${name}  ${score(frame.scores[index])}`;
   const wide = context.measureText(text).width + 10;
   const left = Math.max(place.x, Math.min(x - 1, place.x + place.width - wide));
-  const top = y - TAG - 1 >= place.y ? y - TAG - 1 : Math.max(y, place.y) + 1;
+  const inside = Math.max(y, place.y) + 1;
+  const free = [y - TAG - 1, inside, y + height - TAG - 1, inside + TAG + 2]
+    .filter((top) => top >= place.y && top + TAG <= place.y + place.height)
+    .find((top) => !taken.some((other) => left < other.left + other.wide && other.left < left + wide && top < other.top + TAG && other.top < top + TAG));
+  const top = free ?? inside;
+  taken.push({ left, top, wide });
   context.fillStyle = colourOf(frame.labels[index]);
   context.fillRect(left, top, wide, TAG);
   context.fillStyle = INK;

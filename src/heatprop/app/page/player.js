@@ -57,6 +57,12 @@ export class Player {
     }
   }
 
+  /** Stop at a frame. */
+  jump(frame) {
+    this.stop();
+    this.seek(frame);
+  }
+
   step(frames) {
     this.stop();
     this.seek(this.target + frames);

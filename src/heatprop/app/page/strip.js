@@ -60,7 +60,7 @@ export class Strip {
     this.#drawChanges(context, overview, colours);
     this.#drawLanes(context, groups, pitch, run, colours, picked);
     this.#drawAxis(context, run, colours, bottom);
-    byId("legend-cut").hidden = !run.cuts?.length;
+    byId("legend-cut").hidden = cutsOf(run).length === 0;
     byId("legend-key").hidden = !sparse(run);
     this.stage.setAttribute("aria-valuemax", this.total - 1);
     this.#moveHead();
@@ -70,7 +70,7 @@ export class Strip {
     context.fillStyle = colours.sunken;
     context.fillRect(this.left, 0, this.width, bottom);
     context.fillStyle = colours.ink;
-    for (const cut of run.cuts ?? []) context.fillRect(Math.round(this.left + (cut / this.total) * this.width), 0, 1, bottom);
+    for (const cut of cutsOf(run)) context.fillRect(Math.round(this.left + (cut / this.total) * this.width), 0, 1, bottom);
     context.fillStyle = colours["line-strong"];
     context.fillRect(this.left, CHANGES / 2 + 4, this.width, 1);
     context.textBaseline = "middle";
@@ -201,6 +201,9 @@ export class Strip {
     this.tip.style.top = `${this.stage.offsetTop - this.tip.offsetHeight - 6}px`;
   }
 }
+
+/** Return where shots begin, but for the first. */
+const cutsOf = (run) => (run.cuts ?? []).filter((frame) => frame > 0);
 
 /** Whether only some frames are key frames. */
 const sparse = (run) => Boolean(run.keyframes?.length) && run.keyframes.length < run.frames;

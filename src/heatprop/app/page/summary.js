@@ -6,10 +6,15 @@ import { store } from "./store.js";
 
 const different = (frames) => new Set(frames).size;
 
+const changes = new WeakMap(); // of overviews: they are asked for at every frame
+
 /** Return the numbers of the frames that propagation changed, in order. */
 export function changedFrames(overview) {
   if (!overview) return [];
-  return [...new Set([...overview.recovered, ...overview.suppressed])].sort((one, other) => one - other);
+  if (!changes.has(overview)) {
+    changes.set(overview, [...new Set([...overview.recovered, ...overview.suppressed])].sort((one, other) => one - other));
+  }
+  return changes.get(overview);
 }
 
 /** Return the sentence about the whole video, as pieces: texts, and [class, text]. */
@@ -37,13 +42,26 @@ export function sentence(overview, form, done) {
 export function frameSentence(recovered, suppressed) {
   if (recovered + suppressed === 0) return "In this frame both show the same.";
   const said = [];
-  if (recovered) said.push(`${count(recovered)} recovered (drawn with a blue frame)`);
-  if (suppressed) said.push(`${count(suppressed)} suppressed (dashed orange, network alone)`);
-  return `In this frame: ${said.join(", ")}. N goes to the next change.`;
+  if (recovered) said.push(`${count(recovered)} recovered, framed in blue`);
+  if (suppressed) said.push(`${count(suppressed)} suppressed, framed in dashed orange`);
+  return `In this frame: ${said.join("; ")}.`;
+}
+
+/** Return the next frame that propagation changed, or the one before (`direction` -1); undefined where there is none. */
+export function changeFrom(overview, frame, direction) {
+  const frames = changedFrames(overview);
+  return direction > 0 ? frames.find((each) => each > frame) : frames.findLast((each) => each < frame);
 }
 
 /** Write the sentence whenever what it rests on changes. */
-export function tieSummary() {
+export function tieSummary(player) {
+  for (const [id, direction] of [["change-before", -1], ["change-next", 1]]) {
+    byId(id).addEventListener("click", () => player.jump(changeFrom(store.get().overview, store.get().frame, direction)));
+  }
+  store.on(["overview", "frame"], ({ overview, frame }) => {
+    byId("change-before").disabled = changeFrom(overview, frame, -1) === undefined;
+    byId("change-next").disabled = changeFrom(overview, frame, 1) === undefined;
+  });
   store.on(["overview", "settings", "work"], ({ overview, settings, work }) => {
     const pieces = sentence(overview, settings?.form, Boolean(work?.done && overview?.done));
     byId("sentence").replaceChildren(

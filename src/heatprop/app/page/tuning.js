@@ -128,7 +128,7 @@ function showWork(work, settings) {
   bar.hidden = work.done;
   bar.max = Math.max(1, work.total);
   bar.value = work.frames;
-  const all = `All ${count(work.total)} frames are with these settings.`;
-  const some = "The frames around this one are. The rest follows.";
+  const all = `All ${count(work.total)} frames have these settings.`;
+  const some = "Applied to what you see; the rest of the video follows.";
   say(byId("tuning-text"), settings?.form === "none" && work.done ? "Propagation is off." : work.done ? all : some);
 }

@@ -72,7 +72,7 @@ export class Viewer {
   /** Return where each side is drawn: panes of x, y, width, height, scale, and from which x to which it is seen. */
   #arrange(run, mode) {
     const wide = this.stage.clientWidth;
-    const most = Math.max(200, Math.min(innerHeight * 0.66, 620));
+    const most = Math.max(200, Math.min(innerHeight * 0.6, 620));
     const shape = run.width / run.height;
     const pane = (side, x, y, width) => ({
       side, x, y, width, height: width / shape, scale: width / run.width, from: x, to: x + width,
@@ -80,7 +80,7 @@ export class Viewer {
     if (mode === "both") {
       const beside = Math.min((wide - GAP) / 2, most * shape);
       const above = Math.min(wide, ((most - GAP) / 2) * shape);
-      const stacked = above > beside * 1.25 || wide < 560;
+      const stacked = above > beside * 1.5 || wide < 560;
       const width = Math.floor(stacked ? Math.min(wide, wide < 560 ? wide : above) : beside);
       const high = width / shape;
       this.height = Math.round(stacked ? 2 * high + GAP : high);
@@ -104,7 +104,7 @@ export class Viewer {
       if (chip.hidden) continue;
       const right = mode === "wipe" && side === "propagated";
       const x = right ? pane.to - chip.offsetWidth - 10 : pane.from + 10;
-      chip.style.transform = `translate(${Math.round(x)}px, ${Math.round(pane.y + 10)}px)`;
+      chip.style.transform = `translate(${Math.round(x)}px, ${Math.round(pane.y + pane.height - chip.offsetHeight - 10)}px)`;
     }
     this.wipe.hidden = mode !== "wipe";
     if (mode === "wipe") this.wipe.style.left = `${panes[0].to}px`;

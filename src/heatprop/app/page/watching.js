@@ -39,7 +39,7 @@ export class Watching {
     this.writeList = oncePerFrame(() => this.#writeList());
     this.showState = tieTransport(this.player);
     buildTuning(about, () => this.tuner.changed());
-    tieSummary();
+    tieSummary(this.player);
     tieKeys(this.player);
     store.on(["picked"], this.writeList);
   }
@@ -50,7 +50,8 @@ export class Watching {
     this.chunks.clear(run.frames);
     store.set({ run, settings: { ...defaults(this.about, run.settings?.form ?? "adaptive"), ...run.settings } });
     this.player.load(run.playable ? api.video(run.id) : null, run.rate, run.frames);
-    this.tuner.changed();
+    if (run.tunable) this.tuner.changed();
+    else this.#showFile(run);
   }
 
   /** Forget the run that is shown. */
@@ -66,6 +67,12 @@ export class Watching {
   boxes(side, frame) {
     const { key, alone } = store.get();
     return this.chunks.frame(side === "alone" ? alone : key, frame);
+  }
+
+  /** Show detections that were propagated before: there is nothing to tune, and no network alone. */
+  #showFile(run) {
+    store.set({ key: run.key, alone: null, mode: "propagated", work: { frames: run.frames, total: run.frames, done: true } });
+    this.#loadOverview(true);
   }
 
   #ask() {
@@ -105,10 +112,8 @@ export class Watching {
       if (store.get().key !== key || store.get().run?.id !== run.id) return;
       store.set({ overview });
       if (overview.done && !store.get().work?.done) store.set({ work: { frames: run.frames, total: run.frames, done: true } });
-      if (store.get().picked) {
-        this.#find(store.get().picked);
-        this.figure.load();
-      }
+      this.#findAgain();
+      this.figure.load();
       if (overview.done && run.has_truth) writeTruth(await api.truth(run.id, key));
     } catch (error) {
       if (error.status !== 404) this.onError(error);
@@ -120,33 +125,47 @@ export class Watching {
   /** Pick the object of a box: {side, frame, label, box}; null for none. */
   pickBox(found) {
     if (found === null) return store.set({ picked: null });
-    this.#find({ frame: found.frame, label: found.label, box: found.box, id: -1 });
+    this.#find({ frame: found.frame, label: found.label, box: found.box, id: null });
   }
 
   /** Pick an object of the overview; go to `frame`, or to where it is first seen. */
   pickObject(object, frame = object.spans[0][0]) {
     const [first, last] = object.spans.find(([, end]) => end >= frame) ?? object.spans.at(-1);
     const near = Math.max(first, Math.min(last, frame));
-    this.player.stop();
-    this.player.seek(near);
-    store.set({ picked: { label: object.label, id: object.id, frame: near, box: null } });
+    this.player.jump(near);
+    this.#find({ label: object.label, id: object.id, frame: near, box: null });
   }
 
-  /** Ids are others with other settings: find the object that was picked by its place in its frame. */
+  /**
+   * Set the picked object. Ids are others with other settings: then it is found by its box in its frame. Its id is null
+   * while that is not known, and -1 where propagation does not show it.
+   */
   #find(picked) {
+    const { key, picked: before } = store.get();
     const frame = this.boxes("propagated", picked.frame);
-    if (frame === null) return store.set({ picked });
-    const known = picked.box ?? frame.boxes[frame.ids.findIndex((id, index) => id === picked.id && frame.labels[index] === picked.label)];
-    if (!known) return store.set({ picked: { ...picked, id: -1 } });
-    const match = bestMatch(frame, picked.label, known, 0.4);
-    const id = match < 0 ? -1 : frame.ids[match];
-    const same = store.get().picked;
-    if (same && same.id === id && same.frame === picked.frame && same.box === known) return;
-    store.set({ picked: { ...picked, box: known, id } });
+    const found = { ...picked, key };
+    if (frame === null || frame.isPreview) {
+      if (picked.box !== null || (picked.key ?? key) !== key) found.id = null;
+    } else if (picked.box !== null) {
+      const match = bestMatch(frame, picked.label, picked.box, 0.4);
+      found.id = match < 0 ? -1 : frame.ids[match];
+    } else {
+      const index = frame.ids.findIndex((id, place) => id === picked.id && frame.labels[place] === picked.label);
+      found.box = index < 0 ? null : frame.boxes[index];
+    }
+    const isNews = before === null || ["key", "frame", "label", "id", "box"].some((name) => before[name] !== found[name]);
+    if (isNews) store.set({ picked: found });
+  }
+
+  /** Find the picked object again where that could not be done yet. */
+  #findAgain() {
+    const { picked, key } = store.get();
+    if (picked && (picked.id === null || picked.box === null || picked.key !== key)) this.#find(picked);
   }
 
   #drawFrame() {
     this.viewer?.draw();
+    this.#findAgain();
     const now = performance.now();
     if (this.player.playing && now < (this.nextList ?? 0)) return;
     this.nextList = now + LIST_EVERY;
