@@ -91,7 +91,7 @@ function fillModels(about) {
     byId("model-hint").textContent = model ? `${model.title}, ${size(model.bytes)}` : "ONNX, or OpenVINO's .xml, of any family that heatprop detect takes.";
     byId("class-names").replaceChildren(...(model?.classes ?? []).map((name) => element("option", { value: name })));
     const own = model?.input.longest_side;
-    const others = SIDES.filter((side) => side !== own).map((side) => element("option", { value: side, text: `${side} pixels` }));
+    const others = SIDES.filter((side) => side !== own && side % (model?.input.multiple ?? 1) === 0).map((side) => element("option", { value: side, text: `${side} pixels` }));
     byId("input-size").replaceChildren(element("option", { value: "", text: own ? `as the model has it, ${own} pixels` : "as the model has it" }), ...others);
   };
   models.addEventListener("change", show);

@@ -9,8 +9,9 @@ const TAG = 18; // height of a tag
 /**
  * Draw the boxes of a frame.
  *
- * @param place {x, y, scale}: where the frame lies on the canvas, and pixels of the canvas for one of the source
- * @param look {labels: names of classes, marked: set of indices, colour: of the marks, dashed: whether they are, picked: index}
+ * @param place {x, y, width, height, across, down}: where the frame lies on the canvas, and pixels of it for one of the source
+ * @param look {labels: names of classes, marked: set of indices, colour: of the marks, dashed: whether they are, picked: index,
+ *   taken: [{left, top, width, height}] where no tag goes}
  */
 export function drawBoxes(context, frame, place, look) {
   if (!frame) return;
@@ -20,13 +21,13 @@ export function drawBoxes(context, frame, place, look) {
   context.lineJoin = "round";
   const strongestFirst = frame.boxes.map((_, index) => index).sort((one, other) => frame.scores[other] - frame.scores[one]);
   for (const index of strongestFirst.toReversed()) drawBox(context, corners(frame.boxes[index], place), index, frame, look);
-  const taken = [];
+  const taken = [...look.taken];
   for (const index of strongestFirst) drawTag(context, corners(frame.boxes[index], place), index, frame, look, place, taken);
   context.restore();
 }
 
-function corners([x1, y1, x2, y2], { x, y, scale }) {
-  return [x + x1 * scale, y + y1 * scale, (x2 - x1) * scale, (y2 - y1) * scale];
+function corners([x1, y1, x2, y2], { x, y, across, down }) {
+  return [x + x1 * across, y + y1 * down, (x2 - x1) * across, (y2 - y1) * down];
 }
 
 function drawBox(context, [x, y, width, height], index, frame, look) {
@@ -57,9 +58,9 @@ function drawTag(context, [x, y, width, height], index, frame, look, place, take
   const inside = Math.max(y, place.y) + 1;
   const free = [y - TAG - 1, inside, y + height - TAG - 1, inside + TAG + 2]
     .filter((top) => top >= place.y && top + TAG <= place.y + place.height)
-    .find((top) => !taken.some((other) => left < other.left + other.wide && other.left < left + wide && top < other.top + TAG && other.top < top + TAG));
+    .find((top) => !taken.some((other) => left < other.left + other.width && other.left < left + wide && top < other.top + other.height && other.top < top + TAG));
   const top = free ?? inside;
-  taken.push({ left, top, wide });
+  taken.push({ left, top, width: wide, height: TAG });
   context.fillStyle = colourOf(frame.labels[index]);
   context.fillRect(left, top, wide, TAG);
   context.fillStyle = INK;

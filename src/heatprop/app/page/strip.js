@@ -46,7 +46,7 @@ export class Strip {
     if (!run || wide === 0) return;
     const colours = pageColours();
     this.total = Math.max(1, run.frames);
-    this.left = wide < 560 ? 66 : 92;
+    this.left = wide < 560 ? 78 : 92;
     this.width = wide - this.left - 2;
     const groups = packed(overview?.objects ?? []);
     const lanes = groups.reduce((sum, group) => sum + group.lanes.length, 0);

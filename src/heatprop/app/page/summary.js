@@ -4,8 +4,6 @@ import { byId, element } from "./dom.js";
 import { count, many } from "./format.js";
 import { store } from "./store.js";
 
-const different = (frames) => new Set(frames).size;
-
 const changes = new WeakMap(); // of overviews: they are asked for at every frame
 
 /** Return the numbers of the frames that propagation changed, in order. */
@@ -21,19 +19,19 @@ export function changedFrames(overview) {
 export function sentence(overview, form, done) {
   if (form === "none") return ["Propagation is off: both sides show the network alone."];
   if (!overview) return ["Working out what propagation changes in this video …"];
-  const { recovered, suppressed } = overview;
+  const { recovered, suppressed } = overview.boxes;
   const start = done ? "Propagation" : "So far propagation";
-  if (recovered.length + suppressed.length === 0) {
+  if (recovered + suppressed === 0) {
     return [done ? "With these settings propagation shows the same boxes as the network alone." : "So far propagation changed nothing."];
   }
   const pieces = [`${start} `];
-  if (recovered.length) {
-    pieces.push(["says-propagated", `recovered ${many(recovered.length, "box", "boxes")}`], ` in ${many(different(recovered), "frame")} that the network alone missed`);
+  if (recovered) {
+    pieces.push(["says-propagated", `recovered ${many(recovered, "box", "boxes")}`], ` in ${many(overview.recovered.length, "frame")} that the network alone missed`);
   }
-  if (recovered.length && suppressed.length) pieces.push(", and ");
-  if (suppressed.length) {
-    pieces.push(["says-alone", `suppressed ${recovered.length ? count(suppressed.length) : many(suppressed.length, "box", "boxes")}`]);
-    pieces.push(` in ${many(different(suppressed), "frame")} that it showed for a moment`.replace("that it", recovered.length ? "that it" : "that the network alone"));
+  if (recovered && suppressed) pieces.push(", and ");
+  if (suppressed) {
+    pieces.push(["says-alone", `suppressed ${recovered ? count(suppressed) : many(suppressed, "box", "boxes")}`]);
+    pieces.push(` in ${many(overview.suppressed.length, "frame")} that ${recovered ? "it" : "the network alone"} showed for a moment`);
   }
   return [...pieces, "."];
 }

@@ -5,6 +5,7 @@ import { count } from "./format.js";
 import { store } from "./store.js";
 
 const FORMS = { none: "Off", paper: "Paper", adaptive: "Adaptive" };
+const WORDS = { radius: "radius in cells", alpha: "share of the past", beta: "weight of length" };
 const PAPER_ONLY = ["carries"];
 
 /** Build the panel; `onChange` is called when settings changed. */
@@ -76,7 +77,8 @@ function range(described, id, more, set) {
   const { min, max, step } = described;
   const output = element("output", { for: id });
   const input = element("input", { type: "range", id, min, max, step, on: { input: () => set(described.name, Number(input.value)) } });
-  const head = element("span", { class: "slider-head" }, element("label", { for: id, text: described.label }), more);
+  const words = WORDS[described.name] ? element("span", { class: "symbol", text: ` ${WORDS[described.name]}` }) : null;
+  const head = element("span", { class: "slider-head" }, element("label", { for: id }, described.label, words), more);
   const show = (value) => {
     const number = value === "inf" ? max : value;
     input.value = number;

@@ -6,7 +6,8 @@ import { byId, fitted, oncePerFrame, say } from "./dom.js";
 import { drawBoxes } from "./overlay.js";
 import { store } from "./store.js";
 
-const GAP = 6; // between two panes
+const GAP = 8; // between two panes
+const ROUND = 10; // corners of a pane
 const NOTHING = new Set();
 
 export class Viewer {
@@ -33,13 +34,12 @@ export class Viewer {
     if (!run || this.stage.clientWidth === 0) return;
     const panes = this.#arrange(run, mode);
     const context = fitted(this.canvas, this.stage.clientWidth, this.height);
-    context.fillStyle = "#0d0f13";
-    context.fillRect(0, 0, this.stage.clientWidth, this.height);
+    context.clearRect(0, 0, this.stage.clientWidth, this.height);
     this.panes = panes;
+    this.#place(panes);
     const number = this.player.hasPicture ? this.player.shown : this.player.target;
     const frames = { alone: this.boxes("alone", number), propagated: this.boxes("propagated", number) };
     for (const pane of panes) this.#drawPane(context, pane, frames, run);
-    this.#place(panes);
     const waiting = panes.some((pane) => frames[pane.side] === null);
     say(byId("stage-note"), waiting && store.get().key ? "Boxes of this frame are on their way" : "");
     this.#describe(frames, number, run);
@@ -48,8 +48,13 @@ export class Viewer {
   #drawPane(context, pane, frames, run) {
     context.save();
     context.beginPath();
+    context.roundRect(pane.x, pane.y, pane.width, pane.height, this.stage.clientWidth < 700 ? 0 : ROUND);
+    context.clip();
+    context.beginPath();
     context.rect(pane.from, pane.y, pane.to - pane.from, pane.height);
     context.clip();
+    context.fillStyle = "#0d0f13";
+    context.fillRect(pane.x, pane.y, pane.width, pane.height);
     if (this.player.ready) context.drawImage(this.player.video, pane.x, pane.y, pane.width, pane.height);
     const mine = frames[pane.side];
     const other = frames[pane.side === "alone" ? "propagated" : "alone"];
@@ -60,6 +65,7 @@ export class Viewer {
       colour: ON_IMAGE[pane.side],
       dashed: pane.side === "alone",
       picked: this.#picked(mine),
+      taken: this.chips,
     });
     context.restore();
   }
@@ -73,9 +79,10 @@ export class Viewer {
   #arrange(run, mode) {
     const wide = this.stage.clientWidth;
     const most = Math.max(200, Math.min(innerHeight * 0.6, 620));
-    const shape = run.width / run.height;
+    const { videoWidth, videoHeight } = this.player.video;
+    const shape = this.player.ready ? videoWidth / videoHeight : run.width / run.height; // pixels of the source may not be square
     const pane = (side, x, y, width) => ({
-      side, x, y, width, height: width / shape, scale: width / run.width, from: x, to: x + width,
+      side, x, y, width, height: width / shape, across: width / run.width, down: width / shape / run.height, from: x, to: x + width,
     });
     if (mode === "both") {
       const beside = Math.min((wide - GAP) / 2, most * shape);
@@ -97,14 +104,17 @@ export class Viewer {
 
   #place(panes) {
     const { mode } = store.get();
+    this.chips = []; // places where no tag goes
     for (const side of ["alone", "propagated"]) {
       const chip = byId(`chip-${side}`);
       const pane = panes.find((each) => each.side === side);
       chip.hidden = !pane || pane.to - pane.from < 24;
       if (chip.hidden) continue;
       const right = mode === "wipe" && side === "propagated";
-      const x = right ? pane.to - chip.offsetWidth - 10 : pane.from + 10;
-      chip.style.transform = `translate(${Math.round(x)}px, ${Math.round(pane.y + pane.height - chip.offsetHeight - 10)}px)`;
+      const x = Math.round(right ? pane.to - chip.offsetWidth - 10 : pane.from + 10);
+      const y = Math.round(pane.y + pane.height - chip.offsetHeight - 10);
+      chip.style.transform = `translate(${x}px, ${y}px)`;
+      this.chips.push({ left: x, top: y, width: chip.offsetWidth, height: chip.offsetHeight });
     }
     this.wipe.hidden = mode !== "wipe";
     if (mode === "wipe") this.wipe.style.left = `${panes[0].to}px`;
@@ -127,7 +137,7 @@ export class Viewer {
     if (!pane) return;
     const number = this.player.shown;
     const frame = this.boxes(pane.side, number);
-    const index = boxAt(frame, (x - pane.x) / pane.scale, (y - pane.y) / pane.scale, 4 / pane.scale);
+    const index = boxAt(frame, (x - pane.x) / pane.across, (y - pane.y) / pane.down, 4 / pane.across);
     this.onPick(index < 0 ? null : { side: pane.side, frame: number, label: frame.labels[index], box: frame.boxes[index] });
   }
 
