@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from heatprop.app.exports import UnknownExportError
 from heatprop.app.library import Library, RunStateError, UnknownRunError
 from heatprop.app.run import Run
 from heatprop.app.uploads import TooLargeError, UnknownUploadError
@@ -22,6 +23,7 @@ _STATUS: tuple[tuple[type[HeatpropError], int], ...] = (
     (UnknownRunError, 404),
     (UnknownUploadError, 404),
     (UnknownKeyError, 404),
+    (UnknownExportError, 404),
     (RunStateError, 409),
     (BusyError, 409),
     (TooLargeError, 413),

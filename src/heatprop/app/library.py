@@ -113,6 +113,11 @@ class Library:
             raise UnknownRunError("there is no such run; it may have been deleted")
         return run
 
+    def source_of(self, run: Run) -> str:
+        """Return what the frames of a run were read from."""
+        record = run.record
+        return str(run.folder.path / record.source) if record.is_upload else record.source
+
     def begin(self, asked: Mapping[str, Any]) -> Run:
         """Begin a run.
 

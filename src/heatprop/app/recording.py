@@ -22,7 +22,7 @@ from heatprop.app.run_folder import RunFolder, RunRecord
 from heatprop.backends import load_model, open_backend
 from heatprop.errors import SourceError
 from heatprop.io import SourceInfo, VideoSource, open_video
-from heatprop.io.results import read_results
+from heatprop.io.results import ResultsHeader, read_results
 from heatprop.runtime.kept_outputs import sparsify
 from heatprop.runtime.pipeline import Done, WorkAhead, Workers
 from heatprop.runtime.preprocessing import PreparedFrame, Preprocessing, Seen
@@ -180,6 +180,7 @@ def _facts(info: SourceInfo) -> dict[str, Any]:
         "rate": proxy_rate(info.frame_rate),
         "sample_aspect_ratio": float(ratio),
         "proxy_size": proxy_size(info.width, info.height, ratio),
+        "facts": ResultsHeader("", (), info.to_json(), versions={}).to_json()["source"],
     }
 
 
@@ -199,6 +200,8 @@ def _frames_of_results(
             model=header.model,
             labels=tuple(header.classes),
             is_tunable=header.settings.get("propagation") is None and "propagated" not in header.settings,
+            facts=dict(header.source),
+            file_settings=dict(header.settings),
             total=None,
             width=width,
             height=height,

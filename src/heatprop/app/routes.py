@@ -9,8 +9,9 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from heatprop.app import about, events, run_routes, summary_routes, tuning_routes, view_routes
+from heatprop.app import about, events, export_routes, run_routes, summary_routes, tuning_routes, view_routes
 from heatprop.app.answers import fault, heatprop_error, http_error
+from heatprop.app.exports import Exports
 from heatprop.app.library import Library
 from heatprop.app.summaries import Summaries
 from heatprop.errors import HeatpropError
@@ -40,10 +41,14 @@ def make_app(library: Library) -> Starlette:
             Route(f"{run}/overview", summary_routes.overview),
             Route(f"{run}/score", summary_routes.score),
             Route(f"{run}/tune", tuning_routes.tune, methods=["POST"]),
+            Route(f"{run}/export", export_routes.export, methods=["POST"]),
+            Route(f"{run}/commands", export_routes.commands),
+            Route("/api/exports/{job}/{name}", export_routes.download),
             Mount("/", StaticFiles(directory=PAGE, html=True)),
         ],
         exception_handlers={HeatpropError: heatprop_error, HTTPException: http_error, Exception: fault},
     )
     app.state.library = library
     app.state.summaries = Summaries()
+    app.state.exports = Exports(library)
     return app

@@ -56,6 +56,7 @@ class RunRecord:
         labels: names of all classes.
         card: of the model, as JSON; empty before it was loaded, and of results.
         facts: of the source, for the header of results.
+        file_settings: those in the header of a file of results.
         backend: what ran the network, in words.
         settings: of the tuning that was asked for last.
         is_tunable: whether there are outputs that can be propagated again.
@@ -85,6 +86,7 @@ class RunRecord:
     labels: tuple[str, ...] = ()
     card: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
+    file_settings: dict[str, Any] = field(default_factory=dict)
     backend: str = ""
     settings: dict[str, Any] = field(default_factory=lambda: Tuning().to_json())
     is_tunable: bool = True

@@ -81,6 +81,7 @@ class AppServer:
     def close(self) -> None:
         """Stop answering, and end the runs, which can go on later."""
         self._app.state.is_stopping = True
+        self._app.state.exports.stop()
         self._server.should_exit = True
         self._thread.join(2 * _SECONDS_TO_STOP)
         self._listener.close()

@@ -121,7 +121,7 @@ def tuning_of(settings: object) -> Tuning:
     threshold = round(float(threshold), 6)
     counted = ("radius", "least_radius")
     values = {
-        name: float(value) if type(value) is int and name not in counted else value
+        name: round(float(value), 6) if type(value) in (int, float) and name not in counted else value
         for name, value in values.items()
     }
     if form == "none":

@@ -12,8 +12,8 @@ from heatprop.app.overview import Overview
 from heatprop.app.replay import OutputForm
 from heatprop.app.run import FILE_KEY, Run
 from heatprop.app.score_curve import boxes_over_time, curve_to_json, network_score, sightings, window_of
-from heatprop.app.settings import alone_key, threshold_of
-from heatprop.app.views import UnknownKeyError, found_between, full_key
+from heatprop.app.settings import alone_key
+from heatprop.app.views import UnknownKeyError, found_between, full_key, tuning_of_key
 
 _KEPT = 8
 
@@ -65,16 +65,12 @@ def alone_key_of(run: Run, key: str) -> str:
     """Return the key of the network alone at the threshold of another key.
 
     Raises:
-        UnknownKeyError: nothing was tuned that has this key.
+        UnknownKeyError: nothing was tuned that has this key, or the run has no outputs of the network.
     """
-    if threshold_of(key) is not None:
-        return key
-    follower = run.follower(key)
-    if follower is None:
-        if key != run.default_key:
-            raise UnknownKeyError(f"there are no detections of the key {key[:40]!r}; tune the run first")
-        follower = run.follow_settings()
-    return alone_key(follower.tuning.score_threshold)
+    tuning = tuning_of_key(run, key)
+    if tuning is None:
+        raise UnknownKeyError("a file of results has no outputs of the network alone")
+    return alone_key(tuning.score_threshold)
 
 
 def overview_to_json(overview: Overview, run: Run) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from heatprop.app.library import Library
 from heatprop.app.replay import shown
 from heatprop.app.run import FILE_KEY, Run
-from heatprop.app.settings import ALONE, alone_key, threshold_of
+from heatprop.app.settings import ALONE, Tuning, alone_key, threshold_of, tuning_of
 from heatprop.errors import HeatpropError
 from heatprop.types import Detections
 
@@ -19,6 +19,25 @@ def full_key(run: Run, key: str) -> str:
     if key == ALONE:
         return alone_key(float(run.record.settings["score_threshold"]))
     return key or run.default_key
+
+
+def tuning_of_key(run: Run, key: str) -> Tuning | None:
+    """Return what detections of a key are made with; None for those of a file of results.
+
+    Raises:
+        UnknownKeyError: nothing was tuned that has this key.
+    """
+    threshold = threshold_of(key)
+    if threshold is not None:
+        return Tuning(None, threshold)
+    if not run.record.is_tunable:
+        return None
+    follower = run.follower(key)
+    if follower is not None:
+        return follower.tuning
+    if key != run.default_key:
+        raise UnknownKeyError(f"there are no detections of the key {key[:40]!r}; tune the run first")
+    return tuning_of(run.record.settings)
 
 
 def found_between(library: Library, run: Run, key: str, start: int, stop: int) -> list[Detections | None]:
