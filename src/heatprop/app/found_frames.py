@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from pathlib import Path
+from typing import Any
 
 from heatprop.app.kept_frames import (
     CHUNK_FRAMES,
@@ -39,21 +40,19 @@ class FoundFrames:
         self.is_complete = False
 
     @classmethod
-    def stored(cls, folder: Path, frames: int) -> FoundFrames | None:
-        """Return what was stored whole for so many frames; None where it is not."""
+    def stored(cls, folder: Path, frames: int) -> tuple[FoundFrames, Any] | None:
+        """Return what was stored whole for so many frames, and what `complete` was told; None where it is not."""
         try:
-            if read_json(folder / "whole.json") != {"frames": frames}:
+            said = read_json(folder / "whole.json")
+            if said["frames"] != frames:
                 return None
-        except (OSError, ValueError):
-            return None
-        found = cls(folder)
-        found._chunks, rest = divmod(frames, CHUNK_FRAMES)
-        try:
+            found = cls(folder)
+            found._chunks, rest = divmod(frames, CHUNK_FRAMES)
             found._tail = found._read(found._chunks) if rest else []
-        except DamagedRunError:
+            found.is_complete = True
+            return found, said["made_by"]
+        except (OSError, ValueError, KeyError, TypeError, DamagedRunError):
             return None
-        found.is_complete = True
-        return found
 
     def __len__(self) -> int:
         return self._chunks * CHUNK_FRAMES + len(self._tail)
@@ -71,8 +70,11 @@ class FoundFrames:
                 self._chunks += 1
                 self._tail = []
 
-    def complete(self) -> None:
+    def complete(self, made_by: Any) -> None:
         """Store what is in memory: these are all frames.
+
+        Args:
+            made_by: what made them, as JSON holds it.
 
         Raises:
             OutputError: it cannot be written.
@@ -80,7 +82,7 @@ class FoundFrames:
         with self._lock:
             if self._tail:
                 self._write()
-            write_json(self._folder / "whole.json", {"frames": len(self)})
+            write_json(self._folder / "whole.json", {"frames": len(self), "made_by": made_by})
             self.is_complete = True
 
     def read(self, start: int, stop: int) -> list[Detections | None]:

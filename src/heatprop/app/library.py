@@ -14,6 +14,7 @@ from typing import Any
 from heatprop.app.kept_frames import DamagedRunError
 from heatprop.app.run import Run
 from heatprop.app.run_folder import RUN_ID, Kind, RunFolder, RunRecord
+from heatprop.app.truth import check_truth
 from heatprop.app.tuner import Tuner
 from heatprop.app.uploads import Uploads
 from heatprop.backends import load_model
@@ -155,6 +156,8 @@ class Library:
                 raise InvalidConfigError(
                     "the source is empty; name a file, an address or a camera, such as camera:0"
                 )
+        if request.truth:
+            check_truth(request.truth)
         kind: Kind = "results" if Path(place).suffix.lower() in _RESULTS else "video"
         if kind == "results":
             read_results(place)
@@ -258,6 +261,16 @@ class Library:
         if not 0 < len(name) <= 200:
             raise InvalidConfigError("a name has 1 to 200 characters")
         run.change(name=name)
+
+    def annotate(self, run: Run, path: str | None) -> None:
+        """Name the annotations of a run's video; None for none.
+
+        Raises:
+            InvalidConfigError: they are not there, or of no known kind.
+        """
+        if path is not None:
+            check_truth(path)
+        run.change(truth=path)
 
     def delete(self, run: Run) -> None:
         """End a run and remove its files."""

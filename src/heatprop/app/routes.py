@@ -33,13 +33,14 @@ def make_app(library: Library) -> Starlette:
             Route(run, run_routes.delete, methods=["DELETE"]),
             *(
                 Route(f"{run}/{name}", getattr(run_routes, name), methods=["POST"])
-                for name in ("pause", "resume", "cancel", "rename")
+                for name in ("pause", "resume", "cancel", "rename", "truth")
             ),
             Route(f"{run}/video", view_routes.video),
             Route(f"{run}/frames/{{number:int}}.jpg", view_routes.frame),
             Route(f"{run}/detections", view_routes.detections),
             Route(f"{run}/overview", summary_routes.overview),
             Route(f"{run}/score", summary_routes.score),
+            Route(f"{run}/truth", summary_routes.truth),
             Route(f"{run}/tune", tuning_routes.tune, methods=["POST"]),
             Route(f"{run}/export", export_routes.export, methods=["POST"]),
             Route(f"{run}/commands", export_routes.commands),

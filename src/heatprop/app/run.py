@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from array import array
 from collections import OrderedDict
@@ -29,6 +30,7 @@ FILE_KEY = "file"
 """Key of the detections of a file of results."""
 LEAST = Tuning(None, 0.05)
 """The network alone is stored from the least threshold on; a higher one leaves detections out."""
+_KEY = re.compile(r"[0-9a-f]{12}")
 _CHUNKS_IN_MEMORY = 3
 _TUNINGS_KEPT = 8
 _SECONDS_OF_SPEED = 2.0
@@ -204,8 +206,14 @@ class Run:
         with self.lock:
             self.index()
             stored = ALONE if threshold_of(key) is not None else key
-            if stored not in self._followers and (stored == ALONE or self._is_stored(stored)):
-                self._followers[stored] = self._new_follower(stored, LEAST)
+            if stored != ALONE and _KEY.fullmatch(stored) is None:
+                return None  # it comes from an address, and names a folder
+            if stored not in self._followers:
+                made = self._stored_follower(stored)
+                if made is None and stored == ALONE:
+                    made = self._new_follower(stored, LEAST)
+                if made is not None:
+                    self._followers[stored] = made
             if stored in self._followers:
                 self._followers.move_to_end(stored)
             return self._followers.get(stored)
@@ -237,15 +245,19 @@ class Run:
         self.control = Control()
 
     def _new_follower(self, key: str, tuning: Tuning) -> Follower:
-        folder = self.folder.tunings / key
-        stored = None if self.is_at_work else FoundFrames.stored(folder, self.frames)
-        if stored is not None:
-            return Follower(tuning, stored, None)
         self.folder.delete_parts([f"tunings/{key}"])
-        return Follower(tuning, FoundFrames(folder), self.new_replay(tuning))
+        return Follower(tuning, FoundFrames(self.folder.tunings / key), self.new_replay(tuning))
 
-    def _is_stored(self, key: str) -> bool:
-        return FoundFrames.stored(self.folder.tunings / key, self.frames) is not None
+    def _stored_follower(self, key: str) -> Follower | None:
+        """Return the tuning of a key that was computed whole, perhaps by an earlier server; None without it."""
+        stored = None if self.is_at_work else FoundFrames.stored(self.folder.tunings / key, self.frames)
+        if stored is None:
+            return None
+        found, settings = stored
+        try:
+            return Follower(tuning_of(settings), found, None)
+        except HeatpropError:  # of a version that had other settings
+            return None
 
     # The work
 

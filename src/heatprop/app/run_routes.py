@@ -65,10 +65,20 @@ def _rename(request: Request, body: dict[str, Any]) -> Any:
     return run.to_json()
 
 
+def _truth(request: Request, body: dict[str, Any]) -> Any:
+    run, path = run_of(request), body.get("path")
+    if path is not None and not isinstance(path, str):
+        raise InvalidConfigError("give the path of annotations as a text, or null for none")
+    library_of(request).annotate(run, path or None)
+    return run.to_json()
+
+
 def _delete(request: Request, _: dict[str, Any]) -> Any:
     run = run_of(request)
     library_of(request).delete(run)
     return {"id": run.record.id}
 
 
-begin, pause, resume, cancel, rename, delete = map(posting, (_begin, _pause, _resume, _cancel, _rename, _delete))
+begin, delete = posting(_begin), posting(_delete)
+pause, resume, cancel = posting(_pause), posting(_resume), posting(_cancel)
+rename, truth = posting(_rename), posting(_truth)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import Any
 
 from heatprop.app.kept_frames import CHUNK_FRAMES
-from heatprop.app.library import Library
+from heatprop.app.library import Library, RunStateError
 from heatprop.app.overview import Overview
 from heatprop.app.replay import OutputForm
 from heatprop.app.run import FILE_KEY, Run
 from heatprop.app.score_curve import boxes_over_time, curve_to_json, network_score, sightings, window_of
 from heatprop.app.settings import alone_key
+from heatprop.app.truth import read_truth, scored
 from heatprop.app.views import UnknownKeyError, found_between, full_key, tuning_of_key
+from heatprop.types import Detections
 
 _KEPT = 8
 
@@ -24,6 +27,8 @@ class Summaries:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._overviews: OrderedDict[tuple[str, float, str], Overview] = OrderedDict()
+        self._truth_lock = threading.Lock()
+        self._truth: tuple[tuple[str, float, str | None], Any] | None = None
 
     def overview(self, library: Library, run: Run, key: str) -> Overview:
         """Return the overview of a key, as far as its detections are computed.
@@ -46,6 +51,37 @@ class Summaries:
                 raise
         return overview
 
+    def truth(self, library: Library, run: Run, key: str) -> dict[str, Any]:
+        """Return how good the detections of a key are, beside the network alone; nothing before all are computed.
+
+        Raises:
+            RunStateError: the run has no annotations, or is at work.
+            HeatpropError: they cannot be read, or do not fit.
+        """
+        if run.record.truth is None:
+            raise RunStateError("the run has no annotations; name them to see average precision")
+        if run.is_at_work:
+            raise RunStateError(f"the run is {run.record.state}; it is scored when it has ended")
+        key = full_key(run, key)
+        tuning = tuning_of_key(run, key)
+        sides = {"propagated": key}
+        if tuning is not None:
+            sides["alone"] = alone_key(tuning.score_threshold)
+        with self._truth_lock:
+            place = (run.record.id, run.begun, run.record.truth)
+            if self._truth is None or self._truth[0] != place:
+                self._truth = place, read_truth(run.record, run.frames)
+            scores: dict[str, dict[str, Any]] = {}
+            for side, each in sides.items():
+                found = list(_whole(library, run, each))
+                if len(found) < run.frames:
+                    return {"done": False}
+                scores[side] = scored(self._truth[1], run.record.labels, found)
+        names = next(iter(scores.values()))
+        by_name = {name: {side: scores[side][name] for side in scores} for name in names}
+        threshold = None if tuning is None else tuning.score_threshold
+        return {**by_name, "frames": run.frames, "threshold": threshold, "done": True}
+
     def _go_on(self, library: Library, run: Run, key: str, overview: Overview) -> None:
         alone = None if key == FILE_KEY else alone_key_of(run, key)
         while True:
@@ -59,6 +95,15 @@ class Summaries:
                 overview.add(other, each)
             if overview.frames < stop:
                 return
+
+
+def _whole(library: Library, run: Run, key: str) -> Iterator[tuple[int, Detections]]:
+    """Yield number and detections of the frames up to the first that is not ready."""
+    for start in range(0, run.frames, CHUNK_FRAMES):
+        for number, found in enumerate(found_between(library, run, key, start, start + CHUNK_FRAMES), start):
+            if found is None:
+                return
+            yield number, found
 
 
 def alone_key_of(run: Run, key: str) -> str:

@@ -28,6 +28,14 @@ def score(request: Request) -> Response:
     return JSONResponse(curve_of(library, run, found, key=key, number=number, at=at))
 
 
+def truth(request: Request) -> Response:
+    """Answer with average precision and false alarms."""
+    run = run_of(request)
+    run.index()
+    found = summaries_of(request).truth(library_of(request), run, request.query_params.get("key", ""))
+    return JSONResponse(found)
+
+
 def summaries_of(request: Request) -> Summaries:
     """Return the overviews of the server."""
     summaries = request.app.state.summaries

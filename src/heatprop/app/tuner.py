@@ -124,7 +124,7 @@ class Tuner:
             for number in range(len(found), min(run.frames, len(found) + _FRAMES_AT_ONCE)):
                 follower.step(run.kept(number))
             if not run.is_at_work and len(found) >= run.frames:
-                found.complete()
+                found.complete(follower.tuning.to_json())
         except (HeatpropError, IndexError):  # its run was begun again, or deleted; whoever asks is told
             with self._changed, suppress(ValueError):
                 self._wishes.remove((run, follower))
