@@ -108,6 +108,8 @@ class Detect:
             raise InvalidConfigError(
                 f"--no-propagation contradicts --propagation {self.detector.propagation}; drop one of them"
             )
+        if self.outputs.crops is not None and self.no_propagation:
+            raise InvalidConfigError("--crops needs ids, which propagation gives; drop --no-propagation")
         if self.reconnect is not None:
             check_range("--reconnect", self.reconnect, 0, 1e9)
         self.detector.check()
@@ -137,5 +139,6 @@ class Detect:
             seq_nms=self.seq_nms,
             score_threshold=self.detector.score_threshold,
             counts=Counts(self.least_frames),
+            crops=names.crops,
             reconnect=self.reconnect,
         )

@@ -166,6 +166,7 @@ class Job:
                         drawing=request.drawing,
                         counts=request.counts,
                         table=request.table,
+                        crops=request.crops,
                         overwrite=request.overwrite,
                         frames_before=self._frames_before,
                     )
@@ -348,11 +349,11 @@ class Job:
         )
         reason = self._reason or pending()
         is_interrupted = isinstance(reason, Interrupted)
-        if is_interrupted and self._found and outputs.draws:
+        if is_interrupted and self._found and outputs.needs_images:
             self._notify("heatprop: interrupted; drawing what was found so far, Ctrl-C again ends at once")
         # Interrupted until here, it writes all that was found; from here on, it stops.
         with shielded() if is_interrupted else nullcontext():
-            if outputs.draws:
+            if outputs.needs_images:
                 self._draw(outputs, rescored)
             else:
                 for found, detections in zip(self._found, rescored, strict=True):

@@ -9,6 +9,7 @@ from types import MappingProxyType, TracebackType
 from typing import Self
 
 from heatprop.cli.counts import Counts
+from heatprop.cli.crop_output import CropOutput
 from heatprop.cli.detect_header import fingerprint_of, header_of_video
 from heatprop.cli.detect_request import Drawing
 from heatprop.cli.output_places import Format
@@ -38,6 +39,7 @@ class DetectOutputs:
         drawing: how the video is drawn.
         counts: begun; counts what is written.
         table: path of the table of counts; None for none.
+        crops: folder for the pictures of the objects; None for none.
         overwrite: whether existing files may be replaced.
         frames_before: frames in unfinished files that are done again; what ends unfinished with fewer frames does
             not replace them.
@@ -65,6 +67,7 @@ class DetectOutputs:
         counts: Counts,
         overwrite: bool,
         table: Path | None = None,
+        crops: Path | None = None,
         frames_before: Mapping[Path, int] = MappingProxyType({}),
     ) -> None:
         self.not_replaced: list[Path] = []
@@ -85,7 +88,10 @@ class DetectOutputs:
         self._records: list[RecordOutput] = []
         self._table: CountTable | None = None
         self._table_path = table
+        self._crops: CropOutput | None = None
         try:
+            if crops is not None:
+                self._crops = CropOutput(crops, info.sample_aspect_ratio, overwrite=overwrite)
             for kind, target in records.items():
                 self._records.append(RecordOutput(kind, target, overwrite=overwrite))
             if table is not None:
@@ -103,9 +109,9 @@ class DetectOutputs:
             raise
 
     @property
-    def draws(self) -> bool:
-        """Whether a video is written, so that `write` needs images."""
-        return self._sink is not None
+    def needs_images(self) -> bool:
+        """Whether `write` needs images: for a video, or for pictures of the objects."""
+        return self._sink is not None or self._crops is not None
 
     def begin(self, header: ResultsHeader, *, mark_new: bool, rescored: bool = False) -> None:
         """Take over the classes, and write what stands before the frames.
@@ -128,6 +134,8 @@ class DetectOutputs:
         for record in [*self._records]:
             with self._reader_may_leave(record):
                 record.begin(header)
+        if self._crops is not None:
+            self._crops.begin(header)
 
     def write(
         self, index: int, time: float, image: ImageArray | None, detections: Detections, alone: Detections | None
@@ -137,7 +145,7 @@ class DetectOutputs:
         Args:
             index: number of the frame.
             time: in seconds.
-            image: of the frame; may be None where no video is drawn.
+            image: of the frame; may be None where none is needed.
             detections: of the frame.
             alone: detections of the network alone, for `compare`.
 
@@ -151,6 +159,8 @@ class DetectOutputs:
         for record in [*self._records]:
             with self._reader_may_leave(record):
                 record.write(index, time, detections)
+        if self._crops is not None and image is not None:
+            self._crops.write(index, time, image, detections)
         if self._sink is not None and image is not None:
             with self._timings.measured("draw"):
                 drawn = self._drawn(image, detections)
@@ -180,7 +190,7 @@ class DetectOutputs:
             record.let_go()
             self._records.remove(record)
             self.notes.append(f"whoever read the results left at frame {self.frames:,}; the rest of them is lost")
-            if self._sink is None and not self._records:
+            if not self.needs_images and not self._records:
                 self.reader_gone = True
                 raise BrokenPipeError from None
         except OutputError:
@@ -201,9 +211,14 @@ class DetectOutputs:
         if not self.frames:
             self.discard()
             return written, problems
-        sink, records, table = self._sink, self._records, self._table
-        self._sink, self._records, self._table = None, [], None
-        outputs = ((sink, self._video), *((each, each.path) for each in records), (table, self._table_path))
+        sink, records, table, crops = self._sink, self._records, self._table, self._crops
+        self._sink, self._records, self._table, self._crops = None, [], None, None
+        outputs = (
+            (sink, self._video),
+            *((each, each.path) for each in records),
+            (table, self._table_path),
+            (crops, None if crops is None else crops.folder),
+        )
         for output, path in outputs:
             if output is None:
                 continue
@@ -229,10 +244,10 @@ class DetectOutputs:
 
     def discard(self) -> None:
         """Leave no file behind, except what was kept."""
-        for output in (self._sink, *self._records, self._table):
+        for output in (self._sink, *self._records, self._table, self._crops):
             if output is not None:
                 output.discard()
-        self._sink, self._records, self._table = None, [], None
+        self._sink, self._records, self._table, self._crops = None, [], None, None
 
     def __enter__(self) -> Self:
         return self

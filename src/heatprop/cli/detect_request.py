@@ -13,6 +13,7 @@ from heatprop.cli.output_places import Format
 from heatprop.drawing import ColourBy
 from heatprop.io import VideoSource, open_video
 from heatprop.io.addresses import shown
+from heatprop.io.crop_folder import LIST
 from heatprop.io.outputs import is_null
 from heatprop.io.results import is_stream
 
@@ -55,6 +56,7 @@ class Request:
         score_threshold: what is shown; with `seq_nms` the detector must return weaker boxes, too.
         counts: counts what is found, for the summary and more.
         table: path of the table of counts; None for none.
+        crops: folder for the pictures of the objects; None for none.
         reconnect: see `heatprop.open_video`.
         can_resume: whether the command can do what is unfinished again.
     """
@@ -71,6 +73,7 @@ class Request:
     score_threshold: float
     counts: Counts
     table: Path | None = None
+    crops: Path | None = None
     reconnect: float | None = None
     can_resume: bool = True
 
@@ -93,7 +96,8 @@ class Request:
     def files(self) -> list[Path]:
         """The outputs that are kept."""
         records = [Path(target) for target in self.records.values() if not is_stream(target)]
-        paths = (None if self.draws_for_nobody else self.video, *records, self.table)
+        crops = None if self.crops is None else self.crops / LIST
+        paths = (None if self.draws_for_nobody else self.video, *records, self.table, crops)
         return [path for path in paths if path is not None]
 
     def open(self) -> VideoSource:
@@ -106,4 +110,5 @@ class Request:
             kind: target for kind, target in self.records.items() if is_stream(target) or Path(target) in remaining
         }
         video = self.video if self.video in remaining or self.draws_for_nobody else None
-        return replace(self, video=video, records=records, overwrite=True)
+        crops = self.crops if self.crops is not None and self.crops / LIST in remaining else None
+        return replace(self, video=video, records=records, crops=crops, overwrite=True)

@@ -12,9 +12,10 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 from heatprop.cli.output_options import OutputOptions
-from heatprop.cli.output_places import CSV, PARQUET, RESULTS, VIDEO, Format, folder_of, refuse_file
+from heatprop.cli.output_places import CSV, PARQUET, RESULTS, VIDEO, Format, crops_folder, folder_of, refuse_file
 from heatprop.errors import InvalidConfigError, OutputError, shortened
 from heatprop.io.addresses import MASK, is_address, path_named, shown
+from heatprop.io.crop_folder import LIST
 from heatprop.io.folders import is_pattern
 from heatprop.io.outputs import is_null
 from heatprop.io.results import STANDARD_OUTPUT
@@ -33,6 +34,7 @@ class OutputNames:
         results: the JSON Lines; ``"-"`` is standard output.
         csv: the table as CSV; likewise.
         parquet: the table as Parquet.
+        crops: the folder for pictures of the objects.
         folders: those that are made where they are missing.
     """
 
@@ -40,12 +42,14 @@ class OutputNames:
     results: str | None = None
     csv: str | None = None
     parquet: str | None = None
+    crops: Path | None = None
     folders: tuple[Path, ...] = ()
 
     @property
     def paths(self) -> list[Path]:
         """What is written, as paths."""
-        paths = (self.video, self.results, self.csv, self.parquet)
+        crops = None if self.crops is None else self.crops / LIST
+        paths = (self.video, self.results, self.csv, self.parquet, crops)
         return [Path(path) for path in paths if path is not None and path != STANDARD_OUTPUT]
 
     @property
@@ -105,22 +109,20 @@ def name_outputs(sources: Sequence[str], wanted: OutputOptions, *, are_several: 
     for kind, name in asked.items():
         if are_several and name is not None and folders[kind] is None:
             refuse_file(kind, name, len(sources))
+    crops = None if wanted.crops is None else crops_folder(wanted.crops)
     names = []
     for stem in _distinct_stems(sources):
         paths = {
             kind: name if (folder := folders[kind]) is None else str(folder / f"{stem}{kind.suffixes[0]}")
             for kind, name in asked.items()
         }
-        if not any(paths.values()):
+        if wanted.has_video and paths[VIDEO] is None:
             paths[VIDEO] = f"{stem}.heatprop.mp4"
-        video = paths[VIDEO]
-        made = tuple(folder for folder in folders.values() if folder is not None)
-        names.append(
-            OutputNames(
-                None if video is None else Path(video), paths[RESULTS], paths[CSV], paths[PARQUET], folders=made
-            )
-        )
-    if are_several or any(folders.values()):
+        pictures = crops / stem if crops is not None and are_several else crops
+        made = tuple(folder for folder in (*folders.values(), pictures) if folder is not None)
+        video = None if paths[VIDEO] is None else Path(str(paths[VIDEO]))
+        names.append(OutputNames(video, paths[RESULTS], paths[CSV], paths[PARQUET], pictures, folders=made))
+    if are_several or crops is not None or any(folders.values()):
         _refuse_clashes(sources, names)
     return names
 
@@ -183,6 +185,8 @@ def _refuse_clashes(sources: Sequence[str], names: Sequence[OutputNames]) -> Non
     read = SourceFiles(sources)
     writing: dict[str, str] = {}
     for source, name in zip(sources, names, strict=True):
+        if name.crops is not None and any(_is_in(each, name.crops) for each in sources):
+            raise OutputError(f"--crops {name.crops} is a source; choose another folder for the pictures")
         for path in name.paths:
             if is_null(path):
                 continue
@@ -195,3 +199,13 @@ def _refuse_clashes(sources: Sequence[str], names: Sequence[OutputNames]) -> Non
             if read.source_at(path) is not None:
                 raise OutputError(f"{path} would be written, and it is a source; choose another folder")
             writing[place] = source
+
+
+def _is_in(source: str, folder: Path) -> bool:
+    """Return whether a source is the images in a folder."""
+    if is_address(source):
+        return False
+    path = path_named(source)
+    while is_pattern(path):
+        path = path.parent
+    return path.is_dir() and os.path.realpath(path) == os.path.realpath(folder)

@@ -30,6 +30,9 @@ class OutputOptions:
     """Detections as a table, a row each; - for standard output."""
     parquet: Annotated[str | None, tyro.conf.arg(metavar="OUT.parquet|FOLDER", help_behavior_hint="")] = None
     """The same table as Parquet, for pandas, DuckDB and their like; needs pip install 'heatprop[parquet]'."""
+    crops: Annotated[str | None, tyro.conf.arg(metavar="FOLDER", help_behavior_hint="")] = None
+    """A picture of each object where it was seen best, such as person-12.jpg; each of several sources has a folder
+    inside."""
     overwrite: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
     """Replace outputs that exist."""
     resume: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
@@ -42,8 +45,9 @@ class OutputOptions:
 
     @property
     def has_video(self) -> bool:
-        """Whether an annotated video is written."""
-        return self.output is not None or (self.json is None and self.csv is None and self.parquet is None)
+        """Whether an annotated video is written: it is asked for, or nothing is."""
+        others = (self.json, self.csv, self.parquet, self.crops)
+        return self.output is not None or all(each is None for each in others)
 
     def __post_init__(self) -> None:
         for name in ("json", "csv"):

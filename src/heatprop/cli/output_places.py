@@ -20,6 +20,7 @@ _DOCUMENTS = """
     .csv .db .feather .gz .h5 .html .json .jsonl .log .md .ndjson .npy .npz .ods .parquet .pdf .pkl .sqlite .toml
     .tsv .txt .xls .xlsx .xml .yaml .yml .zip .zst
 """
+_SEPARATORS = tuple(filter(None, (os.sep, os.altsep)))
 _OF_FILES = IMAGE_SUFFIXES | VIDEO_SUFFIXES | OTHER_SUFFIXES | frozenset(_DOCUMENTS.split())
 
 
@@ -56,7 +57,7 @@ def folder_of(kind: Format, name: str) -> Path | None:
     """
     if not name:
         raise InvalidConfigError(f"{kind.option} has an empty name; give one, such as out{kind.suffixes[0]}")
-    if os.path.isdir(name) or name.endswith(tuple(filter(None, (os.sep, os.altsep)))):
+    if os.path.isdir(name) or name.endswith(_SEPARATORS):
         return Path(name)
     if name == STANDARD_OUTPUT or os.path.lexists(name):
         return None
@@ -67,6 +68,27 @@ def folder_of(kind: Format, name: str) -> Path | None:
         known = " or ".join(filter(None, (", ".join(kind.suffixes[:-1]), kind.suffixes[-1])))
         raise InvalidConfigError(
             f"{kind.option} {name}: its files end in {known}; choose such a name, or {name}{os.sep} for a folder"
+        )
+    return Path(name)
+
+
+def crops_folder(name: str) -> Path:
+    """Return the folder for the pictures of objects; it is never a file.
+
+    Raises:
+        InvalidConfigError: the name is that of a file, or empty.
+        OutputError: it is a file.
+    """
+    if not name or name == STANDARD_OUTPUT:
+        raise InvalidConfigError(f"--crops is {name!r}; give the name of a folder: --crops crops{os.sep}")
+    if os.path.isdir(name) or name.endswith(_SEPARATORS):
+        return Path(name)
+    if os.path.lexists(name):
+        raise OutputError(f"--crops {name} is a file; give a folder")
+    if Path(name).suffix.lower() in _OF_FILES:
+        raise InvalidConfigError(
+            f"--crops {name} names a file, and a picture of each object is written; give a folder, "
+            f"such as {name}{os.sep}"
         )
     return Path(name)
 

@@ -131,5 +131,8 @@ class Summary:
 
 
 def _size(path: Path) -> str:
+    if path.is_dir():
+        count = sum(each.suffix == ".jpg" for each in path.iterdir())
+        return f"{count:,} picture{'s' if count != 1 else ''}"
     size = path.stat().st_size
     return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{max(size / 1e3, 0.1):.1f} kB"

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from heatprop.io.end_mark import COMMENT, is_left_open, read_end_mark, read_fingerprint
-from heatprop.io.results_header import FORMAT, ResultsError, ResultsHeader, header_of, parse_header
+from heatprop.io.results_header import FORMAT, ResultsError, ResultsHeader, header_of, parse_header, parse_line
 from heatprop.io.table_notes import PARQUET_MAGIC, TABLE_HEAD, notes_of_csv, notes_of_parquet
 
+CROPS_FORMAT = "heatprop-crops"
 COUNT_TABLE_HEAD = "frame,time,what,name,direction,class,count"
 _TAIL_BYTES = 4096
 _MAX_HEADER_BYTES = 1 << 24
@@ -73,6 +74,8 @@ def state_of(path: str | Path) -> OutputState:
         return _UNKNOWN if notes is None else _state_by(*notes, path)
     if head.startswith(COUNT_TABLE_HEAD.encode()):
         return _counts_state(path)
+    if CROPS_FORMAT.encode() in head:
+        return _crops_state(path)
     return _results_state(path) if FORMAT.encode() in head else _video_state(path)
 
 
@@ -92,6 +95,8 @@ def count_frames(path: str | Path) -> int:
             return sum(line.endswith(b"\n") and b",objects,,,all," in line for line in file)
         if head.startswith(TABLE_HEAD.encode()):
             return len({line.split(b",", 1)[0] for line in islice(file, 1, None) if line.endswith(b"\n")})
+        if CROPS_FORMAT.encode() in head:
+            return max((_frame_of_crop(line) + 1 for line in file), default=0)
         if FORMAT.encode() in head:
             return sum(line.endswith(b"\n") and line.startswith(b'{"frame"') for line in file)
     import av  # it takes 50 ms, which who reads results need not wait for  # noqa: PLC0415
@@ -113,7 +118,8 @@ def is_begun(path: Path) -> bool:
         head = file.read(_HEAD_BYTES)
     # A run that was killed at once left nothing, or the first box of a video.
     tables = (COUNT_TABLE_HEAD.encode(), TABLE_HEAD.encode(), PARQUET_MAGIC)
-    is_text = FORMAT.encode() in head[:64] or head.startswith(tables)
+    is_lines = any(each.encode() in head[:_SMALLEST_HEAD] for each in (FORMAT, CROPS_FORMAT))
+    is_text = is_lines or head.startswith(tables)
     return len(head) < _SMALLEST_HEAD or is_text or COMMENT.encode() in head
 
 
@@ -180,6 +186,28 @@ def _results_state(path: Path) -> OutputState:
     if end is None:
         return OutputState(Completeness.UNKNOWN if header.version == 1 else Completeness.UNFINISHED, None, header)
     return OutputState(_COMPLETENESS[end[1]], end[0], header)
+
+
+def _crops_state(path: Path) -> OutputState:
+    with path.open("rb") as file:
+        line = file.readline(_MAX_HEADER_BYTES)
+    end = read_end(path)
+    try:
+        header = header_of(parse_line(line, path, 1), path)
+    except (ResultsError, KeyError):
+        return _UNKNOWN if line.endswith(b"\n") else OutputState(Completeness.UNFINISHED)
+    if end is None:
+        return OutputState(Completeness.UNFINISHED, None, header)
+    return OutputState(_COMPLETENESS[end[1]], end[0], header)
+
+
+def _frame_of_crop(line: bytes) -> int:
+    """Return the number of the frame that a line of a list of crops is of; -1 where it is no such line."""
+    try:
+        frame = json.loads(line).get("frame")
+    except (ValueError, AttributeError, RecursionError):
+        return -1
+    return frame if isinstance(frame, int) else -1
 
 
 def _video_state(path: Path) -> OutputState:
