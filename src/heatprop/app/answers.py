@@ -92,7 +92,9 @@ def number_in(request: Request, name: str, default: int, least: int = 0, most: i
 async def heatprop_error(_: Request, error: Exception) -> Response:
     """Answer with what heatprop says of a bad request."""
     status = next(status for kind, status in _STATUS if isinstance(error, kind))
-    return JSONResponse({"error": " ".join(str(error).split())}, status)
+    # What is left of a body that is too large is not read: the connection ends.
+    headers = {"Connection": "close"} if status == 413 else None
+    return JSONResponse({"error": " ".join(str(error).split())}, status, headers)
 
 
 async def http_error(_: Request, error: Exception) -> Response:
