@@ -119,9 +119,9 @@ def tuning_of(settings: object) -> Tuning:
         if name not in (*_HEATMAP, "carries", *names):
             raise InvalidConfigError(f"there is no setting {shortened(repr(name))}; see /api/about")
     threshold = round(float(threshold), 6)
-    counted = ("radius", "least_radius")
+    kept = ("radius", "least_radius", "holds_peaks")
     values = {
-        name: round(float(value), 6) if type(value) in (int, float) and name not in counted else value
+        name: round(float(value), 6) if type(value) in (int, float) and name not in kept else value
         for name, value in values.items()
     }
     if form == "none":

@@ -92,8 +92,9 @@ def _import_server() -> type[AppServer]:
     try:
         from heatprop.app.serving import AppServer  # noqa: PLC0415 - what it needs is an extra
     except ImportError as problem:
+        package = (problem.name or "").partition(".")[0]
         raise MissingPackageError(
-            f"heatprop app needs {problem.name}, which is not installed; run: pip install 'heatprop[app]'"
+            f"heatprop app needs {package}, which is not installed; run: pip install 'heatprop[app]'"
         ) from None
     return AppServer
 
