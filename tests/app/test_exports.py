@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 from pathlib import Path
@@ -53,6 +54,18 @@ def test_mot_counts_frames_ids_and_classes_from_1(shown: tuple[Client, str]) -> 
     assert rows.frames.tolist() == [number for number, frame in enumerate(frames, 1) for _ in frame["ids"]]
     assert rows.ids.tolist() == [number + 1 for frame in frames for number in frame["ids"]]
     assert rows.labels.tolist() == [label + 1 for frame in frames for label in frame["labels"]]
+
+
+def test_tables_have_a_row_a_detection(shown: tuple[Client, str]) -> None:
+    client, run = shown
+    frames = client.detections(run)
+    wanted = [(number, identity) for number, frame in enumerate(frames) for identity in frame["ids"]]
+    rows = list(csv.DictReader(io.StringIO(client.exported(run, format="csv").body.decode())))
+    assert [(int(row["frame"]), int(row["id"])) for row in rows] == wanted
+    assert {row["class"] for row in rows} == {"person", "car"}
+    pyarrow = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow, which is not installed")
+    table = pyarrow.read_table(io.BytesIO(client.exported(run, format="parquet").body)).to_pydict()
+    assert list(zip(table["frame"], table["id"], strict=True)) == wanted
 
 
 @pytest.mark.parametrize(("view", "width"), [("propagated", 160), ("alone", 160), ("both", 320)])

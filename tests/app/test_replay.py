@@ -201,7 +201,7 @@ def test_a_chunk_is_read_as_it_was_written(tmp_path_factory: pytest.TempPathFact
 
 def test_cells_that_are_far_apart_are_kept(tmp_path: Path) -> None:
     cells = np.array([0, 1, 255, 256, 511, 766, 70_000, 89_999])
-    output = SparseOutput((9, 100, 100), cells, np.arange(8).astype(np.uint16), np.zeros((8, 2), np.float16), None)
+    output = SparseOutput((9, 100, 100), cells, np.arange(8).astype(np.uint16), np.zeros((7, 2), np.float16), None)
     write_kept(tmp_path / "a.npz", [KeptFrame(0.0, 8, 8, False, False, output)] * 2)
     for frame in read_kept(tmp_path / "a.npz"):
         np.testing.assert_array_equal(frame.output.cells, cells)

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from heatprop.interop.mot_text import mot_lines
+from heatprop.io.detection_parquet import DetectionParquet
+from heatprop.io.detection_table import DetectionTable
 from heatprop.io.outputs import OutputFile
 from heatprop.io.results import ResultsHeader, ResultsWriter
 from heatprop.types import Detections
@@ -51,6 +53,20 @@ WriteFile: TypeAlias = Callable[[Path, Facts, Iterable[Numbered]], None]
 def write_json_lines(path: Path, facts: Facts, frames: Iterable[Numbered]) -> None:
     """Write what `heatprop detect --json` writes."""
     _write_all(ResultsWriter(path, facts.header), frames)
+
+
+def write_csv(path: Path, facts: Facts, frames: Iterable[Numbered]) -> None:
+    """Write what `heatprop detect --csv` writes; what it says of itself lies beside it."""
+    _write_all(DetectionTable(path, facts.header), frames)
+
+
+def write_parquet(path: Path, facts: Facts, frames: Iterable[Numbered]) -> None:
+    """Write what `heatprop detect --parquet` writes.
+
+    Raises:
+        MissingPackageError: pyarrow is not installed.
+    """
+    _write_all(DetectionParquet(path, facts.header), frames)
 
 
 def write_mot(path: Path, facts: Facts, frames: Iterable[Numbered]) -> None:

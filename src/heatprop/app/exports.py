@@ -12,7 +12,16 @@ from pathlib import Path
 from time import sleep
 from typing import Any
 
-from heatprop.app.export_files import Facts, Numbered, WriteFile, write_coco, write_json_lines, write_mot
+from heatprop.app.export_files import (
+    Facts,
+    Numbered,
+    WriteFile,
+    write_coco,
+    write_csv,
+    write_json_lines,
+    write_mot,
+    write_parquet,
+)
 from heatprop.app.export_videos import View, drawn, write_video
 from heatprop.app.headers import header_of
 from heatprop.app.kept_frames import CHUNK_FRAMES
@@ -27,6 +36,8 @@ from heatprop.types import Detections
 VIDEOS = {"mp4": ".mp4", "gif": ".gif"}
 TABLES: dict[str, tuple[str, WriteFile]] = {
     "jsonl": (".jsonl", write_json_lines),
+    "csv": (".csv", write_csv),
+    "parquet": (".parquet", write_parquet),
     "coco": (".json", write_coco),
     "mot": (".txt", write_mot),
 }
