@@ -10,11 +10,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
+PATIENCE = 60.0
+"""Seconds after which something never happens."""
 _CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 _FLAGS = (
     "--no-sandbox",
@@ -109,6 +112,13 @@ class Visit:
         if message.type in ("error", "warning"):
             self.complaints.append(f"{message.type}: {message.text}")
 
+    def until(self, condition: str, argument: Any = None) -> None:
+        """Wait until a function of the page is true. (The page's policy forbids what playwright waits with.)"""
+        give_up = monotonic() + PATIENCE
+        while not self.page.evaluate(condition, argument):
+            assert monotonic() < give_up, f"still not true: {condition} {argument!r}; said: {self.complaints}"
+            self.page.wait_for_timeout(15)
+
     def open_file(self, path: Path) -> None:
         """Give the page a file, and wait until it is detected and shown."""
         self.page.click("#open-new")
@@ -117,17 +127,16 @@ class Visit:
 
     def wait_until_shown(self, name: str) -> None:
         """Wait until a run is done and its detections are drawn."""
-        self.page.wait_for_function("name => document.querySelector('#run-name').textContent === name", arg=name)
+        self.until("name => document.querySelector('#run-name').textContent === name", name)
         self.page.wait_for_selector("#watch:not([hidden])", timeout=120_000)
         self.wait_until_worked_through()
 
     def wait_until_worked_through(self) -> None:
         """Wait until the whole video has the settings of the sliders."""
-        self.page.wait_for_function(
+        self.until(
             """() => document.querySelector('#tuning-text').textContent.match(/^All|is off/)
                 && document.querySelector('#stage-note').hidden
-                && !document.querySelector('#sentence').textContent.match(/^(So far|Working)/)""",
-            timeout=60_000,
+                && !document.querySelector('#sentence').textContent.match(/^(So far|Working)/)"""
         )
 
     def go_to(self, frame: int) -> None:
@@ -140,11 +149,11 @@ class Visit:
 
     def wait_for_frame(self, frame: int) -> None:
         """Wait until a frame is drawn with its boxes."""
-        self.page.wait_for_function(
+        self.until(
             """frame => document.querySelector('#canvas').getAttribute('aria-label').startsWith(`Frame ${frame}.`)
                 && document.querySelector('#strip').getAttribute('aria-valuenow') === String(frame)
                 && document.querySelector('#stage-note').hidden""",
-            arg=frame,
+            frame,
         )
 
     def close(self) -> None:

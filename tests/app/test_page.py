@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import csv
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,8 +60,10 @@ def street(browser: Any, app: ServedApp, clip: Path) -> Iterator[Visit]:
 
 @pytest.fixture
 def watched(street: Visit) -> Visit:
-    """Return the tab as a reader finds it: default settings, both sides, nothing picked."""
+    """Return the tab as a reader finds it: default settings, both sides, the first frame."""
     page = street.page
+    while page.locator("dialog[open]").count():
+        page.keyboard.press("Escape")
     page.set_viewport_size({"width": 1280, "height": 900})
     if page.evaluate("document.querySelector('#defaults').disabled") is False:
         page.click("#defaults")
@@ -114,19 +117,13 @@ def test_a_slider_gives_other_scores_without_running_the_network_again(watched: 
     with page.expect_response(re.compile("/tune$")) as answer:
         set_slider(page, "alpha", 0.5)
     watched.wait_until_worked_through()
-    page.wait_for_function(
-        "before => [...document.querySelectorAll('#in-frame .seen')].map(row => row.ariaLabel).join() !== before",
-        arg=",".join(before),
-    )
+    watched.until("before => [...document.querySelectorAll('#in-frame .seen')].map(row => row.ariaLabel).join() !== before", ",".join(before))
     assert answer.value.ok
     assert scores_shown(page) != before
     page.click("#defaults")
     watched.wait_until_worked_through()
     watched.wait_for_frame(30)
-    page.wait_for_function(
-        "before => [...document.querySelectorAll('#in-frame .seen')].map(row => row.ariaLabel).join() === before",
-        arg=",".join(before),
-    )
+    watched.until("before => [...document.querySelectorAll('#in-frame .seen')].map(row => row.ariaLabel).join() === before", ",".join(before))
 
 
 def test_of_many_moves_of_a_slider_the_newest_wins_and_one_is_asked_at_a_time(watched: Visit) -> None:
@@ -174,11 +171,11 @@ def test_the_wipe_follows_pointer_and_keyboard_and_the_picture_with_it(watched: 
     page.mouse.down()
     page.mouse.move(stage["x"] + stage["width"] * 0.9, stage["y"] + 40, steps=4)
     page.mouse.up()
-    page.wait_for_function("document.querySelector('#wipe').ariaValueNow >= 85")
+    watched.until("() => document.querySelector('#wipe').ariaValueNow >= 85")
     alone = page.locator("#canvas").evaluate("canvas => canvas.toDataURL()")
     page.focus("#wipe")
     page.keyboard.press("Home")
-    page.wait_for_function("document.querySelector('#wipe').ariaValueNow === '0'")
+    watched.until("() => document.querySelector('#wipe').ariaValueNow === '0'")
     page.wait_for_timeout(100)
     assert page.locator("#canvas").evaluate("canvas => canvas.toDataURL()") != alone
     page.keyboard.press("ArrowRight")
@@ -207,7 +204,7 @@ def test_a_click_on_a_box_shows_figure_4_and_a_click_there_seeks(watched: Visit)
     page.locator("#plot").scroll_into_view_if_needed()
     plot = page.locator("#plot").bounding_box()
     page.mouse.click(plot["x"] + plot["width"] - 14, plot["y"] + 60)
-    page.wait_for_function("document.querySelector('#strip').ariaValueNow > 30")
+    watched.until("() => document.querySelector('#strip').ariaValueNow > 30")
 
 
 def test_an_object_is_chosen_from_the_list_without_a_pointer(watched: Visit) -> None:
@@ -239,12 +236,12 @@ def test_it_plays_and_pauses_and_the_playhead_moves(watched: Visit) -> None:
     page = watched.page
     page.keyboard.press(" ")
     page.wait_for_selector("#play[aria-label=Pause]")
-    page.wait_for_function("document.querySelector('#strip').ariaValueNow > 3")
+    watched.until("() => document.querySelector('#strip').ariaValueNow > 3")
     page.keyboard.press("k")
     page.wait_for_selector("#play[aria-label=Play]")
     here = int(page.get_attribute("#strip", "aria-valuenow"))
     page.keyboard.press("j")
-    page.wait_for_function("here => Number(document.querySelector('#strip').ariaValueNow) < here", arg=here)
+    watched.until("here => Number(document.querySelector('#strip').ariaValueNow) < here", here)
     page.keyboard.press("k")
 
 
@@ -266,7 +263,11 @@ def test_each_picture_is_the_frame_that_the_clock_names(browser: Any, app: Serve
         visit.go_to(frame)
         page.wait_for_timeout(60)
         pixels = page.locator("#canvas").evaluate(
-            "canvas => [...canvas.getContext('2d').getImageData(canvas.width * .7, canvas.height * .6, 8, 8).data]"
+            """canvas => {
+                const part = new OffscreenCanvas(8, 8).getContext('2d', { willReadFrequently: true });
+                part.drawImage(canvas, canvas.width * .7, canvas.height * .6, 8, 8, 0, 0, 8, 8);
+                return [...part.getImageData(0, 0, 8, 8).data];
+            }"""
         )
         seen = np.array(pixels, np.uint8).reshape(8, 8, 4)[..., :3]
         assert number_of(seen) == frame
@@ -313,7 +314,7 @@ def test_errors_are_shown_where_they_arise_in_the_words_of_the_command_line(brow
     missing = tmp_path / "missing.mp4"
     page.fill("#source", str(missing))
     page.click("#open-submit")
-    page.wait_for_function("document.querySelector('#progress-error, #open-error').textContent.includes('missing.mp4')")
+    visit.until("() => (document.querySelector('#progress-error').textContent + document.querySelector('#open-error').textContent).includes('missing.mp4')")
     visit.close()
 
 
@@ -349,6 +350,43 @@ def test_detections_of_a_long_video_are_kept_in_constant_memory(street: Visit) -
     assert asked >= 2 * 100_000 // 256
 
 
+def test_a_table_is_exported_and_holds_what_is_shown(watched: Visit, tmp_path: Path) -> None:
+    page = watched.page
+    page.click("#export-open")
+    page.select_option("#export-format", "csv")
+    with page.expect_download() as download:
+        page.click("#export-start")
+    path = tmp_path / download.value.suggested_filename
+    download.value.save_as(path)
+    page.keyboard.press("Escape")
+    assert path.suffix == ".csv"
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    frames = page.evaluate(
+        """async frames => {
+            const run = location.hash.slice(1);
+            const { key } = await (await fetch(`/api/runs/${run}`)).json();
+            return (await (await fetch(`/api/runs/${run}/detections?key=${key}&from=0&to=${frames}`)).json()).frames;
+        }""",
+        FRAMES,
+    )
+    assert len(rows) == sum(len(frame["boxes"]) for frame in frames) > FRAMES
+    assert {row["class"] for row in rows} >= {"person", "car"}
+
+
+def test_the_command_that_does_the_same_is_copied_with_a_click(watched: Visit) -> None:
+    page = watched.page
+    page.click("#export-open")
+    watched.until("() => document.querySelector('#command-python').textContent !== ''")
+    page.click("#copy-python")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == page.inner_text("#command-python")
+    assert "heatprop" in copied
+    page.click("#copy-shell")
+    assert page.evaluate("navigator.clipboard.readText()").startswith("heatprop detect ")
+    page.keyboard.press("Escape")
+
+
 def test_nothing_scrolls_sideways_on_a_phone(watched: Visit) -> None:
     page = watched.page
     page.set_viewport_size({"width": 390, "height": 844})
@@ -372,7 +410,7 @@ def test_axe_finds_nothing_serious(watched: Visit, scheme: str, width: int) -> N
     page.evaluate("document.querySelector('#adaptive').open = true")
     found = serious(axe.run(page))
     page.click("#export-open")
-    page.wait_for_function("document.querySelector('#command-shell').textContent !== ''")
+    watched.until("() => document.querySelector('#command-shell').textContent !== ''")
     found += serious(axe.run(page))
     page.keyboard.press("Escape")
     page.keyboard.press("?")
@@ -390,6 +428,7 @@ def test_axe_finds_nothing_serious(watched: Visit, scheme: str, width: int) -> N
 
 
 def serious(results: Any) -> list[str]:
+    assert results.response["passes"]
     return [
         f"{violation['id']}: {node['html'][:160]} {node['failureSummary'][:200]}"
         for violation in results.response["violations"]

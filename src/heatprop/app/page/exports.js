@@ -114,8 +114,10 @@ async function showCommands() {
   const { run, key } = store.get();
   say(byId("commands-error"), null);
   try {
-    const { shell, python } = await api.commands(run.id, key);
-    byId("command-shell").textContent = shell;
+    const { shell, note, python } = await api.commands(run.id, key);
+    byId("command-shell").textContent = shell ?? "";
+    byId("command-shell").closest(".code").hidden = shell === null;
+    say(byId("command-note"), note);
     byId("command-python").textContent = python;
   } catch (error) {
     say(byId("commands-error"), error.message);

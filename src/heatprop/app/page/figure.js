@@ -32,22 +32,35 @@ export class Figure {
     new ResizeObserver(this.draw).observe(byId("figure-title").parentElement);
     store.on(["picked", "key", "run"], () => this.load());
     store.on(["overview", "picked"], () => this.#list());
-    store.on(["frame"], ({ frame }) => this.plot?.point(frame));
+    store.on(["frame"], ({ frame }) => {
+      this.plot?.point(frame);
+      if (this.#isElsewhere(frame)) this.load(frame);
+    });
     byId("object").addEventListener("change", (event) => this.#choose(event.target.value));
     this.#listen();
   }
 
-  /** Ask for the scores of the picked object; the newest wish wins. */
-  async load() {
+  /** Whether an object that is too long for one answer has other scores at a frame. */
+  #isElsewhere(frame) {
+    const { picked, overview, key } = store.get();
+    if (!this.data || this.around === frame || (frame >= this.data.from && frame < this.data.from + this.data.network.length)) return false;
+    if (this.key !== key) return false;
+    const spans = overview?.objects.find(({ id }) => id === picked?.id)?.spans;
+    return Boolean(spans) && frame >= spans[0][0] && frame <= spans.at(-1)[1];
+  }
+
+  /** Ask for the scores of the picked object around a frame; the newest wish wins. */
+  async load(around = store.get().picked?.frame ?? 0) {
     const { run, key, picked, settings } = store.get();
     const mine = ++this.asked;
+    Object.assign(this, { around, key });
     if (!run || key === null || picked === null || picked.id === null || picked.id < 0) {
       this.data = null;
       this.#empty(why(run, picked, settings));
       return;
     }
     try {
-      const data = await api.score(run.id, key, picked.id);
+      const data = await api.score(run.id, key, picked.id, around);
       if (mine !== this.asked) return;
       this.data = data.network.length ? data : null;
       this.threshold = settings.score_threshold;

@@ -17,6 +17,7 @@ export class Player {
     this.rate = 25;
     this.clocked = null; // what plays without the element: backwards, or without a picture
     this.seeking = false;
+    this.picture = null; // what is shown, kept apart: while it seeks, the element has none
     video.addEventListener("seeked", () => this.#seeked());
     for (const name of ["play", "pause", "ended"]) video.addEventListener(name, () => this.onState());
     video.addEventListener("loadeddata", () => this.#listen());
@@ -25,7 +26,7 @@ export class Player {
   /** Take a video of `total` frames at `rate` a second; without an address only the playhead moves. */
   load(address, rate, total) {
     this.stop();
-    Object.assign(this, { rate, total: Math.max(1, total), shown: 0, target: 0, seeking: false });
+    Object.assign(this, { rate, total: Math.max(1, total), shown: 0, target: 0, seeking: false, picture: null });
     this.hasPicture = address !== null;
     if (address === null) {
       this.video.removeAttribute("src");
@@ -38,11 +39,6 @@ export class Player {
 
   get playing() {
     return this.clocked !== null || (this.hasPicture && !this.video.paused && !this.video.ended);
-  }
-
-  /** Whether the element has a picture to draw. */
-  get ready() {
-    return Boolean(this.hasPicture) && this.video.readyState >= 2;
   }
 
   /** Go to a frame. While a seek is under way only the newest wish is kept. */
@@ -109,10 +105,13 @@ export class Player {
   }
 
   #listen() {
+    this.#take();
+    this.onShown();
     if (this.listening) return;
     this.listening = true;
     const picture = (_now, { mediaTime }) => {
       this.video.requestVideoFrameCallback(picture);
+      this.#take();
       this.shown = Math.max(0, Math.min(this.total - 1, Math.floor(mediaTime * this.rate + 0.5)));
       if (this.playing && this.clocked === null && !this.seeking) {
         this.target = this.shown;
@@ -121,7 +120,15 @@ export class Player {
       this.onShown();
     };
     this.video.requestVideoFrameCallback(picture);
-    this.onShown();
+  }
+
+  #take() {
+    const { videoWidth: width, videoHeight: height } = this.video;
+    if (!this.hasPicture || !width) return;
+    if (this.picture?.width !== width || this.picture.height !== height) {
+      this.picture = Object.assign(document.createElement("canvas"), { width, height });
+    }
+    this.picture.getContext("2d", { alpha: false }).drawImage(this.video, 0, 0);
   }
 
   #startClock(speed) {

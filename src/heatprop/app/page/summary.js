@@ -15,6 +15,8 @@ export function changedFrames(overview) {
   return changes.get(overview);
 }
 
+const OF_A_FILE = "These detections were made before. Open their video to compare with the network alone, and to tune.";
+
 /** Return the sentence about the whole video, as pieces: texts, and [class, text]. */
 export function sentence(overview, form, done) {
   if (form === "none") return ["Propagation is off: both sides show the network alone."];
@@ -60,8 +62,11 @@ export function tieSummary(player) {
     byId("change-before").disabled = changeFrom(overview, frame, -1) === undefined;
     byId("change-next").disabled = changeFrom(overview, frame, 1) === undefined;
   });
-  store.on(["overview", "settings", "work"], ({ overview, settings, work }) => {
-    const pieces = sentence(overview, settings?.form, Boolean(work?.done && overview?.done));
+  store.on(["overview", "settings", "work", "key", "run"], ({ overview, settings, work, key, run }) => {
+    if (!run) return;
+    const isOld = Boolean(overview) && overview.key !== key; // of the settings before: it stays until the next is there
+    const pieces = run.tunable ? sentence(overview, settings?.form, isOld || Boolean(work?.done && overview?.done)) : [OF_A_FILE];
+    byId("sentence").classList.toggle("old", isOld);
     byId("sentence").replaceChildren(
       ...pieces.map((piece) => (typeof piece === "string" ? piece : element("span", { class: piece[0], text: piece[1] }))),
     );
@@ -73,16 +78,21 @@ export function writeTruth(truth) {
   const place = byId("truth-sentence");
   place.hidden = !truth;
   if (!truth) return;
-  const percent = (value) => (value === null || value === undefined ? "none" : (100 * value).toFixed(1));
+  if (!truth.done) {
+    place.textContent = "Comparing with the annotations …";
+    return;
+  }
+  const both = (name, write) => [
+    element("span", { class: "says-alone", text: write(truth[name]?.alone) }),
+    " alone, ",
+    element("span", { class: "says-propagated", text: write(truth[name]?.propagated) }),
+    " with propagation",
+  ];
+  const percent = (value) => (typeof value === "number" ? (100 * value).toFixed(1) : "none");
+  const decimals = (value) => (typeof value === "number" ? value.toFixed(2) : "none");
   place.replaceChildren(
-    "Against the annotations: AP ",
-    element("span", { class: "says-alone", text: percent(truth.ap?.alone) }),
-    " alone, ",
-    element("span", { class: "says-propagated", text: percent(truth.ap?.propagated) }),
-    " with propagation; false alarms a frame ",
-    element("span", { class: "says-alone", text: (truth.false_alarms?.alone ?? 0).toFixed(2) }),
-    " alone, ",
-    element("span", { class: "says-propagated", text: (truth.false_alarms?.propagated ?? 0).toFixed(2) }),
-    " with propagation.",
+    "Against the annotations: AP ", ...both("ap", percent),
+    "; objects found ", ...both("found", (value) => `${percent(value)} %`),
+    "; false alarms a frame ", ...both("false_alarms", decimals), ".",
   );
 }

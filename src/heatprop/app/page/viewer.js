@@ -55,7 +55,7 @@ export class Viewer {
     context.clip();
     context.fillStyle = "#0d0f13";
     context.fillRect(pane.x, pane.y, pane.width, pane.height);
-    if (this.player.ready) context.drawImage(this.player.video, pane.x, pane.y, pane.width, pane.height);
+    if (this.player.picture) context.drawImage(this.player.picture, pane.x, pane.y, pane.width, pane.height);
     const mine = frames[pane.side];
     const other = frames[pane.side === "alone" ? "propagated" : "alone"];
     const off = store.get().settings?.form === "none";
@@ -79,8 +79,8 @@ export class Viewer {
   #arrange(run, mode) {
     const wide = this.stage.clientWidth;
     const most = Math.max(200, Math.min(innerHeight * 0.6, 620));
-    const { videoWidth, videoHeight } = this.player.video;
-    const shape = this.player.ready ? videoWidth / videoHeight : run.width / run.height; // pixels of the source may not be square
+    const { picture } = this.player;
+    const shape = picture ? picture.width / picture.height : run.width / run.height; // pixels of the source may not be square
     const pane = (side, x, y, width) => ({
       side, x, y, width, height: width / shape, across: width / run.width, down: width / shape / run.height, from: x, to: x + width,
     });

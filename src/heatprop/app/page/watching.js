@@ -16,12 +16,12 @@ import { Tuner } from "./tuner.js";
 import { asked, buildTuning, defaults } from "./tuning.js";
 import { Viewer } from "./viewer.js";
 
-const OVERVIEW_EVERY = 300; // milliseconds, while the whole video is worked through
+const OVERVIEW_EVERY = 250; // milliseconds
 const LIST_EVERY = 150; // milliseconds, while the video plays
 
 export class Watching {
   constructor(about, onError) {
-    Object.assign(this, { about, onError });
+    Object.assign(this, { about, onError, overviewTimer: null, overviewAsked: false, overviewAgain: false });
     const drawFrame = () => this.#drawFrame();
     this.chunks = new DetectionChunks((key, from, to) => api.detections(store.get().run.id, key, from, to), drawFrame, onError);
     this.player = new Player(byId("video"), {
@@ -39,6 +39,7 @@ export class Watching {
     this.writeList = oncePerFrame(() => this.#writeList());
     this.showState = tieTransport(this.player);
     buildTuning(about, () => this.tuner.changed());
+    this.#listenForTruth();
     tieSummary(this.player);
     tieKeys(this.player);
     store.on(["picked"], this.writeList);
@@ -48,6 +49,9 @@ export class Watching {
   show(run) {
     this.close();
     this.chunks.clear(run.frames);
+    byId("view-run").classList.toggle("file", !run.tunable);
+    if (run.tunable && this.modeBefore) store.set({ mode: this.modeBefore });
+    this.modeBefore = null;
     store.set({ run, settings: { ...defaults(this.about, run.settings?.form ?? "adaptive"), ...run.settings } });
     this.player.load(run.playable ? api.video(run.id) : null, run.rate, run.frames);
     if (run.tunable) this.tuner.changed();
@@ -71,8 +75,9 @@ export class Watching {
 
   /** Show detections that were propagated before: there is nothing to tune, and no network alone. */
   #showFile(run) {
+    this.modeBefore = store.get().mode;
     store.set({ key: run.key, alone: null, mode: "propagated", work: { frames: run.frames, total: run.frames, done: true } });
-    this.#loadOverview(true);
+    this.#wantOverview();
   }
 
   #ask() {
@@ -87,7 +92,7 @@ export class Watching {
     this.chunks.preview({ [answer.key]: answer.preview, [answer.alone]: answer.alone_preview });
     store.set({ key: answer.key, alone: answer.alone, work: { frames: done ? run.frames : 0, total: run.frames, done } });
     if (picked) this.#find(picked);
-    this.#loadOverview(true);
+    this.#wantOverview();
   }
 
   /** Take word of the whole video from the server: {run, key, frames, total, done}. */
@@ -95,31 +100,68 @@ export class Watching {
     const { run, key: mine, alone } = store.get();
     if (run?.id !== id || (key !== mine && key !== alone)) return;
     this.chunks.advanced(key);
-    if (key === mine) {
-      store.set({ work: { frames, total, done } });
-      this.#loadOverview(done);
-    }
+    if (key === mine) store.set({ work: { frames, total, done } });
+    this.#wantOverview();
     this.#drawFrame();
   }
 
-  async #loadOverview(now) {
-    if (!now && (this.loading || performance.now() < (this.nextOverview ?? 0))) return;
-    this.nextOverview = performance.now() + OVERVIEW_EVERY;
+  /** Ask for the overview soon: one at a time, not too often, and once more when something changed meanwhile. */
+  #wantOverview() {
+    if (this.overviewTimer !== null || this.overviewAsked) {
+      this.overviewAgain = true;
+      return;
+    }
+    const wait = Math.max(0, (this.overviewLast ?? 0) + OVERVIEW_EVERY - performance.now());
+    this.overviewTimer = setTimeout(() => {
+      this.overviewTimer = null;
+      this.#loadOverview();
+    }, wait);
+  }
+
+  async #loadOverview() {
     const { run, key } = store.get();
-    this.loading = true;
+    if (!run || key === null) return;
+    this.overviewAsked = true;
+    this.overviewAgain = false;
+    this.overviewLast = performance.now();
     try {
       const overview = await api.overview(run.id, key);
       if (store.get().key !== key || store.get().run?.id !== run.id) return;
-      store.set({ overview });
+      store.set({ overview: { ...overview, key } });
       if (overview.done && !store.get().work?.done) store.set({ work: { frames: run.frames, total: run.frames, done: true } });
       this.#findAgain();
       this.figure.load();
-      if (overview.done && run.has_truth) writeTruth(await api.truth(run.id, key));
+      if (overview.done) await this.#loadTruth();
     } catch (error) {
       if (error.status !== 404) this.onError(error);
     } finally {
-      this.loading = false;
+      this.overviewAsked = false;
+      if (this.overviewAgain) this.#wantOverview();
     }
+  }
+
+  async #loadTruth() {
+    const { run, key } = store.get();
+    if (!run?.has_truth) return;
+    const truth = await api.truth(run.id, key);
+    if (store.get().key !== key || store.get().run !== run) return;
+    writeTruth(truth);
+  }
+
+  #listenForTruth() {
+    byId("truth-form").addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const path = byId("truth-path").value.trim();
+      say(byId("truth-error"), null);
+      try {
+        await api.act(store.get().run.id, "truth", { path: path || null });
+        store.set({ run: { ...store.get().run, has_truth: path !== "" } });
+        writeTruth(null);
+        await this.#loadTruth();
+      } catch (error) {
+        say(byId("truth-error"), error.message);
+      }
+    });
   }
 
   /** Pick the object of a box: {side, frame, label, box}; null for none. */
@@ -177,9 +219,9 @@ export class Watching {
     if (!run) return;
     const number = this.player.hasPicture ? this.player.shown : this.player.target;
     const [alone, propagated] = [this.boxes("alone", number), this.boxes("propagated", number)];
-    if (alone === null || propagated === null) return;
+    if ((alone === null && run.tunable) || propagated === null) return;
     writeFrame(number, rows(alone, propagated), (found) => this.pickBox(found));
-    const off = settings?.form === "none";
+    const off = settings?.form === "none" || !run.tunable;
     byId("frame-sentence").textContent = off ? "" : frameSentence(unmatched(propagated, alone).size, unmatched(alone, propagated).size);
   }
 }
