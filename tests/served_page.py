@@ -9,11 +9,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 
+import av
 import pytest
 
 PATIENCE = 60.0
@@ -85,6 +87,21 @@ def chromium() -> Iterator[Any]:
             yield browser
         finally:
             browser.close()
+
+
+def cut_out(video: Path, path: Path, first: int, frames: int) -> Path:
+    """Write some frames of a video as one of their own."""
+    with av.open(str(video)) as source, av.open(str(path), "w") as target:
+        images = [
+            frame.to_ndarray(format="rgb24") for frame in islice(source.decode(video=0), first, first + frames)
+        ]
+        stream = target.add_stream("libx264", rate=25, options={"crf": "16"})
+        stream.height, stream.width, _ = images[0].shape
+        stream.pix_fmt = "yuv420p"
+        for image in images:
+            target.mux(stream.encode(av.VideoFrame.from_ndarray(image)))
+        target.mux(stream.encode(None))
+    return path
 
 
 class Visit:

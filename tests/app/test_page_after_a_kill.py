@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from served_page import ServedApp, Visit, chromium, served
+
+from served_page import ServedApp, Visit, chromium, cut_out, served
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +17,9 @@ def browser() -> Iterator[Any]:
         yield found
 
 
-def test_a_video_cut_off_by_a_kill_is_there_again_and_goes_on(browser: Any, demo_clip: Path, tmp_path: Path) -> None:
+def test_a_video_cut_off_by_a_kill_is_there_again_and_goes_on(
+    browser: Any, demo_clip: Path, tmp_path: Path
+) -> None:
     killed = ServedApp(tmp_path / "runs")
     visit = Visit(browser, killed)
     page = visit.page
@@ -41,14 +44,17 @@ def test_a_video_cut_off_by_a_kill_is_there_again_and_goes_on(browser: Any, demo
         assert visit.complaints == []
 
 
-def test_a_run_that_is_done_is_shown_again_by_another_server(browser: Any, demo_clip: Path, tmp_path: Path) -> None:
+def test_a_run_that_is_done_is_shown_again_by_another_server(
+    browser: Any, demo_clip: Path, tmp_path: Path
+) -> None:
+    clip = cut_out(demo_clip, tmp_path / "street.mp4", 30, 40)
     with served(tmp_path / "runs") as first:
         visit = Visit(browser, first)
         page = visit.page
-        page.fill("#source", str(demo_clip))
+        page.fill("#source", str(clip))
         page.fill("#classes", "person")
         page.click("#open-submit")
-        visit.wait_until_shown(demo_clip.name)
+        visit.wait_until_shown(clip.name)
         page.click("#rename")
         page.fill("#new-name", "The street")
         page.click("#name-form button[type=submit]")
