@@ -26,14 +26,15 @@ export function sentence(overview, form, done) {
   if (recovered + suppressed === 0) {
     return [done ? "With these settings propagation shows the same boxes as the network alone." : "So far propagation changed nothing."];
   }
+  const frames = (name) => `, in ${many(overview[name].length, "frame")}`;
   const pieces = [`${start} `];
   if (recovered) {
-    pieces.push(["says-propagated", `recovered ${many(recovered, "box", "boxes")}`], ` in ${many(overview.recovered.length, "frame")} that the network alone missed`);
+    pieces.push(["says-propagated", `recovered ${many(recovered, "box", "boxes")}`], ` that the network alone missed${frames("recovered")}`);
   }
   if (recovered && suppressed) pieces.push(", and ");
   if (suppressed) {
     pieces.push(["says-alone", `suppressed ${recovered ? count(suppressed) : many(suppressed, "box", "boxes")}`]);
-    pieces.push(` in ${many(overview.suppressed.length, "frame")} that ${recovered ? "it" : "the network alone"} showed for a moment`);
+    pieces.push(` that ${recovered ? "it" : "the network alone"} showed for a moment${frames("suppressed")}`);
   }
   return [...pieces, "."];
 }
