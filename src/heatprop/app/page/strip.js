@@ -69,8 +69,9 @@ export class Strip {
   #drawGround(context, run, colours, bottom) {
     context.fillStyle = colours.sunken;
     context.fillRect(this.left, 0, this.width, bottom);
-    context.fillStyle = colours.ink;
-    for (const cut of cutsOf(run)) context.fillRect(Math.round(this.left + (cut / this.total) * this.width), 0, 1, bottom);
+    const cuts = cutsOf(run);
+    context.fillStyle = cuts.length * 24 < this.width ? colours.ink : colours["line-strong"];
+    for (const cut of cuts) context.fillRect(Math.round(this.left + (cut / this.total) * this.width), 0, 1, bottom);
     context.fillStyle = colours["line-strong"];
     context.fillRect(this.left, CHANGES / 2 + 4, this.width, 1);
     context.textBaseline = "middle";

@@ -127,7 +127,9 @@ export class Watching {
     try {
       const overview = await api.overview(run.id, key);
       if (store.get().key !== key || store.get().run?.id !== run.id) return;
-      store.set({ overview: { ...overview, key } });
+      const before = store.get().overview;
+      // The strip of the settings before stays until the next one is whole.
+      if (overview.done || before === null || before.key === key) store.set({ overview: { ...overview, key } });
       if (overview.done && !store.get().work?.done) store.set({ work: { frames: run.frames, total: run.frames, done: true } });
       this.#findAgain();
       this.figure.load();
@@ -175,7 +177,11 @@ export class Watching {
     const [first, last] = object.spans.find(([, end]) => end >= frame) ?? object.spans.at(-1);
     const near = Math.max(first, Math.min(last, frame));
     this.player.jump(near);
-    this.#find({ label: object.label, id: object.id, frame: near, box: null });
+    const { overview, key } = store.get();
+    if (overview.key === key) return this.#find({ label: object.label, id: object.id, frame: near, box: null });
+    const old = this.chunks.frame(overview.key, near); // the strip is still that of the settings before
+    const index = old?.ids.indexOf(object.id) ?? -1;
+    if (index >= 0) this.#find({ label: object.label, id: null, frame: near, box: old.boxes[index] });
   }
 
   /**
