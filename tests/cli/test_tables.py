@@ -155,7 +155,14 @@ def test_what_a_kill_leaves_is_named_and_taken_over(long_clip: Path, tmp_path: P
             time.sleep(0.01)
         process.kill()
         process.communicate(timeout=120)
-    assert [name for name in names(tmp_path) if "lock" not in name] == ["out.part.csv", "out.part.parquet"]
+    assert [name for name in names(tmp_path) if "lock" not in name] == [
+        "out.part.csv",
+        "out.part.csv-metadata.json",
+        "out.part.parquet",
+    ]
+    refused = run_process(*arguments, "--alpha", "0.5", "--resume", folder=tmp_path)
+    assert refused.code == 2
+    assert re.search(r"out.part.csv \(\d+ frames\) is left of a run .* made otherwise \(alpha ", refused.err)
     done = run_process(*arguments, "--resume", folder=tmp_path)
     assert done.code == 0, done.err
     assert "out.part.csv, left of a run that was killed, is now out.csv" in done.err
@@ -163,15 +170,29 @@ def test_what_a_kill_leaves_is_named_and_taken_over(long_clip: Path, tmp_path: P
     assert names(tmp_path) == ["out.csv", "out.csv-metadata.json", "out.parquet"]
 
 
-def test_a_full_disk_exits_with_1_and_keeps_the_rows_of_csv(short_clip: Path, tmp_path: Path) -> None:
-    done = run_process("detect", short_clip, *ONNX, *TABLES, folder=tmp_path, largest_file=2500)
+def test_a_full_disk_exits_with_1_and_keeps_the_rows_of_csv(demo_clip: Path, tmp_path: Path) -> None:
+    arguments = ("detect", demo_clip, *ONNX, "--csv", "out.csv", "--max-frames", "60")
+    done = run_process(*arguments, folder=tmp_path, largest_file=6000)
     assert done.code == 1
-    assert "out.csv: cannot write (File too large)" in done.err
-    assert "out.parquet: cannot write" in done.err
+    assert re.search(r"error: out.csv: cannot write \(File too large\)", done.err)
     assert "Traceback" not in done.err
-    assert names(tmp_path) == ["out.csv"]  # there was no room for its metadata, either
-    assert len(pandas.read_csv(tmp_path / "out.csv")) > 5
-    assert state_of(tmp_path / "out.csv").completeness is Completeness.UNFINISHED
+    rows = pandas.read_csv(tmp_path / "out.csv")
+    assert len(rows) > 50
+    state = state_of(tmp_path / "out.csv")
+    assert state.completeness is Completeness.UNFINISHED
+    assert state.header is not None
+    assert names(tmp_path) == ["out.csv", "out.csv-metadata.json"]
+
+
+def test_a_full_disk_keeps_the_parquet_that_was_there(demo_clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "out.parquet").write_text("precious")
+    arguments = ("detect", demo_clip, *ONNX, "--parquet", "out.parquet", "--max-frames", "60", "--overwrite")
+    done = run_process(*arguments, folder=tmp_path, largest_file=6000)
+    assert done.code == 1
+    assert "error: out.parquet: cannot write (File too large); nothing of it is kept" in done.err
+    assert "wrote" not in done.err
+    assert names(tmp_path) == ["out.parquet"]
+    assert (tmp_path / "out.parquet").read_text() == "precious"
 
 
 @pytest.mark.parametrize(

@@ -177,6 +177,11 @@ def test_until_it_is_closed_it_grows_beside_its_name(make, suffix: str, tmp_path
     writer.write(0, 0.0, TWO)
     assert find_leftovers(path) == [growing]
     assert is_begun(growing)
+    if make is DetectionTable:
+        state = state_of(growing)
+        assert (state.completeness, state.frames) == (Completeness.UNFINISHED, None)
+        assert state.header is not None
+        assert count_frames(growing) == 1
     assert path.read_text() == "precious"
     writer.discard()
     assert [each.name for each in tmp_path.iterdir()] == [path.name]

@@ -67,7 +67,11 @@ def resumable_commands(folder: Path) -> list[Resumable]:
     make_video(video, "libx264", "aac")
     settings = folder / "run.toml"
     settings.write_text(_SETTINGS.format(data=data))
-    detect = ["detect", f"{video}", "-o", "out.mp4", "--json", "out.jsonl", "--input-size", "64", "--quiet"]
+    detect = [
+        *("detect", f"{video}", "-o", "out.mp4", "--json", "out.jsonl", "--csv", "out.csv"),
+        *("--parquet", "out.parquet", "--crops", "seen"),
+        *("--input-size", "64", "--score-threshold", "0.02", "--quiet"),
+    ]
     arguments = {
         "detect": detect,
         "synthesize": ["synthesize", "out", "--videos", "2", "--frames", "12", "--stills", "4", "--quiet"],

@@ -220,7 +220,7 @@ class DetectOutputs:
             (crops, None if crops is None else crops.folder),
         )
         for output, path in outputs:
-            if output is None:
+            if output is None or (isinstance(output, RecordOutput) and output.is_lost):
                 continue
             try:
                 if not complete and path is not None and self.frames < self._frames_before.get(path, 0):

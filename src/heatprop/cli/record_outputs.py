@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from heatprop.cli.output_places import CSV, PARQUET, RESULTS, Format
 from heatprop.cli.standard_streams import close_standard_output
+from heatprop.errors import OutputError
 from heatprop.io.detection_parquet import DetectionParquet
 from heatprop.io.detection_table import DetectionTable, refuse_foreign_metadata
 from heatprop.io.outputs import OutputFile
@@ -45,6 +46,7 @@ class RecordOutput:
 
     Attributes:
         path: of the file; None for a stream.
+        is_lost: whether nothing of it is left after an error.
 
     Raises:
         OutputError: the file exists or cannot be written.
@@ -52,6 +54,7 @@ class RecordOutput:
 
     def __init__(self, kind: Format, target: str, *, overwrite: bool) -> None:
         self._make = _WRITERS[kind]
+        self._kind, self.is_lost = kind, False
         self._stream = target if kind is not PARQUET and is_stream(target) else None
         self.path = Path(target) if self._stream is None else None
         if kind is CSV and self.path is not None:
@@ -74,8 +77,13 @@ class RecordOutput:
         Raises:
             OutputError: it cannot be written.
         """
-        if self._writer is not None:
+        if self._writer is None:
+            return
+        try:
             self._writer.write(index, time, detections)
+        except OutputError:
+            self.is_lost = self._kind is PARQUET
+            raise
 
     def close(self, *, complete: bool) -> None:
         """Write the end, and give a file its name.

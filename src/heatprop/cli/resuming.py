@@ -16,7 +16,7 @@ from heatprop.cli.detect_header import fingerprint_of, first_difference
 from heatprop.errors import OutputError, OutputExistsError
 from heatprop.io.claims import claim_file
 from heatprop.io.completeness import Completeness, OutputState, count_frames, state_of
-from heatprop.io.outputs import find_leftovers
+from heatprop.io.outputs import find_leftovers, name_leftover, remove_leftover
 from heatprop.io.partial_names import INDEXED
 from heatprop.io.results import ResultsHeader
 from heatprop.io.source_files import SourceFiles
@@ -188,10 +188,10 @@ def take_over_leftovers(
             ):
                 if not _says_what_made_it(state_of(leftover)):
                     nameless.add(path)
-                os.replace(leftover, os.path.realpath(path))
+                name_leftover(leftover, path)
                 notify(f"heatprop: {leftover}, left of a run that was killed, is now {path} ({frames:,} frames)")
             else:
-                leftover.unlink(missing_ok=True)
+                remove_leftover(leftover)
                 notify(f"heatprop: {leftover}, left of a run that was killed, is removed ({frames:,} frames)")
     return nameless
 

@@ -225,6 +225,8 @@ def _state_by(value: dict[str, Any], end: dict[str, Any], path: Path) -> OutputS
         header = header_of(value, path)
     except (ResultsError, KeyError):
         header = None
+    if not end:  # it was begun
+        return OutputState(Completeness.UNFINISHED, None, header)
     frames, complete = end.get("frames"), end.get("complete")
     if not isinstance(frames, int) or not isinstance(complete, bool):
         return _UNKNOWN

@@ -15,6 +15,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -24,7 +25,7 @@ from heatprop.io.detection_columns import COLUMNS, FrameOrder, values_by_column
 from heatprop.io.line_file import LineFile
 from heatprop.io.outputs import OutputFile
 from heatprop.io.results_header import ResultsHeader
-from heatprop.io.table_notes import TABLE_HEAD, metadata_path, read_metadata
+from heatprop.io.table_notes import TABLE_HEAD, metadata_path, name_metadata, read_metadata
 from heatprop.io.whole_files import write_json
 from heatprop.types import Detections
 
@@ -64,9 +65,12 @@ class DetectionTable:
         try:
             if self._lines.output is not None:
                 refuse_foreign_metadata(self._lines.output.path)
+                # What a kill leaves says what made it, too.
+                partial = self._lines.output.partial
+                write_json(metadata_path(partial), self._metadata(partial, {}))
             self._write(f"{TABLE_HEAD}\n")
         except BaseException:
-            self._lines.discard()
+            self.discard()
             raise
 
     def write(self, index: int, time: float, detections: Detections) -> None:
@@ -104,10 +108,18 @@ class DetectionTable:
         if self._lines.output is None:
             return
         path = self._lines.output.path
+        end = {
+            "frames": self._frames,
+            "complete": is_complete,
+            "rows": self._rows,
+            "bytes": self._size,
+            "sha256": self._digest.hexdigest(),
+        }
+        name_metadata(self._lines.output.partial, path)
         try:
-            write_json(metadata_path(path), self._metadata(path, is_complete=is_complete))
+            write_json(metadata_path(path), self._metadata(path, end))
         except OutputError:
-            # On a full disk: a table without metadata is known as unfinished, too.
+            # On a full disk: metadata without an end say that the table is unfinished, too.
             if is_complete:
                 raise
 
@@ -115,6 +127,8 @@ class DetectionTable:
         """Finish, and leave no file behind; what went to standard output stays."""
         self._is_open = False
         self._lines.discard()
+        if self._lines.output is not None:
+            metadata_path(self._lines.output.partial).unlink(missing_ok=True)
 
     def _write(self, text: str) -> None:
         if not text:
@@ -124,14 +138,7 @@ class DetectionTable:
         self._digest.update(data)
         self._size += len(data)
 
-    def _metadata(self, path: Path, *, is_complete: bool) -> dict[str, Any]:
-        end = {
-            "frames": self._frames,
-            "complete": is_complete,
-            "rows": self._rows,
-            "bytes": self._size,
-            "sha256": self._digest.hexdigest(),
-        }
+    def _metadata(self, path: Path, end: Mapping[str, Any]) -> dict[str, Any]:
         columns = [
             {
                 "name": column.name,

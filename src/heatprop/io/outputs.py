@@ -13,6 +13,7 @@ from heatprop.errors import HeatpropError, OutputError, OutputExistsError
 from heatprop.io.completeness import is_begun
 from heatprop.io.partial_names import INDEXED, stem_of_output
 from heatprop.io.source_files import SourceFiles
+from heatprop.io.table_notes import metadata_path, name_metadata
 
 
 def is_same_file(path: str | Path, other: str | Path) -> bool:
@@ -56,6 +57,26 @@ def find_leftovers(path: str | Path, source: str = "") -> list[Path]:
         ]
     except OSError:
         return []
+
+
+def name_leftover(leftover: Path, path: Path) -> None:
+    """Give what a killed run left the name of its output; the metadata of a table go with it.
+
+    Raises:
+        OSError: it cannot be renamed.
+    """
+    os.replace(leftover, os.path.realpath(path))
+    name_metadata(leftover, path)
+
+
+def remove_leftover(leftover: Path) -> None:
+    """Remove what a killed run left, and the metadata of a table with it.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    leftover.unlink(missing_ok=True)
+    metadata_path(leftover).unlink(missing_ok=True)
 
 
 class NullOutput:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -11,7 +13,7 @@ from heatprop.io.regular_files import read_regular
 from heatprop.io.results_header import FORMAT
 
 Notes: TypeAlias = tuple[dict[str, Any], dict[str, Any]]
-"""The header of detections, and what ``"end"`` says: frames, and whether they are complete."""
+"""The header, and what ``"end"`` says: frames, and whether they are complete; nothing before the end."""
 
 TABLE_HEAD = "frame,time,id,class,score,x1,y1,x2,y2,length"
 PARQUET_MAGIC = b"PAR1"
@@ -27,6 +29,12 @@ def metadata_path(table: Path) -> Path:
         'street.csv-metadata.json'
     """
     return table.with_name(f"{table.name}-metadata.json")
+
+
+def name_metadata(partial: Path, table: Path) -> None:
+    """Give the metadata of a CSV file that was growing the name that its own name asks for, if there are any."""
+    with suppress(OSError):
+        os.replace(metadata_path(partial), metadata_path(table))
 
 
 def read_metadata(path: Path) -> Notes | None:
@@ -54,7 +62,9 @@ def notes_of_csv(path: Path) -> Notes | None:
         notes = read_metadata(metadata_path(path))
     except OSError:
         return None
-    if notes is None or path.stat().st_size != notes[1].get("bytes"):
+    if notes is None or not notes[1]:
+        return notes
+    if path.stat().st_size != notes[1].get("bytes"):
         return None
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
