@@ -7,8 +7,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from heatprop.counting import LineCounter, ZoneCounter
-from heatprop.drawing import PALETTE, colour_of, draw, draw_counts, side_by_side
-from heatprop.errors import InvalidArrayError
+from heatprop.drawing import PALETTE, Trails, colour_of, draw, draw_counts, side_by_side
+from heatprop.errors import InvalidArrayError, InvalidConfigError
 from heatprop.types import Detections
 
 CLASSES = ("person", "bicycle", "car")
@@ -222,3 +222,98 @@ def test_any_line_can_be_drawn_on_any_image(start, end, height: int, width: int,
 
 def test_no_lines_and_zones_leave_the_image_as_it_is() -> None:
     np.testing.assert_array_equal(draw_counts(grey(), {}, {}), grey())
+
+
+def widths_of_sides(drawn: np.ndarray) -> list[int]:
+    """How many columns the left side of a box takes, without its edge, and how many rows its lower side."""
+    ink = (drawn == colour_of(0)).all(axis=2)
+    return [int(ink[150, :150].sum()), int(ink[165:, 150].sum())]
+
+
+@pytest.mark.parametrize("width", [1, 2, 3, 4, 9, 20])
+def test_a_line_is_as_wide_as_asked_for(width: int) -> None:
+    assert widths_of_sides(draw(grey(), one([100, 100, 200, 180]), CLASSES, line_width=width)) == [width, width]
+
+
+@pytest.mark.parametrize("width", [0, -1, 101, 2.5, True])
+def test_a_width_that_is_none_is_refused(width: object) -> None:
+    with pytest.raises(InvalidConfigError, match="line_width is"):
+        draw(grey(), tracked(3), CLASSES, line_width=width)  # type: ignore[arg-type]
+
+
+def test_tags_say_the_parts_asked_for_in_that_order() -> None:
+    same = {
+        ("name", "id", "score"): ["person #12 87%"],
+        ("score", "name"): ["87% person"],
+        ("id",): ["#12"],
+        ("name", "length"): ["person 9f"],
+    }
+    for parts, (text,) in same.items():
+        wanted = draw(grey(), tracked(12), [text], label_parts=["name"])
+        np.testing.assert_array_equal(draw(grey(), tracked(12), CLASSES, label_parts=parts), wanted)
+    with pytest.raises(InvalidConfigError, match="'speed' is no part of a tag; those are name, id, score, length"):
+        draw(grey(), tracked(12), CLASSES, label_parts=["speed"])  # type: ignore[list-item]
+
+
+def test_without_parts_there_are_no_tags() -> None:
+    bare = draw(grey(), one([100, 100, 200, 180]), CLASSES, label_parts=())
+    changed = (bare != 128).any(axis=2)
+    assert changed[140, 100]
+    assert not changed[:97].any()
+    np.testing.assert_array_equal(
+        draw(grey(), tracked(-1), CLASSES, label_parts=["id"]), draw(grey(), tracked(-1), CLASSES, label_parts=())
+    )
+
+
+def walked(trails: Trails, number: int, xs: list[int], *, start: float = 0.0) -> Detections:
+    """Let an object walk to the right, with its feet at row 200, and return where it is last."""
+    for place, x in enumerate(xs):
+        last = Detections([[x - 10, 100, x + 10, 200]], [0.9], [0], [9], [number])
+        trails.update(start + place, last)
+    return last
+
+
+def test_a_trail_leads_from_where_the_object_was_to_its_feet() -> None:
+    trails = Trails(seconds=60)
+    last = walked(trails, 7, list(range(100, 401, 20)))
+    changed = (draw(grey(), last, CLASSES, trails=trails) != draw(grey(), last, CLASSES)).any(axis=2)
+    assert changed[200, 110:380].all()
+    assert not changed[:190].any()
+    assert not changed[210:].any()
+    assert not changed[:, :95].any()
+
+
+def test_a_trail_forgets_what_is_longer_ago_than_asked_for() -> None:
+    trails = Trails(seconds=3)
+    walked(trails, 7, list(range(100, 401, 20)))
+    assert trails.points(7) == [(x, 200) for x in (340, 360, 380, 400)]
+    trails.update(100.0, Detections.empty())
+    assert trails.points(7) == []
+
+
+def test_a_new_id_has_no_trail_and_leads_on_no_other() -> None:
+    trails = Trails(seconds=60)
+    walked(trails, 7, [100, 120, 140])
+    last = walked(trails, 8, [300], start=3.0)  # as behind a cut
+    np.testing.assert_array_equal(draw(grey(), last, CLASSES, trails=trails), draw(grey(), last, CLASSES))
+
+
+def test_what_has_no_id_has_no_trail() -> None:
+    trails = Trails(seconds=60)
+    last = walked(trails, -1, [100, 120, 140])
+    np.testing.assert_array_equal(draw(grey(), last, CLASSES, trails=trails), draw(grey(), last, CLASSES))
+
+
+def test_trails_of_a_long_video_stay_small() -> None:
+    trails = Trails(seconds=1e6)
+    walked(trails, 7, [100] * 5000)
+    assert len(trails.points(7)) <= 1000
+
+
+def test_what_will_be_shown_smaller_is_drawn_larger() -> None:
+    box = one([300, 300, 900, 900])
+    full, half = (draw(grey(1080, 1920), box, CLASSES, shown_at=share) for share in (1.0, 0.5))
+    small = draw(grey(540, 960), one([150, 150, 450, 450]), CLASSES)
+    assert (half != 128).sum() > (full != 128).sum() * 1.3
+    shrunk = cv2.resize(half, (960, 540), interpolation=cv2.INTER_AREA)
+    assert (np.abs(shrunk.astype(int) - small) > 90).any(axis=2).mean() < 0.01

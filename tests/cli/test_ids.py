@@ -90,3 +90,47 @@ def test_many_classes_are_said_on_one_line() -> None:
     said = str(Distinct(counts, 1))
     assert said.startswith("11 class 11, 10 class 10, ")
     assert said.endswith("4 class 4, 6 of 3 other classes (each seen in at least 1 frame)")
+
+
+def test_the_video_is_drawn_as_asked_for_and_says_how(run: Run, short_clip: Path) -> None:
+    few = ("--max-frames", "8")
+    asked = {
+        "thick": ("--line-width", "9"),
+        "bare": ("--no-labels",),
+        "parts": ("--label-parts", "id", "length"),
+        "trails": ("--trails", "5"),
+    }
+    assert run("detect", short_clip, *ONNX, *few, "-o", "plain.mp4").code == 0
+    for name, options in asked.items():
+        assert run("detect", short_clip, *ONNX, *few, "-o", f"{name}.mp4", *options).code == 0
+        assert np.abs(last_frame("plain.mp4") - last_frame(f"{name}.mp4")).max() > 60, name
+    settings = {name: state_of(f"{name}.mp4").header.settings for name in ("plain", *asked)}
+    assert not {"line_width", "label_parts", "trails"} & set(settings["plain"])
+    assert settings["thick"]["line_width"] == 9
+    assert settings["bare"]["label_parts"] == []
+    assert settings["parts"]["label_parts"] == ["id", "length"]
+    assert settings["trails"]["trails"] == 5
+    again = run("detect", short_clip, *ONNX, *few, "-o", "parts.mp4", *asked["parts"], "--resume")
+    assert again.code == 0
+    assert "skipped" in again.err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--line-width", "0"), "--line-width is 0; it must be a whole number from 1 to 100"),
+        (("--trails", "-1"), "--trails is -1"),
+        (("--no-labels", "--label-parts", "name"), "--no-labels contradicts --label-parts"),
+        (("--draw-ids", "--no-labels"), "--draw-ids writes into the tags"),
+        (("--trails", "2", "--no-propagation"), "--trails needs ids"),
+        (("--label-parts", "id", "--no-propagation"), "--label-parts id needs ids"),
+        (("--trails", "2", "--json", "out.jsonl"), "--trails is for the video; add -o OUT.mp4"),
+    ],
+)
+def test_drawing_that_cannot_be_is_refused_in_a_line(
+    run: Run, short_clip: Path, options: tuple[str, ...], said: str
+) -> None:
+    done = run("detect", short_clip, *options)
+    assert done.code == 2
+    assert said in done.err
+    assert len(done.err.splitlines()) == 1

@@ -18,7 +18,7 @@ from small_videos import build_video, paint
 
 COUNT = 12
 INFO = SourceInfo("made", 64, 48, Fraction(25), COUNT, COUNT / 25, is_live=False, has_audio=False)
-SUFFIXES = [".mp4", ".m4v", ".mov", ".mkv"]
+SUFFIXES = [".mp4", ".m4v", ".mov", ".mkv", ".webm"]
 
 
 def write(path: Path, *, complete: bool) -> Path:
@@ -55,7 +55,8 @@ def test_what_another_program_made_of_it_says_nothing(tmp_path: Path, suffix: st
                 packet.stream = stream
                 target.mux(packet)
     assert state_of(copied).completeness is Completeness.UNKNOWN
-    other = build_video(tmp_path / f"other{suffix}")
+    codec = "libvpx" if suffix == ".webm" else "libx264"
+    other = build_video(tmp_path / f"other{suffix}", codec=codec)
     assert state_of(other).completeness is Completeness.UNKNOWN
 
 

@@ -47,6 +47,22 @@ def test_sound_that_does_not_fit_becomes_aac(tmp_path: Path, codec: str) -> None
     assert np.argmax(np.abs(np.fft.rfft(middle))) == 440
 
 
+@pytest.mark.parametrize(("codec", "is_copied"), [("aac", False), ("pcm_s16le", False), ("libopus", True)])
+def test_the_sound_of_webm_is_opus(tmp_path: Path, codec: str, is_copied: bool) -> None:
+    source = build_video(tmp_path / "clip.mkv", 50, audio=codec)
+    sink = copy_video(source, tmp_path / "out.webm")
+    assert sink.audio_note is None
+    with av.open(str(tmp_path / "out.webm")) as container:
+        assert container.format.name == "matroska,webm"
+        assert container.streams.video[0].codec_context.name == "vp9"
+        assert container.streams.audio[0].codec_context.name == "opus"
+        wave = np.concatenate([chunk.to_ndarray()[0] for chunk in container.decode(audio=0)])
+    assert len(wave) / 48_000 == pytest.approx(2.0, abs=0.06)
+    assert np.argmax(np.abs(np.fft.rfft(wave[24_000:72_000]))) == 440
+    before = {data for _, data in sound_packets(source)}
+    assert (len(before & {data for _, data in sound_packets(tmp_path / "out.webm")}) > 40) is is_copied
+
+
 @pytest.mark.parametrize("codec", ["aac", "pcm_s16le"])
 def test_sound_that_starts_late_stays_late(tmp_path: Path, codec: str) -> None:
     source = build_video(tmp_path / "clip.mkv", 50, audio=codec, audio_seconds=1.0, audio_start=0.7)

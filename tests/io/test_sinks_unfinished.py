@@ -130,7 +130,7 @@ def encode_noise(target: Path, *, then: str = "") -> subprocess.CompletedProcess
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
-@pytest.mark.parametrize("suffix", [".mp4", ".m4v", ".mov", ".mkv"])
+@pytest.mark.parametrize("suffix", [".mp4", ".m4v", ".mov", ".mkv", ".webm"])
 def test_a_full_disk_is_an_error_of_one_line_and_keeps_what_was_done(tmp_path: Path, suffix: str) -> None:
     target = tmp_path / f"out{suffix}"
     limit = "resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))"
@@ -147,7 +147,7 @@ def test_a_full_disk_is_an_error_of_one_line_and_keeps_what_was_done(tmp_path: P
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
-@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".webm"])
 def test_a_disk_too_full_for_a_frame_leaves_nothing(tmp_path: Path, suffix: str) -> None:
     target = tmp_path / f"out{suffix}"
     code = "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000)); "
@@ -162,7 +162,7 @@ def test_a_disk_too_full_for_a_frame_leaves_nothing(tmp_path: Path, suffix: str)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
-@pytest.mark.parametrize("suffix", [".mp4", ".m4v", ".mov", ".mkv"])
+@pytest.mark.parametrize("suffix", [".mp4", ".m4v", ".mov", ".mkv", ".webm"])
 def test_a_killed_run_leaves_a_video_that_plays_up_to_the_last_second(tmp_path: Path, suffix: str) -> None:
     # It is killed a moment after the 60th frame, when the encoder has had the time to take it.
     done = encode_noise(tmp_path / f"out{suffix}", then="time.sleep(0.5); os.kill(os.getpid(), signal.SIGKILL)")
@@ -195,7 +195,7 @@ def test_frames_and_sound_of_a_killed_run_fit(tmp_path: Path) -> None:
     assert [time for time, _ in after] == pytest.approx([before[data] for _, data in after], abs=2e-3)
 
 
-@pytest.mark.parametrize("suffix", [".mp4", ".m4v", ".mov", ".mkv"])
+@pytest.mark.parametrize("suffix", [".mp4", ".m4v", ".mov", ".mkv", ".webm"])
 def test_a_whole_video_says_so_with_what_made_it(tmp_path: Path, suffix: str) -> None:
     target = tmp_path / f"out{suffix}"
     header = ResultsHeader("tiny", ["cat"], settings={"alpha": 0.5})

@@ -15,10 +15,10 @@ from heatprop.cli.counts import Counts
 from heatprop.cli.detect_request import Drawing, Request
 from heatprop.cli.detect_run import run_jobs
 from heatprop.cli.detector_options import DetectorOptions
+from heatprop.cli.drawing_options import DrawingOptions
 from heatprop.cli.messages import say
 from heatprop.cli.shapes import read_shapes
 from heatprop.counting import LEAST_FRAMES, Anchor
-from heatprop.drawing import ColourBy
 from heatprop.errors import InvalidConfigError, check_count, check_range
 from heatprop.interrupts import Interrupted
 from heatprop.io.names import may_be_wrong, sources_of
@@ -57,8 +57,7 @@ class Count:
     """All numbers of each frame, as a table."""
     output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"], metavar="OUT.mp4", help_behavior_hint="")] = None
     """Annotated video, with ids, lines and zones, and their running numbers."""
-    colour_by: ColourBy = "class"
-    """In the video, give each class its colour, or each id."""
+    drawing: DrawingOptions = field(default_factory=DrawingOptions)
     json: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
     """Print one JSON object at the end instead of a table."""
     overwrite: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
@@ -101,6 +100,7 @@ class Count:
             check_count("--max-frames", self.max_frames, 1)
         if self.reconnect is not None:
             check_range("--reconnect", self.reconnect, 0, 1e9)
+        self.drawing.check(has_video=self.output is not None)
         self.detector.check()
 
     def _only_source(self) -> str:
@@ -120,7 +120,7 @@ class Count:
             source,
             self.output,
             {},
-            drawing=Drawing(draw_ids=True, colour_by=self.colour_by),
+            drawing=Drawing(draw_ids=not self.drawing.no_labels, options=self.drawing),
             overwrite=self.overwrite,
             resume=False,
             model=self.detector.model,

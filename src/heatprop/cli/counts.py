@@ -78,9 +78,9 @@ class Counts:
             zone.update(detections)
         self.frames, self.seconds = self.frames + 1, time
 
-    def draw(self, image: ImageArray) -> ImageArray:
-        """Return an image with the lines and zones, and their numbers."""
-        return draw_counts(image, self._lines, self._zones) if self._shapes else image
+    def draw(self, image: ImageArray, *, shown_at: float = 1.0) -> ImageArray:
+        """Return an image with the lines and zones, and their numbers; see `draw_counts`."""
+        return draw_counts(image, self._lines, self._zones, shown_at=shown_at) if self._shapes else image
 
     def distinct(self) -> dict[str, int]:
         """Return how many different objects there were, by name of class."""

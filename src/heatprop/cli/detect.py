@@ -13,12 +13,12 @@ from heatprop.cli.counts import Counts
 from heatprop.cli.detect_request import Drawing, Request
 from heatprop.cli.detect_run import run_jobs
 from heatprop.cli.detector_options import DetectorOptions
+from heatprop.cli.drawing_options import DrawingOptions
 from heatprop.cli.messages import say
 from heatprop.cli.output_names import OutputNames, folders_made, name_outputs
 from heatprop.cli.output_options import OutputOptions
 from heatprop.cli.usage import UsageError
 from heatprop.counting import LEAST_FRAMES
-from heatprop.drawing import ColourBy
 from heatprop.errors import InvalidConfigError, check_count, check_range
 from heatprop.interrupts import Interrupted
 from heatprop.io.names import may_be_wrong, sources_of
@@ -49,8 +49,7 @@ class Detect:
     """In the video, show the network alone (left) beside propagation (right)."""
     draw_ids: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
     """In the video, number the objects: person #12 is the same one in every frame."""
-    colour_by: ColourBy = "class"
-    """In the video, give each class its colour, or each id."""
+    drawing: DrawingOptions = field(default_factory=DrawingOptions)
     least_frames: Annotated[int, tyro.conf.arg(metavar="N")] = LEAST_FRAMES
     """In the summary, count how many different objects were seen in at least N frames."""
     max_frames: Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")] = None
@@ -120,18 +119,20 @@ class Detect:
             raise InvalidConfigError("--compare shows two images side by side; add -o OUT.mp4 for the video")
         if self.compare and self.no_propagation:
             raise InvalidConfigError("--compare needs propagation for the right side; drop --no-propagation")
-        for option, is_given in (("--draw-ids", self.draw_ids), ("--colour-by id", self.colour_by == "id")):
-            if is_given and not has_video:
-                raise InvalidConfigError(f"{option} is for the video; add -o OUT.mp4")
-            if is_given and self.no_propagation:
-                raise InvalidConfigError(f"{option} needs ids, which propagation gives; drop --no-propagation")
+        if self.draw_ids and not has_video:
+            raise InvalidConfigError("--draw-ids is for the video; add -o OUT.mp4")
+        if self.draw_ids and self.no_propagation:
+            raise InvalidConfigError("--draw-ids needs ids, which propagation gives; drop --no-propagation")
+        if self.draw_ids and self.drawing.no_labels:
+            raise InvalidConfigError("--draw-ids writes into the tags, and --no-labels leaves them out; drop one")
+        self.drawing.check(has_video=has_video, has_ids=not self.no_propagation)
 
     def _request(self, source: str, names: OutputNames) -> Request:
         return Request(
             source,
             names.video,
             names.records,
-            drawing=Drawing(self.compare, self.draw_ids, self.colour_by),
+            drawing=Drawing(self.compare, self.draw_ids, self.drawing),
             overwrite=self.outputs.overwrite,
             resume=self.outputs.resume,
             model=self.detector.model,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -12,10 +12,10 @@ from heatprop.cli.counts import Counts
 from heatprop.cli.crop_output import CropOutput
 from heatprop.cli.detect_header import fingerprint_of, header_of_video
 from heatprop.cli.detect_request import Drawing
+from heatprop.cli.frame_drawing import FrameDrawing
 from heatprop.cli.output_places import Format
 from heatprop.cli.record_outputs import RecordOutput
 from heatprop.cli.standard_streams import ReaderLeft
-from heatprop.drawing import draw, side_by_side
 from heatprop.errors import HeatpropError, OutputError
 from heatprop.io import SourceInfo, VideoSink
 from heatprop.io.count_table import CountTable
@@ -23,9 +23,6 @@ from heatprop.io.outputs import is_null
 from heatprop.io.results import ResultsHeader
 from heatprop.runtime.timings import StageTimings
 from heatprop.types import Detections, ImageArray
-
-_CAPTIONS = ("network alone", "with heatmap propagation")
-_RESCORED_CAPTIONS = ("network alone", "with propagation and Seq-NMS")
 
 
 class DetectOutputs:
@@ -79,9 +76,7 @@ class DetectOutputs:
         self.notes: list[str] = []
         self._drawing = drawing
         self._counts = counts
-        self._mark_new = False
-        self._captions = _CAPTIONS
-        self._classes: Sequence[str] = ()
+        self._pictures: FrameDrawing
         self._video_header: ResultsHeader | None = None
         self._sink: VideoSink | None = None
         self._video = None if video is None or is_null(video) else video
@@ -125,12 +120,17 @@ class DetectOutputs:
             BrokenPipeError: standard output was closed, and there is no other output to go on with.
             OutputError: the header cannot be written.
         """
-        self._classes = header.classes
         self._video_header = header_of_video(header, self._drawing)
         if self._sink is not None:
             self._sink.made_from = fingerprint_of(self._video_header)
-        self._mark_new = mark_new
-        self._captions = _RESCORED_CAPTIONS if rescored else _CAPTIONS
+        self._pictures = FrameDrawing(
+            self._drawing,
+            self._counts,
+            header.classes,
+            mark_new=mark_new,
+            rescored=rescored,
+            shown_at=1.0 if self._sink is None else self._sink.shown_at,
+        )
         for record in [*self._records]:
             with self._reader_may_leave(record):
                 record.begin(header)
@@ -163,23 +163,10 @@ class DetectOutputs:
             self._crops.write(index, time, image, detections)
         if self._sink is not None and image is not None:
             with self._timings.measured("draw"):
-                drawn = self._drawn(image, detections)
-                if alone is not None and self._drawing.compare:
-                    drawn = side_by_side(draw(image, alone, self._classes), drawn, self._captions)
+                drawn = self._pictures.draw(time, image, detections, alone)
             self._sink.write(drawn, time)
         self.frames += 1
         self.objects += len(detections)
-
-    def _drawn(self, image: ImageArray, detections: Detections) -> ImageArray:
-        drawn = draw(
-            image,
-            detections,
-            self._classes,
-            mark_new=self._mark_new,
-            draw_ids=self._drawing.draw_ids,
-            colour_by=self._drawing.colour_by,
-        )
-        return self._counts.draw(drawn)
 
     @contextmanager
     def _reader_may_leave(self, record: RecordOutput) -> Iterator[None]:

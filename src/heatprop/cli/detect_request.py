@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from heatprop.cli.counts import Counts
+from heatprop.cli.drawing_options import DrawingOptions
 from heatprop.cli.output_places import Format
-from heatprop.drawing import ColourBy
 from heatprop.io import VideoSource, open_video
 from heatprop.io.addresses import shown
 from heatprop.io.crop_folder import LIST
@@ -25,18 +25,17 @@ class Drawing:
     Attributes:
         compare: whether it shows the network alone beside propagation.
         draw_ids: whether tags have ids.
-        colour_by: what has a colour of its own.
+        options: the rest.
     """
 
     compare: bool = False
     draw_ids: bool = False
-    colour_by: ColourBy = "class"
+    options: DrawingOptions = field(default_factory=DrawingOptions)
 
     def settings(self) -> dict[str, Any]:
         """Return what the video's header says of it; what was added later stands there where it is used."""
         ids = {"draw_ids": True} if self.draw_ids else {}
-        colours = {} if self.colour_by == "class" else {"colour_by": self.colour_by}
-        return {"compare": self.compare, **ids, **colours}
+        return {"compare": self.compare, **ids, **self.options.settings()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal, TypeAlias
 
 import cv2
 import numpy as np
 
 from heatprop.drawing.pen import INK, Colour, Pen, Rectangle, colour_of, draw_tag, overlap, text_size
-from heatprop.errors import InvalidArrayError
+from heatprop.drawing.trails import Trails, draw_trails
+from heatprop.errors import InvalidArrayError, InvalidConfigError, check_count
 from heatprop.types import Detections, ImageArray, IntArray, check_image
 
 ColourBy: TypeAlias = Literal["class", "id"]
+LabelPart: TypeAlias = Literal["name", "id", "score", "length"]
+LABEL_PARTS: tuple[LabelPart, ...] = ("name", "score")
+"""What a tag says if nothing else is asked for."""
+WIDEST_LINE = 100
+_ALL_PARTS = ("name", "id", "score", "length")
 _NEW_LENGTH = 3
 
 
@@ -24,6 +31,10 @@ def draw(
     mark_new: bool = False,
     draw_ids: bool = False,
     colour_by: ColourBy = "class",
+    line_width: int | None = None,
+    label_parts: Sequence[LabelPart] = LABEL_PARTS,
+    trails: Trails | None = None,
+    shown_at: float = 1.0,
 ) -> ImageArray:
     """Return a copy of `image` with a box and a tag (class name and score in percent) for each object.
 
@@ -38,12 +49,19 @@ def draw(
         draw_ids: write track ids into the tags, as ``person #12 87%``; an object without one has none.
         colour_by: ``"class"``, or ``"id"``: twelve ids in a row have colours that are far apart, and an id keeps
             its own. An object without one has the colour of its class.
+        line_width: of the boxes, in pixels, 1 to 100; None for one that fits the image.
+        label_parts: what tags say, in this order: ``"name"``, ``"id"`` (``#12``), ``"score"`` (``87%``) and
+            ``"length"``, the frames that the object was followed for (``34f``). Empty for no tags.
+        trails: of this video, whose `Trails.update` was given the detections of each frame; drawn for the objects
+            of this one.
+        shown_at: as what share of its size the image will be shown; letters and lines are so much larger.
 
     Returns:
         uint8 ``(H, W, 3)`` RGB, a new array.
 
     Raises:
         InvalidArrayError: `image` is no RGB image, or a label has no name.
+        InvalidConfigError: another argument lies outside of its range.
 
     Example:
         >>> cat = Detections([[20, 30, 90, 80]], [0.9], [0])
@@ -55,21 +73,25 @@ def draw(
     _check_labels(detections.labels, len(classes))
     canvas = image.copy()
     height, width = image.shape[:2]
-    pen = Pen.for_image(height, width)
+    pen = Pen.for_image(height, width, shown_at)
+    if line_width is not None:
+        check_count("line_width", line_width, 1, WIDEST_LINE)
+        pen = replace(pen, line=line_width)
     boxes = np.clip(np.rint(detections.boxes), (-1, -1, -1, -1), (width, height, width, height))
     visible = (boxes[:, 2] >= 0) & (boxes[:, 3] >= 0) & (boxes[:, 0] < width) & (boxes[:, 1] < height)
     rows = [row for row in np.argsort(-detections.scores, kind="stable").tolist() if visible[row]]
     corners = np.clip(boxes, 0, (width - 1, height - 1, width - 1, height - 1)).astype(int).tolist()
     labels, scores = detections.labels.tolist(), detections.scores.tolist()
     lengths, ids = detections.lengths.tolist(), detections.track_ids.tolist()
-    names = [classes[label] for label in labels]
-    if draw_ids:
-        names = [name if number < 0 else f"{name} #{number}" for name, number in zip(names, ids, strict=True)]
+    parts = _with_ids(label_parts) if draw_ids else _checked(label_parts)
     by_id = colour_by == "id"
     colours = [
         colour_of(number if by_id and number >= 0 else label) for number, label in zip(ids, labels, strict=True)
     ]
 
+    if trails is not None:
+        shown = {ids[row]: colours[row] for row in reversed(rows) if ids[row] >= 0}
+        draw_trails(canvas, trails, shown, pen.line, has_edge=bool(pen.edge))
     for row in reversed(rows):
         thin = mark_new and lengths[row] < _NEW_LENGTH
         line = max(1, pen.line - 2) if thin else pen.line
@@ -78,7 +100,15 @@ def draw(
     tags: list[tuple[Rectangle, str, Colour]] = []
     taken: list[Rectangle] = []
     for row in rows:
-        text, text_width, text_height = _fit_text(names[row], scores[row], width, pen)
+        words = {
+            "name": classes[labels[row]],
+            "id": f"#{ids[row]}" if ids[row] >= 0 else "",
+            "score": f"{scores[row]:.0%}",
+            "length": f"{lengths[row]}f",
+        }
+        text, text_width, text_height = _fit_text({part: words[part] for part in parts}, width, pen)
+        if not text:
+            continue
         size = (text_width + 2 * pen.padding, text_height + 2 * pen.padding)
         place = _place_tag(corners[row], size, (width, height), pen.line, taken)
         taken.append(place)
@@ -96,28 +126,44 @@ def _check_labels(labels: IntArray, class_count: int) -> None:
         )
 
 
+def _checked(parts: Sequence[LabelPart]) -> Sequence[LabelPart]:
+    for part in parts:
+        if part not in _ALL_PARTS:
+            raise InvalidConfigError(f"{part!r} is no part of a tag; those are {', '.join(_ALL_PARTS)}")
+    return parts
+
+
+def _with_ids(parts: Sequence[LabelPart]) -> Sequence[LabelPart]:
+    """Return parts with the id among them, behind the name."""
+    if "id" in _checked(parts):
+        return parts
+    place = parts.index("name") + 1 if "name" in parts else 0
+    return (*parts[:place], "id", *parts[place:])
+
+
 def _draw_box(canvas: ImageArray, corners: Sequence[int], colour: Colour, line: int, edge: int) -> None:
-    """Draw four bands, `line` (odd) pixels wide, with a dark edge so that light colours show on white."""
+    """Draw four bands, `line` pixels wide, with a dark edge so that light colours show on white."""
     # Filled bands: the width of a line that cv2 draws differs between its versions.
     x1, y1, x2, y2 = corners
-    for half, ink in ((line // 2 + edge, INK), (line // 2, colour)) if edge else ((line // 2, colour),):
+    for around, ink in ((edge, INK), (0, colour)) if edge else ((0, colour),):
+        before, after = (line - 1) // 2 + around, line // 2 + around
         for left, top, right, bottom in (
             (x1, y1, x2, y1),
             (x1, y2, x2, y2),
             (x1, y1, x1, y2),
             (x2, y1, x2, y2),
         ):
-            start, stop = (left - half, top - half), (right + half, bottom + half)
+            start, stop = (left - before, top - before), (right + after, bottom + after)
             cv2.rectangle(canvas, start, stop, ink, cv2.FILLED)
 
 
-def _fit_text(name: str, score: float, width: int, pen: Pen) -> tuple[str, int, int]:
-    """Return the tag's text with its width and height; without the score if the image is too narrow."""
-    text = f"{name} {score:.0%}"
-    text_width, text_height = text_size(text, pen)
-    if text_width + 2 * pen.padding > width:
-        text = name
+def _fit_text(words: Mapping[str, str], width: int, pen: Pen) -> tuple[str, int, int]:
+    """Return the tag's text with its width and height; if the image is too narrow, without numbers but the id."""
+    for parts in (words, [part for part in words if part in ("name", "id")] or words):
+        text = " ".join(filter(None, (words[part] for part in parts)))
         text_width, text_height = text_size(text, pen)
+        if text_width + 2 * pen.padding <= width:
+            break
     return text, text_width, text_height
 
 

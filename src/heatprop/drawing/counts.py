@@ -15,7 +15,11 @@ from heatprop.types import ImageArray, check_image
 
 
 def draw_counts(
-    image: ImageArray, lines: Mapping[str, LineCounter], zones: Mapping[str, ZoneCounter]
+    image: ImageArray,
+    lines: Mapping[str, LineCounter],
+    zones: Mapping[str, ZoneCounter],
+    *,
+    shown_at: float = 1.0,
 ) -> ImageArray:
     """Return a copy of `image` with lines and zones, by name, and their running numbers.
 
@@ -27,6 +31,7 @@ def draw_counts(
         image: uint8 ``(H, W, 3)`` RGB; not changed.
         lines: counters of lines in pixels of `image`.
         zones: counters of zones in pixels of `image`.
+        shown_at: as what share of its size the image will be shown; letters and lines are so much larger.
 
     Returns:
         uint8 ``(H, W, 3)`` RGB, a new array.
@@ -41,7 +46,7 @@ def draw_counts(
     """
     check_image(image)
     canvas = image.copy()
-    pen = Pen.for_image(*image.shape[:2])
+    pen = Pen.for_image(image.shape[0], image.shape[1], shown_at)
     for zone in zones.values():
         _draw_path(canvas, [*zone.points, zone.points[0]], pen)
     for line in lines.values():

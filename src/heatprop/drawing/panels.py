@@ -10,13 +10,16 @@ from heatprop.errors import InvalidArrayError
 from heatprop.types import ImageArray, check_image
 
 
-def side_by_side(left: ImageArray, right: ImageArray, captions: tuple[str, str] = ("", "")) -> ImageArray:
+def side_by_side(
+    left: ImageArray, right: ImageArray, captions: tuple[str, str] = ("", ""), *, shown_at: float = 1.0
+) -> ImageArray:
     """Return two images of one height beside each other, each with its caption in the lower left corner.
 
     Args:
         left: uint8 ``(H, W, 3)`` RGB.
         right: uint8 ``(H, V, 3)`` RGB.
         captions: one for each image; empty for none.
+        shown_at: as what share of its size the result will be shown; captions are so much larger.
 
     Returns:
         uint8 ``(H, W + V, 3)`` RGB, a new array.
@@ -34,15 +37,15 @@ def side_by_side(left: ImageArray, right: ImageArray, captions: tuple[str, str] 
     seam = left.shape[1]
     for start, stop, caption in ((0, seam, captions[0]), (seam, both.shape[1], captions[1])):
         if caption:
-            _draw_caption(both[:, start:stop], caption)
-    line = max(1, Pen.for_image(*left.shape[:2]).line // 2)
+            _draw_caption(both[:, start:stop], caption, shown_at)
+    line = max(1, Pen.for_image(left.shape[0], left.shape[1], shown_at).line // 2)
     both[:, max(seam - line, 0) : seam + line] = PAPER
     return both
 
 
-def _draw_caption(image: ImageArray, caption: str) -> None:
+def _draw_caption(image: ImageArray, caption: str, shown_at: float) -> None:
     height, width = image.shape[:2]
-    pen = Pen.for_image(height, width)
+    pen = Pen.for_image(height, width, shown_at)
     text_width, text_height = text_size(caption, pen)
     if text_width + 2 * pen.padding > width or text_height + 2 * pen.padding > height:
         return

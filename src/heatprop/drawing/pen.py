@@ -46,8 +46,17 @@ class Pen:
     padding: int
 
     @classmethod
-    def for_image(cls, height: int, width: int) -> Pen:
-        """Return the sizes for an image."""
+    def for_image(cls, height: int, width: int, shown_at: float = 1.0) -> Pen:
+        """Return the sizes for an image, which will be shown at a share of its size."""
+        if shown_at != 1:
+            pen = cls.for_image(max(1, round(height * shown_at)), max(1, round(width * shown_at)))
+            return cls(
+                line=max(1, round(pen.line / shown_at)),
+                edge=round(pen.edge / shown_at),
+                font_scale=pen.font_scale / shown_at,
+                stroke=max(1, round(pen.stroke / shown_at)),
+                padding=max(2, round(pen.padding / shown_at)),
+            )
         side = float(np.sqrt(height * width))
         scale = float(np.clip(0.25 + 0.00038 * side, 0.3, 2.5))
         return cls(

@@ -15,22 +15,57 @@ from heatprop.errors import OutputError
 MAX_TICKS = 1_000_000
 MAX_TICKS_MPEG4 = 65_535
 _ENCODERS = ("libx264", "libopenh264", "h264_videotoolbox", "h264_mf", "mpeg4")
+_ENCODERS_OF_WEBM = ("libvpx-vp9", "libvpx", "libsvtav1", "libaom-av1")
+# Both VP8 and VP9 come a frame at a time, without hidden ones: what is given is soon in the file.
+_VPX = MappingProxyType(
+    {"deadline": "realtime", "cpu-used": "7", "lag-in-frames": "0", "auto-alt-ref": "0", "b": "0"}
+)
 # Longest side in pixels: x264 refuses more, OpenH264 too, and MPEG-4 has 13 bits for it.
 _LONGEST_SIDES = MappingProxyType({"libx264": 16384, "libopenh264": 3840, "mpeg4": 8191})
 _LONGEST_SIDE = 16384
 _WANTED_TICKS = 90_000
 
 
-def choose_encoder(available: Collection[str]) -> str:
-    """Return the best H.264 encoder among the available, or MPEG-4 where there is none.
+def choose_encoder(available: Collection[str], suffix: str = "") -> str:
+    """Return the best encoder among the available: H.264, or MPEG-4 where there is none; for WebM VP9, VP8 or AV1.
+
+    Args:
+        available: names of libav's encoders.
+        suffix: of the file.
 
     Raises:
         OutputError: there is none at all.
     """
-    for name in _ENCODERS:
+    wanted = _ENCODERS_OF_WEBM if suffix.lower() == ".webm" else _ENCODERS
+    for name in wanted:
         if name in available:
             return name
-    raise OutputError(f"PyAV here has none of the encoders {', '.join(_ENCODERS)}; install its binary wheel")
+    raise OutputError(f"PyAV here has none of the encoders {', '.join(wanted)}; install its binary wheel")
+
+
+def encoder_options(encoder: str, *, crf: int, preset: str) -> dict[str, str]:
+    """Return the options of an encoder for a quality and an effort of x264.
+
+    The others get about that quality; their effort is one that keeps pace with a network.
+
+    Example:
+        >>> encoder_options("libx264", crf=23, preset="superfast")
+        {'crf': '23', 'preset': 'superfast', 'bf': '0'}
+    """
+    match encoder:
+        case "libx264":
+            # Without B-frames a frame is in the file soon, and its time is the one it has: mp4 has no room for the
+            # offsets of frames that are hours apart.
+            return {"crf": str(crf), "preset": preset, "bf": "0"}
+        case "libvpx-vp9":
+            return {"crf": str(min(crf + 9, 63)), "row-mt": "1", "tile-columns": "2", **_VPX}
+        case "libvpx":
+            return {**_VPX, "crf": str(max(crf - 8, 4)), "b": "8000000"}
+        case "libsvtav1":
+            return {"crf": str(min(crf + 12, 63)), "preset": "11"}
+        case "libaom-av1":
+            return {"crf": str(min(crf + 9, 63)), "usage": "realtime", "cpu-used": "9", "lag-in-frames": "0"}
+    return {}
 
 
 def choose_time_base(frame_rate: Fraction, max_ticks: int = MAX_TICKS) -> Fraction:
@@ -66,7 +101,7 @@ def check_size(path: Path, width: int, height: int) -> None:
     Raises:
         OutputError: it does not, or there is no encoder.
     """
-    encoder = choose_encoder(av.codecs_available)
+    encoder = choose_encoder(av.codecs_available, path.suffix)
     longest = _LONGEST_SIDES.get(encoder, _LONGEST_SIDE)
     if max(width, height) > longest:
         raise OutputError(

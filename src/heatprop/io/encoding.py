@@ -14,8 +14,8 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 
 from heatprop.errors import SourceError
-from heatprop.io.encoders import MAX_TICKS, MAX_TICKS_MPEG4, choose_encoder, choose_time_base
-from heatprop.io.end_mark import comment, segment_with_mark
+from heatprop.io.encoders import MAX_TICKS, MAX_TICKS_MPEG4, choose_encoder, choose_time_base, encoder_options
+from heatprop.io.end_mark import MATROSKA, comment, segment_with_mark
 from heatprop.io.growing_file import GrowingFile
 from heatprop.io.indexing import index_video
 from heatprop.io.pixels import SINGLE_THREAD, guess_matrix
@@ -23,7 +23,7 @@ from heatprop.io.sound import Sound
 from heatprop.io.timeline import Clock
 from heatprop.types import ImageArray
 
-_FORMATS = MappingProxyType({".mp4": "mp4", ".m4v": "ipod", ".mov": "mov", ".mkv": "matroska"})
+_FORMATS = MappingProxyType({".mp4": "mp4", ".m4v": "ipod", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"})
 # What is kept nowhere needs no index, and Matroska has none.
 _SUFFIX_OF_NULL = ".mkv"
 # A fragment or cluster every half second, each written out at once: so much may be lost when a run is killed.
@@ -84,16 +84,13 @@ class VideoWriter:
         self._size = (width, height)
         self._sample_aspect_ratio = sample_aspect_ratio
         self._rate = frame_rate
-        self._encoder = encoder or choose_encoder(av.codecs_available)
+        self._encoder = encoder or choose_encoder(av.codecs_available, self._suffix)
         self._time_base = choose_time_base(frame_rate, MAX_TICKS_MPEG4 if self._encoder == "mpeg4" else MAX_TICKS)
-        self._is_matroska = self._suffix == ".mkv"
+        self._is_matroska = self._suffix in MATROSKA
         if self._is_matroska:  # it has no other, and two frames in one tick would be one
             self._time_base = _TICK_OF_MKV
         self._step = max(1, round(1 / (frame_rate * self._time_base)))
-        # Without B-frames a frame is in the file soon, and its time is the one it has: mp4 has no room for the
-        # offsets of frames that are hours apart.
-        x264 = {"crf": str(crf), "preset": preset, "bf": "0"}
-        self._options = x264 if self._encoder == "libx264" else {}
+        self._options = encoder_options(self._encoder, crf=crf, preset=preset)
         self._matrix = Colorspace.ITU709 if is_bt709 else guess_matrix(width, height)
         self._reformatter = VideoReformatter()
         self._last = -1
@@ -115,7 +112,7 @@ class VideoWriter:
                 try:
                     self._open(copy=copy)
                 except (av.FFmpegError, ValueError) as error:
-                    self.sound_note = f"written without sound: it fits neither copied nor as AAC ({error})"
+                    self.sound_note = f"written without sound: it fits neither copied nor encoded ({error})"
                 else:
                     self.sound_note = None
                     return

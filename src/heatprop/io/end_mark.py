@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+MATROSKA = (".mkv", ".webm")
 COMMENT = "made by heatprop"
 FORMAT = "heatprop-video"
 _FINGERPRINT = re.compile(rf"{COMMENT} \[([0-9a-f]{{16,64}})\]".encode())
@@ -73,7 +74,7 @@ def end_mark(suffix: str, header: Mapping[str, Any], frames: int, *, complete: b
     lines = [{**header, "format": FORMAT}, {"end": {"frames": frames, "complete": complete}}]
     text = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines).encode()
     payload = text + _TAIL.pack(len(text), _MAGIC)
-    if suffix.lower() == ".mkv":  # a Void element with a size of 8 bytes
+    if suffix.lower() in MATROSKA:  # a Void element with a size of 8 bytes
         return b"\xec" + struct.pack(">Q", 1 << 56 | len(payload)) + payload
     return struct.pack(">I4s", 8 + len(_BOX_ID) + len(payload), b"uuid") + _BOX_ID + payload
 
@@ -124,7 +125,7 @@ def is_left_open(path: Path) -> bool:
         head = file.read(_HEAD_BYTES)
         if COMMENT.encode() not in head:
             return False
-        if path.suffix.lower() == ".mkv":
+        if path.suffix.lower() in MATROSKA:
             return _SEGMENT_OF_UNKNOWN_SIZE in head
     # The box that says that a file goes on in fragments.
     return b"mvex" in head

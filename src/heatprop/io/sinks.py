@@ -24,7 +24,7 @@ from heatprop.io.sources import DEFAULT_FRAME_RATE, SourceInfo
 from heatprop.io.timeline import Clock, Stretch
 from heatprop.types import ImageArray, check_image
 
-SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
+SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm")
 _WAITING = 4
 
 
@@ -72,8 +72,8 @@ class VideoSink:
     even by repeating the edge.
 
     Args:
-        path: the file; ``.mp4``, ``.m4v``, ``.mov`` or ``.mkv`` (there, times are whole milliseconds);
-            ``/dev/null``: it is encoded and kept nowhere.
+        path: the file; ``.mp4``, ``.m4v``, ``.mov``, ``.mkv`` or ``.webm`` (in the last two times are whole
+            milliseconds, and WebM is VP9 with Opus); ``/dev/null``: it is encoded and kept nowhere.
         info: of the source: size, shape of its pixels, frame rate (25 when unknown), and where the sound is.
         overwrite: whether an existing file may be replaced.
         width: width in pixels; None for the source's.
@@ -91,6 +91,7 @@ class VideoSink:
         encoding_seconds: what encoding took so far, in its own thread.
         made_from: fingerprint of what makes the video, in hexadecimal digits; set before the first frame, it
             stands in the head of the file, even after a kill.
+        shown_at: as what share of the size given its frames will be shown; who draws may draw so much larger.
 
     Raises:
         OutputExistsError: the file exists and `overwrite` is False.
@@ -121,6 +122,7 @@ class VideoSink:
         self.audio_note: str | None = None
         self.encoding_seconds = 0.0
         self.made_from = ""
+        self.shown_at = 1.0
         self._info = info
         self._width = width or info.width
         self._height = height or info.height

@@ -1,4 +1,4 @@
-"""The sound of a source, carried over to a new video: copied where the container takes it, else as AAC."""
+"""The sound of a source, carried over to a new video: copied where the container takes it, else as AAC or Opus."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ _COPIED = {
     ".m4v": _MP4_CODECS,
     ".mov": _MP4_CODECS - {"opus"},
     ".mkv": _MP4_CODECS | {"flac", "mp2", "pcm_s16le", "pcm_s24le", "vorbis"},
+    ".webm": frozenset({"opus", "vorbis"}),
 }
 # What these are stands in their head alone: without it nobody can play a copy.
 _DESCRIBED = frozenset({"alac", "flac", "opus", "vorbis"})
@@ -69,8 +70,8 @@ class Track:
         name = context.codec.canonical_name
         return name in _COPIED.get(suffix, frozenset()) and bool(context.extradata or name not in _DESCRIBED)
 
-    def attach(self, target: av.container.OutputContainer, *, copy: bool) -> None:
-        """Add a stream for the track to a new file, before its header is written."""
+    def attach(self, target: av.container.OutputContainer, suffix: str, *, copy: bool) -> None:
+        """Add a stream for the track to a new file with this suffix, before its header is written."""
         self._is_copied = copy
         source = self._stream.codec_context
         if copy:
@@ -79,8 +80,9 @@ class Track:
             is_adts = source.name == "aac" and not source.extradata
             self._unpacked = BitStreamFilterContext("aac_adtstoasc", in_stream=self._stream) if is_adts else None
         else:
-            rate = source.sample_rate if source.sample_rate in _AAC_RATES else 48000
-            self._target = target.add_stream("aac", rate=rate)
+            is_webm = suffix == ".webm"
+            rate = source.sample_rate if source.sample_rate in _AAC_RATES and not is_webm else 48000
+            self._target = target.add_stream("libopus" if is_webm else "aac", rate=rate)
             layout, channels = _aac_layout(source.layout)
             self._target.codec_context.layout = layout
             self._target.codec_context.bit_rate = max(128_000, _BITS_PER_CHANNEL * channels)
@@ -202,9 +204,9 @@ class Sound:
         return any(track.can_copy(suffix) for track in self._tracks.values())
 
     def attach(self, target: av.container.OutputContainer, suffix: str, *, copy: bool) -> None:
-        """Add a stream for each track to a new file, before its header is written; as AAC what is not copied."""
+        """Add a stream for each track to a new file, before its header; what is not copied is encoded."""
         for track in self._tracks.values():
-            track.attach(target, copy=copy and track.can_copy(suffix))
+            track.attach(target, suffix, copy=copy and track.can_copy(suffix))
 
     def packets(self, until: float) -> Iterator[av.Packet[AudioStream]]:
         """Yield what is due before `until` seconds of the new video, ready to be written."""
