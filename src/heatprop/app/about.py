@@ -10,9 +10,9 @@ from starlette.responses import JSONResponse, Response
 
 from heatprop import __version__, layouts, zoo
 from heatprop.app.answers import library_of
+from heatprop.app.columns import MOST_FRAMES
 from heatprop.app.run_folder import AT_WORK
 from heatprop.app.settings import FORMS, described_settings
-from heatprop.app.view_routes import MOST_FRAMES
 
 
 def about(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""Detections as the page takes them: short numbers in columns, a frame an object."""
+"""Detections as the page takes them: an object a frame, with short numbers in columns."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 
 from heatprop.types import Detections
+
+MOST_FRAMES = 512
+"""Frames whose detections are in one answer."""
 
 
 def columns(detections: Detections) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from heatprop.app.answers import library_of, number_in, run_of
-from heatprop.app.columns import range_of_columns
+from heatprop.app.columns import MOST_FRAMES, range_of_columns
 from heatprop.app.kept_frames import CHUNK_FRAMES
 from heatprop.app.library import RunStateError
 from heatprop.app.proxy import as_jpeg, read_frames
@@ -14,9 +14,6 @@ from heatprop.app.run import Run
 from heatprop.app.views import found_between
 from heatprop.errors import InvalidConfigError
 from heatprop.types import ImageArray
-
-MOST_FRAMES = 512
-"""Frames whose detections are in one answer."""
 
 
 def video(request: Request) -> Response:
