@@ -29,6 +29,7 @@ class FoundFrames:
 
     Attributes:
         is_complete: whether all frames are there.
+        is_closed: whether nothing more is added, nor written.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -37,7 +38,7 @@ class FoundFrames:
         self._chunks = 0
         self._tail: list[Detections] = []
         self._cache: OrderedDict[int, list[Detections]] = OrderedDict()
-        self.is_complete = False
+        self.is_complete = self.is_closed = False
 
     @classmethod
     def stored(cls, folder: Path, frames: int) -> tuple[FoundFrames, Any] | None:
@@ -64,6 +65,8 @@ class FoundFrames:
             OutputError: a chunk cannot be written.
         """
         with self._lock:
+            if self.is_closed:
+                return
             self._tail.append(detections)
             if len(self._tail) == CHUNK_FRAMES:
                 self._write()
@@ -80,10 +83,17 @@ class FoundFrames:
             OutputError: it cannot be written.
         """
         with self._lock:
+            if self.is_closed:
+                return
             if self._tail:
                 self._write()
             write_json(self._folder / "whole.json", {"frames": len(self), "made_by": made_by})
             self.is_complete = True
+
+    def close(self) -> None:
+        """Let nothing more be written: its folder goes, or becomes that of others."""
+        with self._lock:
+            self.is_closed = True
 
     def read(self, start: int, stop: int) -> list[Detections | None]:
         """Return the detections in frames from `start` up to `stop`; None for one that is not ready.

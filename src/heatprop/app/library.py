@@ -275,10 +275,11 @@ class Library:
     def delete(self, run: Run) -> None:
         """End a run and remove its files."""
         run.control.cancel()
-        self.tuner.forget(run)
         with self._lock:
             self._runs.pop(run.record.id, None)
         self._wait(run)
+        self.tuner.forget(run)
+        run.close()
         run.folder.delete()
 
     def close(self) -> None:

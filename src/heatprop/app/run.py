@@ -19,9 +19,10 @@ from heatprop.app.kept_frames import CHUNK_FRAMES, KeptFrame, best_of_classes, r
 from heatprop.app.proxy import join_segments
 from heatprop.app.recording import RecordedFrame, record_run
 from heatprop.app.replay import OutputForm, Replay, findable
-from heatprop.app.run_folder import AT_WORK, RunFolder, RunRecord, State
+from heatprop.app.run_folder import AT_WORK, RunFolder, RunRecord, State, with_state
 from heatprop.app.settings import ALONE, Tuning, threshold_of, tuning_of
 from heatprop.errors import HeatpropError
+from heatprop.interrupts import Interrupted
 from heatprop.io.addresses import shown
 from heatprop.runtime.kept_outputs import SparseOutput
 from heatprop.types import IntArray
@@ -33,7 +34,8 @@ LEAST = Tuning(None, 0.05)
 _KEY = re.compile(r"[0-9a-f]{12}")
 _CHUNKS_IN_MEMORY = 3
 _TUNINGS_KEPT = 8
-_SECONDS_OF_SPEED = 2.0
+_SECONDS_OF_SPEED = 1.0
+_SHARE_OF_NEW_SPEED = 0.2
 
 
 class Follower:
@@ -227,7 +229,7 @@ class Run:
             self._followers[tuning.key] = made = self._new_follower(tuning.key, tuning)
             others = [key for key in self._followers if key not in (ALONE, tuning.key)]
             for key in others[: max(len(others) - _TUNINGS_KEPT + 1, 0)]:
-                del self._followers[key]
+                self._followers.pop(key).found.close()
                 self.folder.delete_parts([f"tunings/{key}"])
             return made
 
@@ -243,6 +245,13 @@ class Run:
     def restart_control(self) -> None:
         """Let it be at work again."""
         self.control = Control()
+
+    def close(self) -> None:
+        """Let nothing more be written of its tunings."""
+        with self.lock:
+            for follower in self._followers.values():
+                follower.found.close()
+            self._followers.clear()
 
     def _new_follower(self, key: str, tuning: Tuning) -> Follower:
         self.folder.delete_parts([f"tunings/{key}"])
@@ -263,10 +272,10 @@ class Run:
 
     def work(self, on_frame: Any) -> None:
         """Record the run, in a thread of its own; `on_frame` is called after each frame and at the end."""
+        self.close()
         self.folder.delete_parts(["proxy.mp4", "tunings"])
         with self.lock:
             self.times, self.cuts, self._best, self._is_indexed = array("d"), [], [], False
-            self._followers.clear()
             self._chunks.clear()
             self.begun = monotonic()
             self._tail = []
@@ -279,6 +288,8 @@ class Run:
                 on_frame()
         except CancelledError:
             self._end("cancelled")
+        except Interrupted:
+            self._end("interrupted")
         except HeatpropError as error:
             self._end("failed", " ".join(str(error).split()))
         except MemoryError:
@@ -298,7 +309,8 @@ class Run:
             count += 1
             now = monotonic()
             if now - begun >= _SECONDS_OF_SPEED or not self._speed:
-                self._speed, begun, count = count / max(now - begun, 1e-6), now, 0
+                speed, begun, count = count / max(now - begun, 1e-6), now, 0
+                self._speed += (speed - self._speed) * (_SHARE_OF_NEW_SPEED if self._speed else 1)
 
     def _take(self, frame: RecordedFrame) -> None:
         with self.lock:
@@ -321,10 +333,17 @@ class Run:
         with self.lock:
             self.newest, self._tail, self._speed = None, [], 0.0
             self.times = self.times[: self.record.frames]
-        if state == "done":
-            self.join_proxy()
-            self.folder.delete_parts(["segments"])
-        self.change(state=state, error=error)
+        try:
+            if state == "done":
+                self.join_proxy()
+                self.folder.delete_parts(["segments"])
+            self.change(state=state, error=error)
+        except (
+            HeatpropError
+        ) as problem:  # a full disk: it is known in memory, and at the next start as interrupted
+            with self.lock:
+                self.record = with_state(self.record, "failed", error or " ".join(str(problem).split()))
+                self.version += 1
 
     def join_proxy(self) -> None:
         """Make the proxy of its segments, where it is not there yet.

@@ -113,6 +113,7 @@ class Tuner:
             self._go_on(*task)
 
     def _next(self) -> tuple[Run, Follower] | None:
+        self._wishes = [each for each in self._wishes if not each[1].found.is_closed]
         for run, follower in self._wishes:
             if len(follower.found) < run.frames or (not run.is_at_work and not follower.found.is_complete):
                 return run, follower

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import cv2
 import tyro
 
 from heatprop.cli.messages import error, say
@@ -62,6 +63,8 @@ class App:
         if not self.host:
             raise InvalidConfigError("--host is empty; give an address of this machine, such as 127.0.0.1")
         server_kind = _import_server()
+        # Frames are scaled side by side; threads within one would only take turns with those of the network.
+        cv2.setNumThreads(1)
         folder = (_default_folder() if self.folder is None else self.folder).absolute()
         with server_kind(
             folder, host=self.host, port=self.port, max_upload=round(self.max_upload * 1e9)
