@@ -6,14 +6,14 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from cli.conftest import Run, run_process, silent_pipe
-from heatprop.cli.detect_outputs import DetectOutputs
+from heatprop.cli.record_outputs import RecordOutput
 from heatprop.io.results import read_results
 from heatprop.runtime.multi_stream import AT_ONCE
+from heatprop.types import Detections
 from paced_source import LATEST, Paced
 
 ONNX = ("--backend", "onnx", "--input-size", "64")
@@ -68,23 +68,23 @@ def test_a_live_source_is_written_while_a_frame_of_a_file_is_still_being_written
     came = threading.Condition()
     live_written = 0
     live_before_file: list[int] = []
-    write = DetectOutputs.write
 
-    def writing(self: DetectOutputs, *frame: Any) -> None:
-        nonlocal live_written
-        with came:
-            if self._claimed is not None and "live" in self._claimed.path.name:
-                live_written += 1
-                came.notify_all()
-            else:
-                wanted = live_written + 10
-                came.wait_for(lambda: live_written >= wanted, LATEST)
-                live_before_file.append(live_written)
-        write(self, *frame)
-        if len(live_before_file) == 6:
-            live.close()
+    class Waiting(RecordOutput):
+        def write(self, index: int, time: float, detections: Detections) -> None:
+            nonlocal live_written
+            with came:
+                if self.path == Path("found/live.jsonl"):
+                    live_written += 1
+                    came.notify_all()
+                else:
+                    wanted = live_written + 10
+                    came.wait_for(lambda: live_written >= wanted, LATEST)
+                    live_before_file.append(live_written)
+            super().write(index, time, detections)
+            if len(live_before_file) == 6:
+                live.close()
 
-    monkeypatch.setattr(DetectOutputs, "write", writing)
+    monkeypatch.setattr("heatprop.cli.detect_outputs.RecordOutput", Waiting)
     file, live = Paced(6), Paced(None, is_live=True)
     open_instead(monkeypatch, lambda name, **_: live if name == "rtsp://10.0.0.7/live" else file)
     Path("film.mp4").touch()
