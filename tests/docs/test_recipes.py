@@ -6,8 +6,9 @@ import csv
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -54,7 +55,7 @@ def street(demo_clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def cook(
     street: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Callable[[str], str]]:
+) -> Callable[[str], str]:
     """Return what runs a recipe beside the videos that the page speaks of, and returns what was printed."""
     monkeypatch.chdir(tmp_path)
     for name in ("street.mp4", "films/morning.mp4", "films/evening.mp4"):
@@ -66,7 +67,7 @@ def cook(
             run_line(line)
         return capsys.readouterr().out
 
-    yield run
+    return run
 
 
 def _frames(path: str) -> int:
@@ -93,7 +94,7 @@ def test_boxes_that_do_not_flicker(cook: Cook) -> None:
 def _flicker(path: str) -> float:
     """How often the number of boxes changes from a frame to the next, for each box that is there."""
     counts = [len(detections) for _, _, detections in read_results(Path(path))[1]]
-    return sum(abs(a - b) for a, b in zip(counts, counts[1:], strict=False)) / sum(counts)
+    return sum(abs(a - b) for a, b in pairwise(counts)) / sum(counts)
 
 
 def test_people_and_cars_alone(cook: Cook) -> None:
