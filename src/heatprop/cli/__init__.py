@@ -17,8 +17,8 @@ from heatprop.errors import HeatpropError
 from heatprop.interrupts import Interrupted, check, handled
 
 _COMMANDS = (
-    "app", "compare", "count", "dataset", "detect", "evaluate", "export", "models", "propagate", "reproduce",
-    "score", "sweep", "synthesize", "train",
+    "app", "bench", "compare", "count", "dataset", "detect", "evaluate", "export", "models", "propagate",
+    "reproduce", "score", "sweep", "synthesize", "train",
 )  # fmt: skip
 
 

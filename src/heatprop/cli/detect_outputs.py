@@ -32,7 +32,7 @@ class DetectOutputs:
         info: the source.
         video: path of the annotated video; None for none.
         records: what has the detections as numbers: by format its path, or ``"-"`` for standard output.
-        timings: where drawing and encoding are counted.
+        timings: where drawing, writing and encoding are counted.
         drawing: how the video is drawn.
         counts: begun; counts what is written.
         table: path of the table of counts; None for none.
@@ -157,7 +157,7 @@ class DetectOutputs:
         if self._table is not None:
             self._table.write(index, time, self._counts.rows())
         for record in [*self._records]:
-            with self._reader_may_leave(record):
+            with self._reader_may_leave(record), self._timings.measured("record"):
                 record.write(index, time, detections)
         if self._crops is not None and image is not None:
             self._crops.write(index, time, image, detections)

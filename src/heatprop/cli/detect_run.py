@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from time import perf_counter
 
@@ -49,12 +49,36 @@ def run_jobs(
     """
     started = perf_counter()
     voice = _Voice(quiet, is_list=is_list)
+    outcomes, fault = do_jobs(requests, detector, notify=voice.note, tell=voice.tell, hides_bar=hides_bar)
+    exit_code = voice.total(outcomes, len(requests), perf_counter() - started, notes)
+    if fault is not None:
+        raise fault
+    return exit_code
+
+
+def do_jobs(
+    requests: Sequence[Request],
+    detector: VideoDetector,
+    *,
+    notify: Callable[[str], None],
+    tell: Callable[[Outcome], None],
+    hides_bar: bool,
+) -> tuple[list[Outcome], BaseException | None]:
+    """Do requests as `run_jobs` does, and leave it to the caller to say how it went.
+
+    Args:
+        requests: what is wanted.
+        detector: serves all.
+        notify: says a line to the user.
+        tell: is told how each ended, when it has, from several threads.
+        hides_bar: show no progress.
+
+    Returns:
+        How those ended that were begun or refused, and a fault in heatprop itself.
+    """
     with SourcesProgress(quiet=hides_bar) as progress:
         places = threading.Semaphore(AT_ONCE)
-        jobs = [
-            Job(request, detector, progress, notify=voice.note, tell=voice.tell, places=places)
-            for request in requests
-        ]
+        jobs = [Job(request, detector, progress, notify=notify, tell=tell, places=places) for request in requests]
         results = detector.stream_all(
             [request.open for request in requests],
             [job.timings for job in jobs],
@@ -76,11 +100,7 @@ def run_jobs(
                 job.stop(error)
         for job in jobs:
             job.wait()
-    outcomes = [job.outcome for job in jobs if job.outcome is not None]
-    exit_code = voice.total(outcomes, len(jobs), perf_counter() - started, notes)
-    if fault is not None:
-        raise fault
-    return exit_code
+    return [job.outcome for job in jobs if job.outcome is not None], fault
 
 
 class _Voice:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Literal, TypeAlias
 
-Stage: TypeAlias = Literal["decode", "letterbox", "propagate", "draw"]
+Stage: TypeAlias = Literal["decode", "letterbox", "propagate", "draw", "record"]
 
 
 @dataclass(slots=True)
@@ -23,6 +23,7 @@ class StageTimings:
         network: the backend, divided by how many calls may run at once.
         propagate: propagation, peaks, suppression, boxes, and following boxes between key frames.
         draw: drawing boxes, where a video is written.
+        record: writing detections as numbers: JSON Lines, CSV, Parquet.
         encode: encoding that video, in a thread of its own; known when it is finished.
         held_fps: frames a second that are reached, while a target cannot be held; None otherwise.
     """
@@ -34,6 +35,7 @@ class StageTimings:
     network: float = 0.0
     propagate: float = 0.0
     draw: float = 0.0
+    record: float = 0.0
     encode: float = 0.0
     held_fps: float | None = None
 

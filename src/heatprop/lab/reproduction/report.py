@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -37,6 +36,7 @@ from heatprop.lab.reproduction.page_tables import (
 from heatprop.lab.reproduction.plan import BASES, Plan, Steps, all_methods, table_1
 from heatprop.lab.reproduction.timing import StageTimes, time_stages
 from heatprop.lab.synthesis.dataset import SynthesisSettings, synthesize
+from heatprop.runtime.machine import Machine
 from heatprop.zoo import Model
 
 FORMAT, VERSION = "heatprop-report", 1
@@ -100,7 +100,7 @@ def make_report(
         "command": command,
         "seed": plan.seed if plan.root is None else None,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": machine(),
+        "machine": asdict(Machine.here()),
         "packages": installed_versions(),
         "dataset": about(dataset, plan),
         "models": [
@@ -150,22 +150,6 @@ def _dataset(plan: Plan, work: Path, steps: Steps) -> VideoDataset:
 def _timed(dataset: VideoDataset, outputs: ModelOutputs, plan: Plan) -> StageTimes:
     paths = [Path(path) for path in dataset.image_paths[: plan.timed_frames]]
     return time_stages(paths, outputs.network, BASES)
-
-
-def machine() -> dict[str, Any]:
-    """Return what the report was made on."""
-    processor = platform.processor() or platform.machine()
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        processor = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration, UnicodeDecodeError):
-        pass
-    return {
-        "processor": processor,
-        "processors": os.cpu_count() or 1,
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-    }
 
 
 def about(dataset: VideoDataset, plan: Plan) -> dict[str, Any]:
