@@ -303,6 +303,20 @@ def test_a_hostile_name_is_text_and_a_real_drop_is_taken(browser: Any, app: Serv
     assert visit.strangers == []
 
 
+def test_a_link_on_another_page_lets_in_who_has_the_token(browser: Any, app: ServedApp) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    page.route(
+        "http://other.example/", lambda route: route.fulfill(body="<a href=''>link</a>", content_type="text/html")
+    )
+    page.goto("http://other.example/")
+    page.evaluate("address => document.querySelector('a').href = address", app.address)
+    page.click("a")
+    page.wait_for_selector("#model option", state="attached")
+    assert page.url == f"{app.origin}/"
+    context.close()
+
+
 def test_errors_are_shown_where_they_arise_in_the_words_of_the_command_line(
     browser: Any, app: ServedApp, tmp_path: Path
 ) -> None:

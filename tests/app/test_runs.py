@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import av
@@ -185,6 +187,57 @@ def test_a_run_that_is_deleted_while_it_is_at_work_leaves_nothing(
     assert list((tmp_path / "folder" / "runs").iterdir()) == []
 
 
+def test_a_run_that_waits_for_others_is_ended_and_deleted_at_once(
+    client: Client, tmp_path: Path, block_model: str
+) -> None:
+    source = str(build_video(tmp_path / "long.mp4", 2000, width=320, height=240))
+    busy = [client.begin(source=source, model=block_model) for _ in range(2)]
+    for run in busy:
+        client.until(lambda run=run: client.run(run)["frames"] > 0)
+        assert client.post(f"/api/runs/{run}/pause").status == 200
+    first, second = (client.begin(source=source, model=block_model) for _ in range(2))
+    assert client.post(f"/api/runs/{first}/cancel").status == 200
+    assert client.run(first)["state"] == "cancelled"
+    assert client.post(f"/api/runs/{first}/resume").json["state"] == "queued"
+    for run in (first, second):
+        assert client.send("DELETE", f"/api/runs/{run}").status == 200
+        assert client.send("DELETE", f"/api/runs/{run}").status == 404
+    for run in busy:
+        assert client.post(f"/api/runs/{run}/cancel").status == 200
+        client.ended(run)
+    last = client.begin(source=source, model=block_model)  # after those that are gone
+    client.until(lambda: client.run(last)["frames"] > 0)
+    client.post(f"/api/runs/{last}/cancel")
+    client.ended(last)
+    assert {path.name for path in (tmp_path / "folder" / "runs").iterdir()} == {*busy, last}
+
+
+def test_of_several_tabs_that_let_a_run_go_on_one_does(client: Client, tmp_path: Path, block_model: str) -> None:
+    source = str(build_video(tmp_path / "long.mp4", 600, width=320, height=240))
+    run = client.begin(source=source, model=block_model)
+    client.until(lambda: client.run(run)["frames"] > 70)
+    client.post(f"/api/runs/{run}/cancel")
+    assert client.ended(run)["state"] == "cancelled"
+    with ThreadPoolExecutor(6) as tabs:
+        answers = list(tabs.map(lambda _: client.post(f"/api/runs/{run}/resume"), range(6)))
+    assert sorted(answer.status for answer in answers) == [200] + 5 * [409]
+    assert (client.ended(run)["state"], client.run(run)["frames"]) == ("done", 600)
+
+
+def test_a_folder_that_was_not_begun_goes_and_a_damaged_one_is_told(tmp_path: Path) -> None:
+    from heatprop.app.serving import AppServer
+
+    for name in ("neverbegun00", "damagedrun00"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+    (tmp_path / "runs" / "neverbegun00" / "source.mp4").write_bytes(b"half")
+    (tmp_path / "runs" / "damagedrun00" / "run.json").write_text("{")
+    with AppServer(tmp_path, max_upload=1) as server:
+        assert Client(server.address).get("/api/runs").json == []
+        (said,) = server.library.damaged
+    assert "damagedrun00" in said
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["damagedrun00"]
+
+
 def test_a_source_that_breaks_off_keeps_what_was_seen(client: Client, tmp_path: Path, block_model: str) -> None:
     folder = tmp_path / "pictures"
     folder.mkdir()
@@ -292,6 +345,19 @@ def test_results_whose_video_is_gone_are_shown_on_nothing(client: Client, tmp_pa
     run = client.begin(source=str(write_results(tmp_path / "found.jsonl", "gone.mp4", {"radius": 2})))
     assert client.ended(run)["state"] == "done"
     assert picture(client.get(f"/api/runs/{run}/frames/3.jpg").body).shape == (96, 160, 3)
+
+
+def test_results_that_name_an_address_or_a_camera_open_neither(client: Client, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        address = f"http://127.0.0.1:{stranger.getsockname()[1]}/street.mp4"
+        for number, name in enumerate((address, "camera:0", "/dev/video0")):
+            results = write_results(tmp_path / f"{number}.jsonl", name, {"radius": 2})
+            run = client.begin(source=str(results))
+            assert client.ended(run)["state"] == "done"
+            assert picture(client.get(f"/api/runs/{run}/frames/3.jpg").body).std() < 1
+        stranger.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            stranger.accept()
 
 
 def test_results_of_the_network_alone_can_be_tuned(client: Client, tmp_path: Path, walks: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from http.cookies import SimpleCookie
 from pathlib import Path
 from urllib.parse import quote
@@ -9,13 +11,15 @@ from urllib.parse import quote
 import pytest
 
 from app_client import Client
+from heatprop.app.serving import AppServer
 
 NO_TOKEN = {"Authorization": None}
 
 
 def test_the_address_lets_a_browser_in_by_a_cookie_that_scripts_and_other_pages_do_not_get(client: Client) -> None:
     welcome = client.send("GET", f"/?token={client.token}", headers=NO_TOKEN)
-    assert (welcome.status, welcome.headers["location"]) == (303, "/")
+    assert welcome.status == 200
+    assert client.token not in welcome.body.decode()
     cookie = SimpleCookie(welcome.headers["set-cookie"])
     ((name, morsel),) = cookie.items()
     assert morsel["httponly"] is True
@@ -23,6 +27,29 @@ def test_the_address_lets_a_browser_in_by_a_cookie_that_scripts_and_other_pages_
     page = client.send("GET", "/", headers={**NO_TOKEN, "Cookie": f"{name}={morsel.value}"})
     assert page.status == 200
     assert page.headers["content-type"].startswith("text/html")
+    for others in ('shop={"a": 1}; theme=a b', "=; ;;", "broken", "a=b=c"):
+        beside = client.send("GET", "/", headers={**NO_TOKEN, "Cookie": f"{others}; {name}={morsel.value}"})
+        assert beside.status == 200, others
+
+
+def test_the_key_that_a_browser_is_started_with_opens_once(tmp_path: Path) -> None:
+    with AppServer(tmp_path / "folder", max_upload=1) as server:
+        assert server.address_once != server.address
+        key = Client(server.address_once).token
+        client = Client(server.address)
+        assert client.send("GET", "/api/runs", headers={"Authorization": f"Bearer {key}"}).status == 401
+        first, second = (client.send("GET", f"/?token={key}", headers=NO_TOKEN) for _ in range(2))
+        assert (first.status, second.status) == (200, 401)
+        assert client.token in first.headers["set-cookie"]
+        assert "set-cookie" not in second.headers
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only POSIX has such rights")
+def test_the_folder_of_runs_is_for_its_owner_alone(tmp_path: Path) -> None:
+    with AppServer(tmp_path / "folder", max_upload=1):
+        pass
+    for name in ("runs", "uploads"):
+        assert stat.S_IMODE((tmp_path / "folder" / name).stat().st_mode) == 0o700
 
 
 @pytest.mark.parametrize("path", ["/", "/index.html", "/api/about", "/api/runs", "/api/events", "/nothing"])
@@ -62,6 +89,7 @@ def test_names_of_this_machine_are_its_own(client: Client, host: str) -> None:
         {"X-Heatprop": None},
         {"Origin": "http://evil.example"},
         {"Origin": "null"},
+        {"Origin": "http://[::1"},
         {"Origin": "http://127.0.0.1:1"},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},

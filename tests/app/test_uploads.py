@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,23 @@ def test_what_is_no_video_is_told_as_the_command_line_tells_it(client: Client, b
 def test_an_empty_upload_is_refused(client: Client, tmp_path: Path) -> None:
     answer = client.upload("nothing.mp4", b"")
     assert (answer.status, lying(tmp_path)) == (400, [])
+
+
+def test_two_tabs_that_begin_with_one_upload_make_one_run(client: Client, walks: str, block_model: str) -> None:
+    upload = client.upload("walks.mp4", Path(walks).read_bytes()).json["upload"]
+    asked = {"upload": upload, "model": block_model}
+    with ThreadPoolExecutor(4) as tabs:
+        answers = list(tabs.map(lambda _: client.post("/api/runs", asked), range(4)))
+    assert sorted(answer.status for answer in answers) == [200, 404, 404, 404]
+    (run,) = client.get("/api/runs").json
+    assert client.ended(run["id"])["state"] == "done"
+
+
+def test_only_the_newest_uploads_wait_for_a_run(client: Client, tmp_path: Path) -> None:
+    sent = [client.upload("a.mp4", b"x").json["upload"] for _ in range(20)]
+    kept = {name.partition(".")[0] for name in lying(tmp_path)}
+    assert kept == set(sent[-len(kept) :])
+    assert 0 < len(kept) < 20
 
 
 def test_uploads_that_no_run_took_go_with_the_server(tmp_path: Path) -> None:

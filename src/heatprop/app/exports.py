@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import shutil
 import string
 import threading
 from collections.abc import Iterator
@@ -120,14 +121,15 @@ class Exports:
     def __init__(self, library: Library) -> None:
         self._library = library
         self._jobs: dict[str, Job] = {}
-        self._one_at_a_time = threading.Lock()
+        self._one_at_a_time, self._lock = threading.Lock(), threading.Lock()
         self._stopping = False
         for run in library.runs():
             run.folder.delete_parts(["exports"])
 
     def jobs(self) -> list[Job]:
         """Return the newest jobs."""
-        return list(self._jobs.values())
+        with self._lock:
+            return list(self._jobs.values())
 
     def file(self, job: str, name: str) -> Path:
         """Return the file of a job that is ready.
@@ -152,9 +154,11 @@ class Exports:
         suffix = VIDEOS[asked.format] if asked.format in VIDEOS else TABLES[asked.format][0]
         path = run.folder.exports / number / f"{file_stem(run.record.name)}{suffix}"
         job = Job(number, run.record.id, path, 0, asked.stop - asked.start)
-        self._jobs[number] = job
-        while len(self._jobs) > _JOBS_KEPT:
-            del self._jobs[next(iter(self._jobs))]
+        with self._lock:
+            self._jobs[number] = job
+            old = [self._jobs.pop(each) for each in list(self._jobs)[:-_JOBS_KEPT]]
+        for each in old:
+            shutil.rmtree(each.path.parent, ignore_errors=True)
         threading.Thread(target=self._work, args=(run, asked, job), name="heatprop-export", daemon=True).start()
         return job
 
@@ -165,16 +169,22 @@ class Exports:
     def _work(self, run: Run, asked: ExportRequest, job: Job) -> None:
         with self._one_at_a_time:
             try:
+                self._library.get(run.record.id)  # raises where it was deleted
                 job.path.parent.mkdir(parents=True, exist_ok=True)
                 self._write(run, asked, job)
-                self._jobs[job.id] = replace(self._jobs[job.id], done=job.total, is_ready=True)
+                self._tell(replace(job, done=job.total, is_ready=True))
             except StoppedError:
                 pass
             except (HeatpropError, OSError) as error:
-                self._jobs[job.id] = replace(job, error=" ".join(str(error).split()))
+                self._tell(replace(job, error=" ".join(str(error).split())))
             except BaseException as error:
-                self._jobs[job.id] = replace(job, error=f"a fault in heatprop: {type(error).__name__}: {error}")
+                self._tell(replace(job, error=f"a fault in heatprop: {type(error).__name__}: {error}"))
                 raise
+
+    def _tell(self, job: Job) -> None:
+        with self._lock:
+            if job.id in self._jobs:
+                self._jobs[job.id] = job
 
     def _write(self, run: Run, asked: ExportRequest, job: Job) -> None:
         if asked.format in VIDEOS:
@@ -204,7 +214,7 @@ class Exports:
             stop = min(start + CHUNK_FRAMES, asked.stop)
             for number, found in enumerate(self._found(run, key, start, stop), start):
                 yield number, run.times[number], found
-            self._jobs[job.id] = replace(job, done=min(stop, asked.stop) - asked.start)
+            self._tell(replace(job, done=stop - asked.start))
 
     def _found(self, run: Run, key: str, start: int, stop: int) -> list[Detections]:
         while True:

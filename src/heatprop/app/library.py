@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from heatprop.app.control import Control
 from heatprop.app.kept_frames import DamagedRunError
 from heatprop.app.run import Run
-from heatprop.app.run_folder import RUN_ID, Kind, RunFolder, RunRecord
+from heatprop.app.run_folder import AT_WORK, RUN_ID, Kind, RunFolder, RunRecord
 from heatprop.app.truth import check_truth
 from heatprop.app.tuner import Tuner
 from heatprop.app.uploads import Uploads
 from heatprop.backends import load_model
-from heatprop.errors import HeatpropError, InvalidConfigError
+from heatprop.errors import HeatpropError, InvalidConfigError, OutputError
 from heatprop.io.addresses import shown
 from heatprop.io.claims import Claim
 from heatprop.io.names import may_be_wrong
@@ -31,6 +32,7 @@ from heatprop.structuring import structure
 _AT_ONCE = 2
 _LETTERS = string.ascii_lowercase + string.digits
 _RESULTS = (".jsonl", ".ndjson")
+_NO_RUN = "there is no such run; it may have been deleted"
 
 
 class UnknownRunError(HeatpropError, LookupError):
@@ -69,6 +71,11 @@ class Library:
         path: of the folder; it is made.
         max_upload: bytes.
 
+    Attributes:
+        uploads: files that no run has yet.
+        tuner: computes in the background.
+        damaged: what is wrong with runs that cannot be read.
+
     Raises:
         BusyError: another server has it.
         OutputError: it cannot be written.
@@ -76,25 +83,31 @@ class Library:
 
     def __init__(self, path: Path, max_upload: int) -> None:
         self._claim = Claim(path / ".heatprop.lock", path, make_folder=True)
-        self._path = path
+        self._runs_folder = _private(path / "runs")
         self._runs: dict[str, Run] = {}
         self._threads: dict[str, threading.Thread] = {}
         self._places = threading.Semaphore(_AT_ONCE)
         self._lock = threading.RLock()
-        self.uploads = Uploads(path / "uploads", max_upload)
+        self.damaged: list[str] = []
+        self.uploads = Uploads(_private(path / "uploads"), max_upload)
         self.tuner = Tuner()
         self._find()
         self.tuner.start()
 
     def _find(self) -> None:
-        for folder in sorted((self._path / "runs").glob("*")):
-            if RUN_ID.fullmatch(folder.name) is None:
+        for path in sorted(self._runs_folder.iterdir()):
+            if RUN_ID.fullmatch(path.name) is None:
+                continue
+            folder = RunFolder(path)
+            if not folder.is_begun:  # the server was killed while it was begun or deleted
+                folder.delete()
                 continue
             try:
-                record = RunFolder(folder).read()
-            except DamagedRunError:
+                record = folder.read()
+            except DamagedRunError as error:
+                self.damaged.append(str(error))
                 continue
-            run = self._runs[record.id] = Run(RunFolder(folder), record)
+            run = self._runs[record.id] = Run(folder, record)
             if run.is_at_work:
                 run.change(state="interrupted")
 
@@ -111,7 +124,7 @@ class Library:
         """
         run = self._runs.get(run_id)
         if run is None:
-            raise UnknownRunError("there is no such run; it may have been deleted")
+            raise UnknownRunError(_NO_RUN)
         return run
 
     def source_of(self, run: Run) -> str:
@@ -128,7 +141,7 @@ class Library:
         request = structure(RunRequest, asked, "", "toml")
         if (request.source is None) == (request.upload is None):
             raise InvalidConfigError("give a source or an upload, and not both")
-        folder = RunFolder(self._path / "runs" / "".join(secrets.choice(_LETTERS) for _ in range(12)))
+        folder = RunFolder(self._runs_folder / "".join(secrets.choice(_LETTERS) for _ in range(12)))
         record = self._record(request, folder)
         folder.path.mkdir(parents=True)
         try:
@@ -188,15 +201,13 @@ class Library:
         )
 
     def _start(self, run: Run) -> None:
-        run.change(state="queued")
-        thread = threading.Thread(target=self._work, args=(run,), name="heatprop-run", daemon=True)
+        thread = threading.Thread(target=self._work, args=(run, run.control), name="heatprop-run", daemon=True)
         self._threads[run.record.id] = thread
         thread.start()
 
-    def _work(self, run: Run) -> None:
+    def _work(self, run: Run, control: Control) -> None:
         with self._places:
-            if run.control.is_cancelled:
-                run.change(state="cancelled")
+            if control.is_cancelled:
                 return
             is_wanted = False
 
@@ -223,9 +234,10 @@ class Library:
         Raises:
             RunStateError: it is not running.
         """
-        self._require(run, "running")
-        run.control.pause()
-        run.change(state="paused")
+        with run.lock:
+            _require(run, "running")
+            run.control.pause()
+            run.change(state="paused")
 
     def resume(self, run: Run) -> None:
         """Let a run go on: one that is paused, or was cut off.
@@ -233,13 +245,15 @@ class Library:
         Raises:
             RunStateError: it is in no such state.
         """
-        self._require(run, "paused", "interrupted", "cancelled", "failed")
-        if run.record.state == "paused":
-            run.change(state="running")
-            run.control.resume()
-            return
+        with run.lock:
+            _require(run, "paused", "interrupted", "cancelled", "failed")
+            if run.record.state == "paused":
+                run.change(state="running")
+                run.control.resume()
+                return
+            run.restart_control()
+            run.change(state="queued")
         self._wait(run)
-        run.restart_control()
         self._start(run)
 
     def cancel(self, run: Run) -> None:
@@ -248,8 +262,16 @@ class Library:
         Raises:
             RunStateError: it is not at work.
         """
-        self._require(run, "queued", "running", "paused")
-        run.control.cancel()
+        with run.lock:
+            _require(run, *AT_WORK)
+            self._cancel(run)
+
+    def _cancel(self, run: Run) -> None:
+        with run.lock:
+            run.control.cancel()
+            if run.record.state == "queued":  # its thread waits for others, and then does nothing
+                self._threads.pop(run.record.id, None)
+                run.change(state="cancelled")
 
     def rename(self, run: Run, name: str) -> None:
         """Give a run another name for people.
@@ -273,10 +295,17 @@ class Library:
         run.change(truth=path)
 
     def delete(self, run: Run) -> None:
-        """End a run and remove its files."""
-        run.control.cancel()
+        """End a run and remove its files.
+
+        Raises:
+            UnknownRunError: it was deleted before.
+        """
         with self._lock:
-            self._runs.pop(run.record.id, None)
+            if self._runs.pop(run.record.id, None) is None:
+                raise UnknownRunError(_NO_RUN)
+        with run.lock:
+            run.is_gone = True
+            self._cancel(run)
         self._wait(run)
         self.tuner.forget(run)
         run.close()
@@ -287,17 +316,31 @@ class Library:
         self.tuner.stop()
         for run in self.runs():
             if run.is_at_work:
-                run.control.cancel()
+                self._cancel(run)
                 self._wait(run)
-                run.change(state="interrupted")
+                with run.lock:
+                    if run.record.state in (*AT_WORK, "cancelled"):  # not one that was done meanwhile
+                        run.change(state="interrupted")
             run.save()
         self._claim.release()
-
-    def _require(self, run: Run, *states: str) -> None:
-        if run.record.state not in states:
-            raise RunStateError(f"the run is {run.record.state}; that needs one that is {' or '.join(states)}")
 
     def _wait(self, run: Run) -> None:
         thread = self._threads.pop(run.record.id, None)
         if thread is not None:
             thread.join(30)
+
+
+def _require(run: Run, *states: str) -> None:
+    if run.is_gone:
+        raise UnknownRunError(_NO_RUN)
+    if run.record.state not in states:
+        raise RunStateError(f"the run is {run.record.state}; that needs one that is {' or '.join(states)}")
+
+
+def _private(folder: Path) -> Path:
+    """Make a folder for its owner alone: addresses in it may have passwords."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot write there ({error.strerror}); choose another --folder") from None
+    return folder

@@ -22,6 +22,8 @@ from heatprop.app.run_folder import RunFolder, RunRecord
 from heatprop.backends import load_model, open_backend
 from heatprop.errors import SourceError
 from heatprop.io import SourceInfo, VideoSource, open_video
+from heatprop.io.addresses import is_address
+from heatprop.io.names import is_live_by_name
 from heatprop.io.results import ResultsHeader, read_results
 from heatprop.runtime.kept_outputs import sparsify
 from heatprop.runtime.pipeline import Done, WorkAhead, Workers
@@ -226,7 +228,12 @@ def _frames_of_results(
 
 
 def _video_of(name: str) -> VideoSource | None:
-    """Return the video that results are of, if it is still there and can be read again."""
+    """Return the video that results are of, if it is still there and can be read again.
+
+    A file of results may come from anybody: what it names on the network, and cameras, are left alone.
+    """
+    if is_address(name) or is_live_by_name(name):
+        return None
     try:
         video = open_video(name)
     except SourceError:

@@ -63,6 +63,7 @@ class Run:
         newest: the frame that was recorded last, while it is at work.
         begun: when it was begun, or found; another time is another recording.
         seconds_a_frame: what the last preview took.
+        is_gone: whether it was deleted; nothing is written then.
     """
 
     def __init__(self, folder: RunFolder, record: RunRecord) -> None:
@@ -80,6 +81,7 @@ class Run:
         self._speed = 0.0
         self._is_indexed = False
         self.seconds_a_frame = 0.004
+        self.is_gone = False
         self.begun = monotonic()
 
     @property
@@ -97,14 +99,15 @@ class Run:
         with self.lock:
             if fields:
                 self.record = replace(self.record, **fields)
-                self.folder.write(self.record)
+                self.save()
                 self.version += 1
             return self.record
 
     def save(self) -> None:
         """Write the record."""
         with self.lock:
-            self.folder.write(self.record)
+            if not self.is_gone:
+                self.folder.write(self.record)
 
     def to_json(self) -> dict[str, Any]:
         """Return what the list of runs says of it."""

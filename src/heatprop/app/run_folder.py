@@ -117,6 +117,11 @@ class RunFolder:
         """Return the file of the detections in a chunk by a tuning."""
         return self.tunings / key / f"{chunk:06d}.npz"
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether it says what the run is."""
+        return (self.path / "run.json").exists()
+
     def read(self) -> RunRecord:
         """Read what the run is.
 
@@ -127,7 +132,7 @@ class RunFolder:
             return structure(RunRecord, read_json(self.path / "run.json"), "run", "json")
         except (OSError, ValueError, MisfitError) as error:
             raise DamagedRunError(
-                f"{self.path}: run.json is missing or damaged ({error}); delete the run"
+                f"{self.path}: run.json is missing or damaged ({error}); delete that folder"
             ) from None
 
     def write(self, record: RunRecord) -> None:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.requests import cookie_parser
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _HEADERS = {
@@ -26,6 +26,11 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+# It is this page that goes on, not the one with the link: so the cookie is sent along.
+_WELCOME = (
+    '<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="0; url=/">'
+    '<title>heatprop</title><a href="/">heatprop</a>'
+)
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _READING = ("GET", "HEAD")
 
@@ -36,12 +41,13 @@ class Gate:
     Args:
         app: what answers them.
         token: of the address.
+        once: another that lets in a single time; empty for none.
         host: at which the server listens.
         port: likewise.
     """
 
-    def __init__(self, app: ASGIApp, *, token: str, host: str, port: int) -> None:
-        self._app, self._token = app, token
+    def __init__(self, app: ASGIApp, *, token: str, once: str, host: str, port: int) -> None:
+        self._app, self._token, self._once = app, token, once
         self._host, self._port = host, port
         # Cookies of all ports of a host are one jar.
         self._cookie = f"heatprop_{port}"
@@ -80,9 +86,9 @@ class Gate:
 
     def _welcome(self, scope: Scope) -> Response:
         given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
-        if not self._is_token(given):
+        if not self._is_token(given) and not self._is_once(given):
             return _refused(401, "the token is wrong; open the address that heatprop app printed")
-        answer = RedirectResponse("/", 303)
+        answer = HTMLResponse(_WELCOME)
         answer.set_cookie(self._cookie, self._token, httponly=True, samesite="strict", path="/")
         return answer
 
@@ -90,14 +96,17 @@ class Gate:
         scheme, _, given = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and self._is_token(given.strip()):
             return True
-        try:
-            cookie = SimpleCookie(headers.get("cookie", "")).get(self._cookie)
-        except CookieError:
-            return False
-        return cookie is not None and self._is_token(cookie.value)
+        # Other servers of this host put cookies of any form beside it.
+        return self._is_token(cookie_parser(headers.get("cookie", "")).get(self._cookie, ""))
 
     def _is_token(self, given: str) -> bool:
-        return hmac.compare_digest(given.encode("utf-8", "replace"), self._token.encode())
+        return _are_same(given, self._token)
+
+    def _is_once(self, given: str) -> bool:
+        if not self._once or not _are_same(given, self._once):
+            return False
+        self._once = ""
+        return True
 
     def _is_our_host(self, named: str) -> bool:
         try:
@@ -121,9 +130,18 @@ def _comes_from_elsewhere(headers: Headers, *, is_reading: bool) -> bool:
     """Return whether a browser says that another page made it send a request."""
     if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
         return True
-    origin = headers.get("origin")
-    is_same = origin is None or urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
-    return not is_reading and not is_same
+    return not is_reading and not _is_from(headers.get("origin"), headers.get("host", ""))
+
+
+def _is_from(origin: str | None, host: str) -> bool:
+    try:
+        return origin is None or urlsplit(origin).netloc.lower() == host.lower()
+    except ValueError:
+        return False
+
+
+def _are_same(given: str, expected: str) -> bool:
+    return hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())
 
 
 def host_in_address(host: str) -> str:

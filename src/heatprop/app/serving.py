@@ -33,6 +33,8 @@ class AppServer:
     Attributes:
         library: the runs.
         address: with the token.
+        address_once: one that lets in a single time, for a browser that is started: others on the machine see what
+            programs are started with.
 
     Raises:
         BusyError: another server has the folder.
@@ -58,8 +60,10 @@ class AppServer:
         self.port = int(listener.getsockname()[1])
         self._app = make_app(self.library)
         self._app.state.is_stopping = False
-        gate = Gate(self._app, token=token, host=host, port=self.port)
-        self.address = f"http://{host_in_address(host)}:{self.port}/?token={token}"
+        once = secrets.token_urlsafe(24)
+        gate = Gate(self._app, token=token, once=once, host=host, port=self.port)
+        place = f"http://{host_in_address(host)}:{self.port}/?token="
+        self.address, self.address_once = place + token, place + once
         config = uvicorn.Config(
             gate,
             lifespan="off",

@@ -15,6 +15,8 @@ _ID = re.compile(r"[a-z0-9]{12}")
 _LETTERS = string.ascii_lowercase + string.digits
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,8}")
 _LONGEST_NAME = 200
+_MOST_WAITING = 8
+_NO_UPLOAD = "there is no such upload; send the file again"
 
 
 class TooLargeError(HeatpropError):
@@ -26,17 +28,16 @@ class UnknownUploadError(HeatpropError, LookupError):
 
 
 class Uploads:
-    """Uploads that no run has taken yet; what an earlier server left is removed.
+    """Uploads that no run has taken yet: the newest few. What an earlier server left is removed.
 
     Args:
-        folder: where they lie.
+        folder: where they lie; it is there.
         largest: bytes of one at most.
     """
 
     def __init__(self, folder: Path, largest: int) -> None:
         self._folder, self.largest = folder, largest
         self._names: dict[str, tuple[Path, str]] = {}
-        folder.mkdir(parents=True, exist_ok=True)
         for left in folder.iterdir():
             if left.is_file():
                 left.unlink(missing_ok=True)
@@ -78,6 +79,9 @@ class Uploads:
             path.unlink(missing_ok=True)
             raise OutputError("the upload is empty; send the file as the request's body")
         self._names[upload] = path, _shown_name(name)
+        while len(self._names) > _MOST_WAITING:
+            left, _ = self._names.pop(next(iter(self._names)))
+            left.unlink(missing_ok=True)
         return upload, count
 
     def find(self, upload: str) -> tuple[Path, str]:
@@ -87,7 +91,7 @@ class Uploads:
             UnknownUploadError: there is none.
         """
         if _ID.fullmatch(upload) is None or upload not in self._names:
-            raise UnknownUploadError("there is no such upload; send the file again")
+            raise UnknownUploadError(_NO_UPLOAD)
         return self._names[upload]
 
     def take(self, upload: str, target: Path) -> None:
@@ -96,9 +100,10 @@ class Uploads:
         Raises:
             UnknownUploadError: there is none.
         """
-        path, _ = self.find(upload)
-        del self._names[upload]
-        os.replace(path, target)
+        taken = self._names.pop(upload, None)
+        if taken is None:
+            raise UnknownUploadError(_NO_UPLOAD)
+        os.replace(taken[0], target)
 
     def _check(self, count: int) -> None:
         if count > self.largest:

@@ -72,10 +72,12 @@ class App:
             sys.stdout.write(f"{server.address}\n")
             sys.stdout.flush()
             try:
+                for damage in server.library.damaged:
+                    error(damage)
                 for source in self.sources:
                     self._begin(server, source)
                 if not self.no_browser:
-                    threading.Thread(target=webbrowser.open, args=(server.address,), daemon=True).start()
+                    threading.Thread(target=webbrowser.open, args=(server.address_once,), daemon=True).start()
                 while True:
                     check()
                     time.sleep(_SECONDS_BETWEEN_CHECKS)
