@@ -17,6 +17,7 @@ from heatprop.cli.detect_run import run_jobs
 from heatprop.cli.detector_options import DetectorOptions
 from heatprop.cli.drawing_options import DrawingOptions
 from heatprop.cli.messages import say
+from heatprop.cli.range_options import RangeOptions
 from heatprop.cli.shapes import read_shapes
 from heatprop.counting import LEAST_FRAMES, Anchor
 from heatprop.errors import InvalidConfigError, check_count, check_range
@@ -62,8 +63,7 @@ class Count:
     """Print one JSON object at the end instead of a table."""
     overwrite: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
     """Replace outputs that exist."""
-    max_frames: Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")] = None
-    """Stop after N frames."""
+    frames: RangeOptions = field(default_factory=RangeOptions)
     quiet: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
     """No progress bar and no summary, just the numbers; errors are still said."""
     reconnect: Annotated[float | None, tyro.conf.arg(metavar="SECONDS", help_behavior_hint="")] = None
@@ -96,8 +96,7 @@ class Count:
     def _check(self) -> None:
         """Raise InvalidConfigError where a value lies outside its range."""
         check_count("--least-frames", self.least_frames, 1)
-        if self.max_frames is not None:
-            check_count("--max-frames", self.max_frames, 1)
+        self.frames.frames()
         if self.reconnect is not None:
             check_range("--reconnect", self.reconnect, 0, 1e9)
         self.drawing.check(has_video=self.output is not None)
@@ -124,7 +123,8 @@ class Count:
             overwrite=self.overwrite,
             resume=False,
             model=self.detector.model,
-            max_frames=self.max_frames,
+            frames=self.frames.frames(),
+            max_frames=self.frames.max_frames,
             seq_nms=False,
             score_threshold=self.detector.score_threshold,
             counts=counts,

@@ -17,6 +17,7 @@ from heatprop.cli.drawing_options import DrawingOptions
 from heatprop.cli.messages import say
 from heatprop.cli.output_names import OutputNames, folders_made, name_outputs
 from heatprop.cli.output_options import OutputOptions
+from heatprop.cli.range_options import RangeOptions
 from heatprop.cli.usage import UsageError
 from heatprop.counting import LEAST_FRAMES
 from heatprop.errors import InvalidConfigError, check_count, check_range
@@ -32,6 +33,7 @@ class Detect:
     $ heatprop detect street.mp4 -o both.mp4 --compare
     $ heatprop detect street.mp4 --model yolox_s.onnx
     $ heatprop detect street.mp4 --seq-nms
+    $ heatprop detect street.mp4 --start 1:05 --end 1:10.5 -o moment.mp4
     $ heatprop detect camera:0 --json - | head
     $ heatprop detect a.mp4 b.mp4 rtsp://host/door -o drawn/ --json found/
 
@@ -52,8 +54,7 @@ class Detect:
     drawing: DrawingOptions = field(default_factory=DrawingOptions)
     least_frames: Annotated[int, tyro.conf.arg(metavar="N")] = LEAST_FRAMES
     """In the summary, count how many different objects were seen in at least N frames."""
-    max_frames: Annotated[int | None, tyro.conf.arg(metavar="N", help_behavior_hint="")] = None
-    """Stop after N frames, of each source."""
+    frames: RangeOptions = field(default_factory=RangeOptions)
     quiet: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
     """No progress bar and no summary; errors are still said."""
     no_propagation: Annotated[bool, tyro.conf.arg(help_behavior_hint="")] = False
@@ -98,8 +99,7 @@ class Detect:
         if not self.sources:
             where = ", before --classes," if self.detector.classes else ""
             raise UsageError(f"missing from heatprop detect{where}: SOURCE; see heatprop detect --help")
-        if self.max_frames is not None:
-            check_count("--max-frames", self.max_frames, 1)
+        self.frames.frames()
         check_count("--least-frames", self.least_frames, 1)
         self.outputs.check()
         self._check_drawing()
@@ -136,7 +136,8 @@ class Detect:
             overwrite=self.outputs.overwrite,
             resume=self.outputs.resume,
             model=self.detector.model,
-            max_frames=self.max_frames,
+            frames=self.frames.frames(),
+            max_frames=self.frames.max_frames,
             seq_nms=self.seq_nms,
             score_threshold=self.detector.score_threshold,
             counts=Counts(self.least_frames),

@@ -48,6 +48,7 @@ def make_header(request: Request, info: SourceInfo, detector: VideoDetector) -> 
         settings["input_size"] = detector.input_size
     if request.max_frames is not None:
         settings["max_frames"] = request.max_frames
+    settings |= request.frames.to_json()
     if os.path.isfile(request.model):
         settings["model_sha256"] = _hash_of(Path(request.model))
     settings |= request.counts.settings

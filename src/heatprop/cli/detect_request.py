@@ -14,6 +14,7 @@ from heatprop.cli.output_places import Format
 from heatprop.io import VideoSource, open_video
 from heatprop.io.addresses import shown
 from heatprop.io.crop_folder import LIST
+from heatprop.io.frame_range import FrameRange
 from heatprop.io.outputs import is_null
 from heatprop.io.results import is_stream
 
@@ -57,6 +58,7 @@ class Request:
         table: path of the table of counts; None for none.
         crops: folder for the pictures of the objects; None for none.
         reconnect: see `heatprop.open_video`.
+        frames: which part of the source is wanted.
         can_resume: whether the command can do what is unfinished again.
     """
 
@@ -74,6 +76,7 @@ class Request:
     table: Path | None = None
     crops: Path | None = None
     reconnect: float | None = None
+    frames: FrameRange = field(default_factory=FrameRange)
     can_resume: bool = True
 
     @property
@@ -101,7 +104,10 @@ class Request:
 
     def open(self) -> VideoSource:
         """Open the source."""
-        return open_video(self.source, reconnect=self.reconnect)
+        wanted = self.frames
+        return open_video(
+            self.source, reconnect=self.reconnect, start=wanted.start, end=wanted.end, every=wanted.every
+        )
 
     def for_remaining(self, remaining: Mapping[Path, int]) -> Request:
         """Return what is still to be done where only some files remain."""

@@ -27,6 +27,11 @@ _REMOTE = (
 )
 # These name other files to read, and a file that came from anywhere may name any.
 _NAMES_OTHERS = frozenset({"concat", "dash", "hls", "imf", "lavfi", "rtsp", "sdp", "sap", "vapoursynth"})
+# These know where their key frames are, and keep one clock.
+_HAVE_INDEX = frozenset({"matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2"})
+# Seconds that are rather read than passed over, and by which a key frame comes before what is wanted: the first
+# frames after one may need others before it.
+_SHORT_WAY, _LEAD = 20.0, 2.0
 _HEADS = {
     b"#EXTM3U": "HLS playlist",
     b"ffconcat": "list of files",
@@ -83,6 +88,25 @@ def open_container(
         raise explain_failure(name, error, timeout if is_remote else None) from None
     assert isinstance(container, av.container.InputContainer)
     return container
+
+
+def seek_before(container: av.container.InputContainer, stamp: float) -> bool:
+    """Let an open container go on from a key frame some seconds before a time stamp; return whether it does.
+
+    Only what has an index of its key frames is asked, and only where that saves more than it costs.
+
+    Args:
+        container: nothing of which was decoded yet.
+        stamp: in seconds on its own clock.
+    """
+    begins = (container.start_time or 0) / av.time_base
+    if container.format.name not in _HAVE_INDEX or stamp - begins < _SHORT_WAY:
+        return False
+    try:
+        container.seek(round((stamp - _LEAD) * av.time_base))
+    except (av.FFmpegError, OSError):
+        return False
+    return True
 
 
 def _check_file(path: Path) -> None:

@@ -13,7 +13,7 @@ from heatprop.errors import SourceError
 from heatprop.io.addresses import shown
 from heatprop.io.announced import clock_seconds, missing_frames
 from heatprop.io.colour import UNSAID, ColourSpace
-from heatprop.io.container import TIMEOUT, as_fraction, open_container
+from heatprop.io.container import TIMEOUT, as_fraction, open_container, seek_before
 from heatprop.io.ends import require_end
 from heatprop.io.http_stream import HttpStream
 from heatprop.io.pixels import RgbReader
@@ -63,6 +63,8 @@ class ContainerSource(OpenSource):
         self._lock = threading.Lock()
         self._rgb = RgbReader()
         self._is_fresh = True
+        self._near = 0.0
+        self._is_whole = True
         self._reader = self._open()
         try:
             self._first = self._reader.read()
@@ -147,13 +149,36 @@ class ContainerSource(OpenSource):
         length = _seconds(container.duration, Fraction(1, av.time_base))
         return None if length is None else length + max(container.start_time or 0, 0) / av.time_base
 
+    def begin_near(self, time: float) -> None:
+        """See `heatprop.io.frame_range.Seekable`: in MP4, Matroska and WebM, with files."""
+        self._near = time
+
+    def _reopen(self) -> None:
+        self._reader.close()
+        self._first = None
+        self._reader = self._open()
+        self._restart()
+
+    def _pass_over(self, time: float) -> bool:
+        """Go on from before a time, and return whether that is possible; else be at the beginning."""
+        start = self.info.start_time
+        if not seek_before(self._reader.container, start + time):
+            return False
+        self._first = self._reader.read()
+        stamp = None if self._first is None else self._reader.stamp(self._first)
+        if stamp is None or not start < stamp <= start + time:
+            self._reopen()
+            return False
+        self._timeline.resume(start, stamp)
+        return True
+
     def _frames(self) -> Iterator[Frame]:
         with self._lock:
             self._require_open()
-            if not self._is_fresh and not self.info.is_live:
-                self._reader.close()
-                self._reader = self._open()
-                self._restart()
+            near, self._near = self._near, 0.0
+            if (near or not self._is_fresh) and not self.info.is_live:
+                self._reopen()
+                self._is_whole = not near or not self._pass_over(near)
             self._is_fresh = False
             reader = self._reader
         while True:
@@ -189,6 +214,8 @@ class ContainerSource(OpenSource):
     def _settle(self, reader: FrameReader) -> None:
         """Say what is known at the end: how many frames there were, and how many there should have been."""
         if self.info.is_live or reader is not self._reader:  # another iteration has begun
+            return
+        if not self._is_whole:
             return
         self.info.clock.frames = self._index
         path = None if self._is_remote else Path(self._address)

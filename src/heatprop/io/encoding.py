@@ -54,6 +54,7 @@ class VideoWriter:
         is_bt709: whether the frames are known to be in BT.709; if not, they are what players assume.
         sound: file or address whose sound goes into the file, None for none.
         clock: how the sound's own clock runs in the video; None for its start at 0.
+        begins: time on that clock's frames, in seconds, at which the video begins.
         encoder: name of libav's encoder; the best there is when None.
         made_from: see `heatprop.io.end_mark.comment`.
 
@@ -74,6 +75,7 @@ class VideoWriter:
         is_bt709: bool = False,
         sound: str | Path | None = None,
         clock: Clock | None = None,
+        begins: float = 0.0,
         encoder: str | None = None,
         made_from: str = "",
     ) -> None:
@@ -98,12 +100,12 @@ class VideoWriter:
         self._file: GrowingFile | None = None
         self._sound: Sound | None = None
         self._container: av.container.OutputContainer | None = None
-        self._begin(sound, clock)
+        self._begin(sound, clock, begins)
 
-    def _begin(self, sound: str | Path | None, clock: Clock | None) -> None:
+    def _begin(self, sound: str | Path | None, clock: Clock | None, begins: float) -> None:
         if sound is not None:
             try:
-                self._sound = Sound(sound, clock)
+                self._sound = Sound(sound, clock, begins)
             except SourceError as error:
                 self.sound_note = f"written without sound: {error}"
         if self._sound is not None:

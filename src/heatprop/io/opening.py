@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from heatprop.errors import SourceError, SourceNotFoundError, check_range
 from heatprop.io.addresses import camera_named, is_address, path_named
+from heatprop.io.frame_range import FrameRange, RangeSource
 from heatprop.io.newest import NewestFrames
 from heatprop.io.reconnecting import RECONNECT, ReconnectingSource
 from heatprop.io.sources import OpenSource, VideoSource
@@ -25,7 +26,14 @@ _PLAYLISTS = (".m3u8", ".m3u", ".mpd")
 _LONGEST_RECONNECT = 1e9
 
 
-def open_video(source: str | os.PathLike[str] | int, *, reconnect: float | None = None) -> VideoSource:
+def open_video(
+    source: str | os.PathLike[str] | int,
+    *,
+    reconnect: float | None = None,
+    start: float = 0.0,
+    end: float | None = None,
+    every: int = 1,
+) -> VideoSource:
     """Open a video and read its first frame.
 
     A camera or a live stream gives the newest frame each time: what comes while nobody reads is dropped and
@@ -37,10 +45,15 @@ def open_video(source: str | os.PathLike[str] | int, *, reconnect: float | None 
         reconnect: seconds for which a live stream on the network that breaks is tried again; 0 for not at all;
             None: `RECONNECT`. A file on the network is not tried again; where seconds are given for one, its
             `notes` say so.
+        start: seconds from the first frame at which to begin; 0 for a live source. Times stay those of the whole
+            source, frames are counted from the first one given.
+        end: seconds from the first frame before which to end; None for the end of the source.
+        every: give the first frame and each so many after it; those left out are counted, too.
 
     Raises:
         SourceNotFoundError: there is no such file, folder, camera or page.
-        SourceError: it cannot be read, holds no frames, or is no name of a source.
+        SourceError: it cannot be read, holds no frames, none in the range, or is no name of a source.
+        InvalidConfigError: a number lies outside its range.
 
     Example:
         >>> open_video("missing.mp4")
@@ -48,8 +61,14 @@ def open_video(source: str | os.PathLike[str] | int, *, reconnect: float | None 
             ...
         heatprop.errors.SourceNotFoundError: missing.mp4: no such file; check the path
     """
+    wanted = FrameRange(start=start, end=end, every=every)
     if reconnect is not None:
         check_range("reconnect", reconnect, 0, _LONGEST_RECONNECT)
+    video = _open(source, reconnect)
+    return video if wanted.is_everything else RangeSource(video, wanted)
+
+
+def _open(source: str | os.PathLike[str] | int, reconnect: float | None) -> VideoSource:
     if isinstance(source, bool) or not isinstance(source, str | os.PathLike | Integral):
         raise SourceError(f"{type(source).__name__} is no video source; {_remedy(source)}")
     name = str(source) if isinstance(source, Integral) else os.fspath(source)

@@ -156,7 +156,8 @@ class VideoSink:
 
         Args:
             image: uint8 RGB ``(H, W, 3)``.
-            time: presentation time in seconds from the start of the video, rising from call to call.
+            time: presentation time in seconds, as the source has it, rising from call to call; the video begins at
+                `info.starts_at`.
 
         Raises:
             InvalidArrayError: the image or the time is not one.
@@ -171,7 +172,8 @@ class VideoSink:
         if self._thread is None:
             self._thread = threading.Thread(target=self._encode, name="heatprop-encoder", daemon=True)
             self._thread.start()
-        self._queue.put((fit_image(image, self._width, self._height), float(time)))
+        since = max(float(time) - self._info.starts_at, 0.0)
+        self._queue.put((fit_image(image, self._width, self._height), since))
         self._written += 1
 
     def _encode(self) -> None:
@@ -198,6 +200,7 @@ class VideoSink:
             is_bt709=self._info.colour is not None,
             sound=self._sound,
             clock=self._clock() if self._is_own_sound else None,
+            begins=self._info.starts_at if self._is_own_sound else 0.0,
             made_from=self.made_from,
         )
         self.audio_note = writer.sound_note or self.audio_note
@@ -218,7 +221,8 @@ class VideoSink:
     def _holds_all(self) -> bool:
         """Return whether each frame of the source was written; then its sound goes on to its end."""
         count = self._info.clock.frames or self._info.frame_count
-        return self._is_complete and count is not None and self._encoded >= count
+        is_to_end = self._is_complete and not self._info.ends_early
+        return is_to_end and count is not None and self._encoded >= count
 
     def _clock(self) -> Clock:
         """Return the clock of the source, which by now has begun if the source is one of ours."""

@@ -13,7 +13,7 @@ from av.bitstream import BitStreamFilterContext
 
 from heatprop.errors import SourceError
 from heatprop.io.addresses import is_address, shown
-from heatprop.io.container import TIMEOUT, open_container
+from heatprop.io.container import TIMEOUT, open_container, seek_before
 from heatprop.io.demuxing import PacketReader
 from heatprop.io.sound_clock import SoundClock
 from heatprop.io.timeline import Clock, Stretch
@@ -44,6 +44,7 @@ class Track:
     Args:
         stream: of the source.
         clock: how the source's own clock was followed for the frames.
+        begins: time of the frames, in seconds, at which the new video begins.
 
     Attributes:
         damaged: packets that were skipped because they are.
@@ -51,7 +52,7 @@ class Track:
         note: what else was lost; None when nothing was.
     """
 
-    def __init__(self, stream: AudioStream, clock: Clock) -> None:
+    def __init__(self, stream: AudioStream, clock: Clock, begins: float = 0.0) -> None:
         assert stream.time_base is not None
         self.damaged = 0
         self.early = 0.0
@@ -59,6 +60,7 @@ class Track:
         self._stream = stream
         self._tick = stream.time_base
         self._clock = SoundClock(clock)
+        self._begins = begins
         self._last: int | None = None
         self._target: AudioStream | None = None
         self._is_copied = False
@@ -99,12 +101,13 @@ class Track:
             return []
         stamp = None if packet.pts is None else float(packet.pts * self._tick)
         duration = float((packet.duration or 0) * self._tick)
-        time = self._clock.place(stamp, duration, until)
+        time = self._clock.place(stamp, duration, until + self._begins)
         if time is None:
             return None
+        time -= self._begins
         moved = round(time / self._tick)
         # What lies before the first frame is not heard; where parts overlap, the earlier is.
-        if time < 0:
+        if time < 0 and not self._begins:
             self.early += min(duration, -time)
         if time < -_LEAD_IN or (self._last is not None and moved <= self._last):
             return []
@@ -159,12 +162,13 @@ class Sound:
         source: file or address with the sound.
         clock: how the source's own clock was followed for the frames; None for one that shows the sound's
             start at 0.
+        begins: see `Track`.
 
     Raises:
         SourceError: it cannot be opened or has no sound that can be decoded.
     """
 
-    def __init__(self, source: str | Path, clock: Clock | None) -> None:
+    def __init__(self, source: str | Path, clock: Clock | None, begins: float = 0.0) -> None:
         name = shown(source)
         self._container = open_container(source, is_remote=is_address(source))
         if clock is None:
@@ -176,13 +180,15 @@ class Sound:
             raise SourceError(f"{name}: no sound that can be decoded")
         best = self._container.streams.best("audio")
         streams.sort(key=lambda stream: stream is not best)
-        self._tracks = {stream.index: Track(stream, clock) for stream in streams}
+        self._tracks = {stream.index: Track(stream, clock, begins) for stream in streams}
         self._streams = streams
         self._skipped_tracks = len(self._container.streams.audio) - len(streams)
         self._until = 0.0
         self._next: av.Packet[AudioStream] | None = None
         self._source = PacketReader(self._container, streams, name, TIMEOUT if is_address(source) else None)
         self._packets = self._placed()
+        if clock.stretches:
+            seek_before(self._container, clock.stretches[0].stamp + begins)
 
     @property
     def note(self) -> str | None:

@@ -38,6 +38,9 @@ class SourceInfo:
             them, have the pixels as they are stored; what is written from them keeps the ratio.
         colour: the colours from which frames were converted to BT.709, such as ``"BT.2020 PQ"``; None where
             they are as they were.
+        starts_at: `Frame.time` of the first frame, in seconds: 0, except where a part of a source begins later. A
+            video that is written of it begins there.
+        ends_early: whether frames come after the last one that is given, which a range leaves out.
         clock: how the source's own clock was followed so far; it grows while frames are read.
     """
 
@@ -53,11 +56,15 @@ class SourceInfo:
     is_paced: bool = False
     sample_aspect_ratio: Fraction = Fraction(1)
     colour: str | None = None
+    starts_at: float = 0.0
+    ends_early: bool = False
     clock: Clock = field(default_factory=Clock, compare=False, repr=False)
 
     def to_json(self) -> dict[str, Any]:
         """Return what can be said of the source before it is read, by name."""
-        return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "clock"}
+        said = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "clock"}
+        usual = ("starts_at", "ends_early")  # what was added later stands there where it says something
+        return {name: value for name, value in said.items() if value or name not in usual}
 
 
 @runtime_checkable
@@ -65,9 +72,10 @@ class VideoSource(Protocol):
     """A video that can be read frame by frame, and a context manager.
 
     Iterating yields `Frame`: uint8 RGB ``(H, W, 3)``, upright; `index` from 0 without gaps, except frames that a
-    live source dropped; `time` in seconds, 0 for the first frame and strictly increasing. Frames may change
-    their size on the way. Iterating a file, folder or pattern again starts again at the beginning and ends an
-    iteration under way; a live source just goes on. After `close`, iterating raises `SourceError`.
+    live source dropped or a range leaves out; `time` in seconds, `info.starts_at` for the first frame and
+    strictly increasing. Frames may change their size on the way. Iterating a file, folder or pattern again starts
+    again at the beginning and ends an iteration under way; a live source just goes on. After `close`, iterating
+    raises `SourceError`.
     """
 
     @property

@@ -115,6 +115,12 @@ class Timeline:
         self._leapt: float | None = None
         self._sorter: _Sorter | None = None
 
+    def resume(self, start: float, stamp: float) -> None:
+        """Begin in the middle of the clock that shows `start` at 0: the next frame has the stamp `stamp`."""
+        self._follow(start, 0.0)
+        self._anchor(stamp - self._step())
+        self._last = self._time
+
     def doubts(self, stamp: float | None) -> bool:
         """Return whether `place` should be told of the stamps after this one, where they can be had."""
         if self._sorter is not None or not self._is_step_seen:
